@@ -1,0 +1,142 @@
+//! Journal events: one JSON line each, written before the action they announce and before its result counts.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Attributes, Step};
+
+/// The format version that the first line of a journal carries.
+pub const VERSION: u32 = 1;
+
+/// What a run does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Operation {
+    /// Makes the plan file true.
+    Apply,
+    /// Undoes another run.
+    Rollback {
+        /// The id of the run that is undone.
+        run: String,
+    },
+}
+
+/// How a run ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// All that was planned is done.
+    Applied,
+    /// All that may be done is done; a gate holds the rest.
+    Held,
+    /// A step failed; what this run did was undone.
+    RolledBack,
+    /// A step failed or the run was interrupted; the journal can be resumed or rolled back.
+    Stopped,
+    /// A person has to look: a conflict, or an undo failed. Nothing was overwritten.
+    Stuck,
+}
+
+/// One thing that happened in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+pub enum Event {
+    /// The run began. Always the first event.
+    Opened {
+        /// Journal format, [`VERSION`].
+        format: u32,
+        /// The tool's version.
+        version: String,
+        /// What the run does.
+        operation: Operation,
+        /// The plan's name.
+        plan: String,
+        /// SHA-256 (hex) of the plan file and variables.
+        digest: String,
+        /// `user@host`.
+        who: String,
+    },
+    /// These steps will be run. May come again, when earlier steps made more of the system readable.
+    Planned {
+        /// The steps in order.
+        steps: Vec<Step>,
+    },
+    /// A step is about to be run.
+    Started {
+        /// The step's id.
+        step: String,
+    },
+    /// It was already at its after end before the first write; never undone.
+    AlreadyThere {
+        /// The step's id.
+        step: String,
+        /// What the resource gives.
+        outputs: Attributes,
+    },
+    /// It was written, and the second look agreed.
+    Done {
+        /// The step's id.
+        step: String,
+        /// What the resource gives.
+        outputs: Attributes,
+    },
+    /// A gate holds it.
+    Held {
+        /// The step's id.
+        step: String,
+        /// What is missing.
+        reason: String,
+        /// The earliest time at which the gate can open.
+        earliest: Option<Timestamp>,
+    },
+    /// It failed.
+    Failed {
+        /// The step's id.
+        step: String,
+        /// What went wrong.
+        error: String,
+        /// Whether somebody else's change stood in the way.
+        conflict: bool,
+    },
+    /// Its undo is about to be run.
+    UndoStarted {
+        /// The step's id.
+        step: String,
+    },
+    /// It was undone.
+    Undone {
+        /// The step's id.
+        step: String,
+    },
+    /// It stays, by its undo class.
+    Kept {
+        /// The step's id.
+        step: String,
+        /// Why.
+        reason: String,
+    },
+    /// Its undo failed.
+    UndoFailed {
+        /// The step's id.
+        step: String,
+        /// What went wrong.
+        error: String,
+    },
+    /// The run ended. Always the last event, when it is there.
+    Closed {
+        /// How.
+        outcome: Outcome,
+    },
+}
+
+/// One line of a journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts from 0 without gaps.
+    pub seq: u64,
+    /// When it was written, by the clock of the machine that ran pgentra.
+    pub at: Timestamp,
+    /// What happened.
+    #[serde(flatten)]
+    pub event: Event,
+}

@@ -1,0 +1,6 @@
+//! pgentra moves Azure apps from PostgreSQL passwords to managed identity, as code, with proof.
+
+pub mod diff;
+pub mod journal;
+pub mod model;
+pub mod resources;

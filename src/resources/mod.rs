@@ -1,0 +1,40 @@
+//! The kinds of resources: one file each, and the register that lists them.
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+
+use crate::model::{Failure, Look, Reading, Schema, Step};
+
+/// What a write came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// The call or transaction went through. The engine reads again to see whether it held.
+    Done,
+    /// A gate holds it.
+    Held {
+        /// What is missing.
+        reason: String,
+        /// The earliest time at which it can open.
+        earliest: Option<Timestamp>,
+    },
+}
+
+/// Hears what a long write is waiting for. Progress only; nothing may depend on it.
+pub trait Watch: Send + Sync {
+    /// A few words such as `waiting for the server to restart`.
+    fn note(&self, text: &str);
+}
+
+/// The two calls that touch the world, for all kinds. The live one dispatches to the register; tests have one in memory.
+#[async_trait]
+pub trait World: Send + Sync {
+    /// The schema of a kind.
+    fn schema(&self, kind: &str) -> Option<&'static Schema>;
+
+    /// Looks. Never changes anything.
+    async fn read(&self, look: Look<'_>) -> Result<Reading, Failure>;
+
+    /// Writes `step.after` (every open value is filled) where the engine has just seen `step.before`, or an end that the
+    /// step itself had begun. `None` removes the resource.
+    async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+}
