@@ -4,3 +4,5 @@ pub mod diff;
 pub mod journal;
 pub mod model;
 pub mod resources;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;

@@ -1,0 +1,44 @@
+//! What the emulator asks of the PostgreSQL behind a flexible server.
+
+use async_trait::async_trait;
+
+use crate::model::Failure;
+
+/// What kind of principal a role stands for, as in pgaadauth labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PrincipalType {
+    /// A person.
+    User,
+    /// A group.
+    Group,
+    /// An application or managed identity.
+    Service,
+}
+
+impl PrincipalType {
+    /// The word in a pgaadauth label.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Group => "group",
+            Self::Service => "service",
+        }
+    }
+}
+
+/// The data plane of one flexible server, as the control plane drives it.
+#[async_trait]
+pub trait Database: Send + Sync {
+    /// Sets which ways of signing in the server takes, and ends all sessions when `restart` is set, as Azure does when
+    /// Entra authentication is turned on.
+    async fn set_auth(&self, entra: bool, password: bool, restart: bool) -> Result<(), Failure>;
+
+    /// Makes the login role of an Entra administrator: member of azure_pg_admin, CREATEROLE, CREATEDB, labelled.
+    async fn add_admin(&self, name: &str, object_id: &str, principal: PrincipalType) -> Result<(), Failure>;
+
+    /// Takes the Entra mapping of an administrator away; the role stays.
+    async fn remove_admin(&self, object_id: &str) -> Result<(), Failure>;
+
+    /// Names of the databases, for the control plane's list.
+    async fn databases(&self) -> Result<Vec<String>, Failure>;
+}
