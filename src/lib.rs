@@ -1,8 +1,12 @@
 //! pgentra moves Azure apps from PostgreSQL passwords to managed identity, as code, with proof.
 
 pub mod diff;
+pub mod engine;
 pub mod journal;
 pub mod model;
+pub mod pipeline;
+pub mod plan;
 pub mod resources;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod store;

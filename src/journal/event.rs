@@ -95,8 +95,8 @@ pub enum Event {
         step: String,
         /// What went wrong.
         error: String,
-        /// Whether somebody else's change stood in the way.
-        conflict: bool,
+        /// Whether nothing was written, because somebody else had changed it.
+        refused: bool,
     },
     /// Its undo is about to be run.
     UndoStarted {
@@ -139,4 +139,40 @@ pub struct Record {
     /// What happened.
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Event {
+    /// The step it is about, if it is about one.
+    pub fn step(&self) -> Option<&str> {
+        match self {
+            Self::Opened { .. } | Self::Planned { .. } | Self::Closed { .. } => None,
+            Self::Started { step }
+            | Self::AlreadyThere { step, .. }
+            | Self::Done { step, .. }
+            | Self::Held { step, .. }
+            | Self::Failed { step, .. }
+            | Self::UndoStarted { step }
+            | Self::Undone { step }
+            | Self::Kept { step, .. }
+            | Self::UndoFailed { step, .. } => Some(step),
+        }
+    }
+
+    /// Its name in the journal.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Opened { .. } => "opened",
+            Self::Planned { .. } => "planned",
+            Self::Started { .. } => "started",
+            Self::AlreadyThere { .. } => "already_there",
+            Self::Done { .. } => "done",
+            Self::Held { .. } => "held",
+            Self::Failed { .. } => "failed",
+            Self::UndoStarted { .. } => "undo_started",
+            Self::Undone { .. } => "undone",
+            Self::Kept { .. } => "kept",
+            Self::UndoFailed { .. } => "undo_failed",
+            Self::Closed { .. } => "closed",
+        }
+    }
 }

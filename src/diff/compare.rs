@@ -1,0 +1,191 @@
+//! Compares what is wanted with what was read, in dependency order, so that a reference is known once its giver stands.
+
+use std::collections::BTreeMap;
+
+use super::{Action, Change, ChangeSet, Reason};
+use crate::model::{
+    Address, Attributes, Class, Desired, Failure, Graph, Nature, Observed, Reading, Ref, Schema, State, Undo,
+    Unreadable, Value, agrees, agrees_all,
+};
+
+/// What one look at the live system found, by address.
+pub type Readings = BTreeMap<Address, Result<Reading, Failure>>;
+
+/// Computes the change set. `schemas` answers the schema of each kind in `desired`; a desired resource without a
+/// reading counts as one that nobody looked at because it leans on something that changes.
+pub fn diff(desired: &[Desired], readings: &Readings, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> ChangeSet {
+    let by_address: BTreeMap<&Address, &Desired> = desired.iter().map(|want| (&want.address, want)).collect();
+    let graph = Graph::new(&desired.iter().map(|want| (want.address.clone(), want.after.clone())).collect());
+    let mut set = ChangeSet::default();
+    for address in graph.order() {
+        let (Some(want), Some(schema)) = (by_address.get(&address), schemas(&address.kind)) else { continue };
+        let change = compare(want, schema, readings.get(&address), &set);
+        set.changes.push(change);
+    }
+    set
+}
+
+fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Failure>>, so_far: &ChangeSet) -> Change {
+    let mut change = blank(want);
+    let moving = want.after.iter().find(|on| so_far.get(on).is_some_and(Change::changes));
+    if let Some(gate) = want.after.iter().find(|on| so_far.get(on).is_some_and(|c| c.action == Action::Held)) {
+        return held(change, want, format!("{gate} holds it"));
+    }
+    let reading = match reading {
+        Some(Ok(reading)) => reading,
+        Some(Err(failure)) => return failed(change, moving, schema, want, failure.clone()),
+        None => return unread(change, want, moving, "nobody looked at it"),
+    };
+    change.notes.clone_from(&reading.notes);
+    change.routes.clone_from(&reading.routes);
+    let wanted = reading.desired.as_ref().unwrap_or(&want.attributes);
+    let after = match fill(wanted, so_far) {
+        Ok(after) => after,
+        Err(failure) => return Change { failure: Some(failure), ..change },
+    };
+    match (&reading.observed, schema.nature) {
+        (Observed::Unreadable(unreadable), _) => cannot_read(change, want, moving, unreadable),
+        (observed, Nature::Resource) => resource(change, schema, observed, after),
+        (observed, Nature::Check) => check(change, want, observed, &after, moving, so_far),
+        (observed, Nature::Gate) => gate(change, want, observed, &after),
+    }
+}
+
+fn blank(want: &Desired) -> Change {
+    Change {
+        address: want.address.clone(),
+        key: want.key.clone(),
+        before: None,
+        after: None,
+        action: Action::None,
+        reason: Reason::AsWanted,
+        undo: Undo::Faithful,
+        outputs: Attributes::new(),
+        restarts: 0,
+        leans_on: want.after.clone(),
+        routes: BTreeMap::new(),
+        notes: Vec::new(),
+        failure: None,
+        place: want.place.clone(),
+    }
+}
+
+/// A check whose look failed is still to be run when something it leans on changes: it may well pass then.
+fn failed(change: Change, moving: Option<&Address>, schema: &Schema, want: &Desired, failure: Failure) -> Change {
+    match moving {
+        Some(giver) if schema.nature == Nature::Check => Change {
+            action: Action::Check,
+            after: Some(want.attributes.clone()),
+            reason: Reason::LeansOn(giver.clone()),
+            ..change
+        },
+        _ => Change { failure: Some(failure), ..change },
+    }
+}
+
+fn held(change: Change, want: &Desired, reason: String) -> Change {
+    Change { action: Action::Held, after: Some(want.attributes.clone()), reason: Reason::Gate(reason), ..change }
+}
+
+fn unread(change: Change, want: &Desired, moving: Option<&Address>, reason: &str) -> Change {
+    cannot_read(change, want, moving, &Unreadable { reason: reason.to_owned(), not_yet: true })
+}
+
+/// What cannot be read is open as long as something before it changes; otherwise nothing in this plan will mend it.
+fn cannot_read(change: Change, want: &Desired, moving: Option<&Address>, unreadable: &Unreadable) -> Change {
+    let reason = unreadable.reason.clone();
+    match moving {
+        Some(_) if unreadable.not_yet => Change {
+            action: Action::Unknown,
+            after: Some(want.attributes.clone()),
+            reason: Reason::Unreadable(reason),
+            ..change
+        },
+        _ => {
+            let failure = Failure::new(Class::Other, format!("{} cannot be read", change.address)).detail(reason);
+            Change { failure: Some(failure), ..change }
+        }
+    }
+}
+
+fn resource(mut change: Change, schema: &Schema, observed: &Observed, after: Attributes) -> Change {
+    let before = match observed {
+        Observed::Present(State { attributes, outputs }) => {
+            change.outputs.clone_from(outputs);
+            Some(attributes.clone())
+        }
+        _ => None,
+    };
+    (change.action, change.reason) = match &before {
+        None => (Action::Create, Reason::Missing),
+        Some(before) if agrees_all(before, &after) => (Action::None, Reason::AsWanted),
+        Some(before) => (Action::Update, Reason::Differs(differing(before, &after))),
+    };
+    if change.acts() {
+        change.undo = (schema.undo)(before.as_ref(), Some(&after));
+        change.restarts = (schema.restarts)(before.as_ref(), Some(&after));
+    }
+    Change { before, after: Some(after), ..change }
+}
+
+/// The names of the fields on which two ends differ.
+fn differing(before: &Attributes, after: &Attributes) -> Vec<String> {
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    let value = |map: &Attributes, name: &String| map.get(name).cloned().unwrap_or(Value::Null);
+    names.into_iter().filter(|name| !agrees(&value(before, name), &value(after, name))).cloned().collect()
+}
+
+/// A check runs when something it leans on changes, or when it does not pass as things stand.
+fn check(
+    change: Change,
+    want: &Desired,
+    observed: &Observed,
+    passing: &Attributes,
+    moving: Option<&Address>,
+    so_far: &ChangeSet,
+) -> Change {
+    let moving = moving.or_else(|| want.after.iter().find(|on| so_far.get(on).is_some_and(Change::acts)));
+    let passes = matches!(observed, Observed::Present(state) if agrees_all(&state.attributes, passing));
+    let reason = match moving {
+        Some(giver) => Reason::LeansOn(giver.clone()),
+        None if passes => {
+            return Change { before: Some(want.attributes.clone()), after: Some(want.attributes.clone()), ..change };
+        }
+        None => Reason::Differs(vec!["passed".to_owned()]),
+    };
+    let after = fill(&want.attributes, so_far).unwrap_or_else(|_| want.attributes.clone());
+    Change { action: Action::Check, after: Some(after), reason, ..change }
+}
+
+fn gate(change: Change, want: &Desired, observed: &Observed, open: &Attributes) -> Change {
+    match observed {
+        Observed::Present(state) if agrees_all(&state.attributes, open) => {
+            Change { before: Some(open.clone()), after: Some(open.clone()), ..change }
+        }
+        _ => {
+            let reason = change.notes.first().cloned().unwrap_or_else(|| "the gate is not open".to_owned());
+            held(change, want, reason)
+        }
+    }
+}
+
+/// Fills the references whose givers stand still; those of changing givers stay open.
+fn fill(wanted: &Attributes, so_far: &ChangeSet) -> Result<Attributes, Failure> {
+    let lookup = |reference: &Ref| {
+        let giver = so_far.get(&reference.address)?;
+        if giver.acts() { None } else { giver.outputs.get(&reference.output).cloned() }
+    };
+    let filled: Attributes = wanted.iter().map(|(name, value)| (name.clone(), value.filled(&lookup))).collect();
+    for reference in filled.values().flat_map(Value::open_refs) {
+        if so_far.get(&reference.address).is_some_and(|giver| !giver.acts() && giver.failure.is_none()) {
+            return Err(Failure::new(Class::Input, format!("{} gives no {}", reference.address, reference.output)).remedy(
+                "declare what gives it (for a principal_id: switch the system identity on, or name one user-assigned identity)",
+            ));
+        }
+    }
+    Ok(filled)
+}
+
+#[cfg(test)]
+#[path = "compare_tests.rs"]
+mod tests;

@@ -1,0 +1,279 @@
+//! The engine's one rule: look right before a write, and write only where nobody else has been.
+
+use std::collections::BTreeSet;
+
+use crate::model::{Attributes, Letters, Schema, Step, Value, agrees};
+
+/// One value that stands neither at its before nor at its after end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The path to it: `settings.USE_MANAGED_IDENTITY`.
+    pub path: String,
+    /// What the step started from.
+    pub before: Value,
+    /// What the step leads to.
+    pub after: Value,
+    /// What is there now.
+    pub now: Value,
+}
+
+/// What has to be done with a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is already at its after end.
+    AlreadyThere,
+    /// It may be written.
+    Write,
+    /// Somebody else changed it.
+    Conflict,
+}
+
+/// The answer of [`settle`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settled {
+    /// What to do.
+    pub verdict: Verdict,
+    /// What stands elsewhere. With [`Verdict::Write`] these are entries that are left out of the write.
+    pub clashes: Vec<Clash>,
+    /// Entries whose object is gone: left out of the write, and no fault.
+    pub gone: BTreeSet<String>,
+}
+
+/// Where one value stands between the two ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stand {
+    /// Both ends are the same there, and it is as they are.
+    Unmoved,
+    After,
+    Before,
+    Between,
+    Elsewhere,
+}
+
+fn join(a: Stand, b: Stand) -> Stand {
+    match (a, b) {
+        (Stand::Elsewhere, _) | (_, Stand::Elsewhere) => Stand::Elsewhere,
+        (Stand::Unmoved, other) | (other, Stand::Unmoved) => other,
+        (a, b) if a == b => a,
+        _ => Stand::Between,
+    }
+}
+
+/// Settles a step against what is there now (`None`: nothing). `began` says that our journal has a start of it.
+/// `gone` and `replaced` are entries of entrywise fields whose object vanished or was replaced under its name.
+pub fn settle(
+    step: &Step,
+    schema: &Schema,
+    actual: Option<&Attributes>,
+    began: bool,
+    gone: &BTreeSet<String>,
+    replaced: &BTreeSet<String>,
+) -> Settled {
+    let mut clashes = Vec::new();
+    let stand = match (&step.before, &step.after, actual) {
+        (_, None, None) => Stand::After,
+        (None, Some(_), None) => Stand::Before,
+        (Some(_), Some(_), None) => {
+            clashes.push(whole(step, Value::Null));
+            Stand::Elsewhere
+        }
+        (before, after, Some(actual)) => {
+            let none = Attributes::new();
+            let (from, to) = (before.as_ref().unwrap_or(&none), after.as_ref().unwrap_or(&none));
+            let stand = fields(schema, from, to, actual, gone, replaced, &mut clashes);
+            absent_end(before.is_none(), after.is_none(), stand, step, actual, &mut clashes)
+        }
+    };
+    let verdict = match stand {
+        Stand::After | Stand::Unmoved => Verdict::AlreadyThere,
+        Stand::Before => Verdict::Write,
+        Stand::Between if began => Verdict::Write,
+        Stand::Between | Stand::Elsewhere => Verdict::Conflict,
+    };
+    if verdict == Verdict::Conflict && clashes.is_empty() {
+        clashes.push(whole(step, actual.map_or(Value::Null, |actual| Value::Map(actual.clone()))));
+    }
+    let gone = gone.iter().filter(|entry| in_step(step, entry)).cloned().collect();
+    Settled { verdict, clashes, gone }
+}
+
+/// Something is there. If one end is "not there", only the other end can be met.
+fn absent_end(
+    no_before: bool,
+    no_after: bool,
+    stand: Stand,
+    step: &Step,
+    actual: &Attributes,
+    clashes: &mut Vec<Clash>,
+) -> Stand {
+    let present = |map: &Option<Attributes>| map.as_ref().is_some_and(|end| agrees_present(end, actual));
+    let half = |map: &Option<Attributes>| map.as_ref().is_some_and(|end| half_made(end, actual));
+    let elsewhere = |clashes: &mut Vec<Clash>| {
+        if clashes.is_empty() {
+            clashes.push(whole(step, Value::Map(actual.clone())));
+        }
+        Stand::Elsewhere
+    };
+    match (no_before, no_after) {
+        (true, true) => Stand::After,
+        // It was to be made and is there: as wanted, half-made (ours if the journal says we began), or made by others.
+        (true, false) if present(&step.after) => Stand::After,
+        (true, false) if half(&step.after) => Stand::Between,
+        // It was to be removed and is there.
+        (false, true) if present(&step.before) => Stand::Before,
+        (false, true) if half(&step.before) => Stand::Between,
+        (true, false) | (false, true) => elsewhere(clashes),
+        (false, false) => stand,
+    }
+}
+
+fn agrees_present(end: &Attributes, actual: &Attributes) -> bool {
+    end.iter().all(|(name, value)| agrees(value, actual.get(name).unwrap_or(&Value::Null)))
+}
+
+/// Every attribute is as it should be, or not there yet.
+fn half_made(end: &Attributes, actual: &Attributes) -> bool {
+    let unset = |value: &Value| match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Map(map) => map.is_empty(),
+        _ => false,
+    };
+    end.iter().all(|(name, value)| {
+        let now = get(actual, name);
+        agrees(value, now)
+            || unset(now)
+            || matches!((value, now), (Value::Map(end), Value::Map(now)) if half_made(end, now))
+    })
+}
+
+fn whole(step: &Step, now: Value) -> Clash {
+    let end = |end: &Option<Attributes>| end.as_ref().map_or(Value::Null, |end| Value::Map(end.clone()));
+    Clash { path: String::new(), before: end(&step.before), after: end(&step.after), now }
+}
+
+fn in_step(step: &Step, entry: &str) -> bool {
+    let holds = |end: &Option<Attributes>| {
+        end.iter().flat_map(Attributes::values).any(|value| value.as_map().is_some_and(|map| map.contains_key(entry)))
+    };
+    holds(&step.before) || holds(&step.after)
+}
+
+fn names<'a>(a: &'a Attributes, b: &'a Attributes) -> BTreeSet<&'a String> {
+    a.keys().chain(b.keys()).collect()
+}
+
+fn get<'a>(map: &'a Attributes, name: &str) -> &'a Value {
+    map.get(name).unwrap_or(&Value::Null)
+}
+
+fn fields(
+    schema: &Schema,
+    from: &Attributes,
+    to: &Attributes,
+    actual: &Attributes,
+    gone: &BTreeSet<String>,
+    replaced: &BTreeSet<String>,
+    clashes: &mut Vec<Clash>,
+) -> Stand {
+    let mut stand = Stand::Unmoved;
+    for name in names(from, to) {
+        let (from, to, now) = (get(from, name), get(to, name), get(actual, name));
+        let entrywise = schema.field(name).is_some_and(|field| field.entrywise);
+        let part = if entrywise {
+            entries(name, from, to, now, gone, replaced, clashes)
+        } else {
+            value(name, from, to, now, clashes)
+        };
+        stand = join(stand, part);
+    }
+    stand
+}
+
+/// Each entry alone: one that somebody else replaced clashes without stopping the others, and any mix of moved and
+/// unmoved entries may be written.
+fn entries(
+    field: &str,
+    from: &Value,
+    to: &Value,
+    now: &Value,
+    gone: &BTreeSet<String>,
+    replaced: &BTreeSet<String>,
+    clashes: &mut Vec<Clash>,
+) -> Stand {
+    let empty = Attributes::new();
+    let map = |value: &'_ Value| value.as_map().cloned().unwrap_or_default();
+    let (from, to, now) = (from.as_map().unwrap_or(&empty), to.as_map().unwrap_or(&empty), map(now));
+    let (mut moved, mut open) = (false, false);
+    for entry in names(from, to).into_iter().filter(|entry| !gone.contains(*entry)) {
+        let (from, to, now) = (get(from, entry), get(to, entry), get(&now, entry));
+        let path = format!("{field}.{entry}");
+        if replaced.contains(entry) {
+            clashes.push(Clash { path, before: from.clone(), after: to.clone(), now: now.clone() });
+            continue;
+        }
+        match value(&path, from, to, now, clashes) {
+            Stand::Before | Stand::Between => open = true,
+            Stand::After | Stand::Unmoved => moved = true,
+            Stand::Elsewhere => {}
+        }
+    }
+    match (open, moved, clashes.is_empty()) {
+        (true, _, _) => Stand::Before,
+        (false, false, false) => Stand::Elsewhere,
+        _ => Stand::After,
+    }
+}
+
+fn value(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
+    match (from, to) {
+        (Value::Map(_), Value::Map(_) | Value::Null) | (Value::Null, Value::Map(_)) => {
+            let empty = Attributes::new();
+            let map = |value: &'_ Value| value.as_map().cloned().unwrap_or_default();
+            let (from, to, now) = (from.as_map().unwrap_or(&empty), to.as_map().unwrap_or(&empty), map(now));
+            names(from, to).into_iter().fold(Stand::Unmoved, |stand, name| {
+                let part = value(&format!("{path}.{name}"), get(from, name), get(to, name), get(&now, name), clashes);
+                join(stand, part)
+            })
+        }
+        (Value::Letters(_), Value::Letters(_) | Value::Null) | (Value::Null, Value::Letters(_)) => {
+            letters(path, from, to, now, clashes)
+        }
+        _ => {
+            let stand = match (agrees(from, now), agrees(to, now)) {
+                (true, true) => Stand::Unmoved,
+                (false, true) => Stand::After,
+                (true, false) => Stand::Before,
+                (false, false) => Stand::Elsewhere,
+            };
+            note(stand, path, (from, to, now), clashes)
+        }
+    }
+}
+
+fn letters(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
+    let empty = Letters::default();
+    let of = |value: &'_ Value| if let Value::Letters(letters) = value { letters.clone() } else { empty.clone() };
+    let (a, b, is) = (of(from), of(to), of(now));
+    let all = Letters::new(a.as_str().chars().chain(b.as_str().chars()));
+    let stand = all.as_str().chars().fold(Stand::Unmoved, |stand, letter| {
+        let part = match (a.contains(letter), b.contains(letter), is.contains(letter)) {
+            (true, true, true) => Stand::Unmoved,
+            (true, true, false) => Stand::Elsewhere,
+            (_, after, now) if after == now => Stand::After,
+            _ => Stand::Before,
+        };
+        join(stand, part)
+    });
+    note(stand, path, (from, to, now), clashes)
+}
+
+fn note(stand: Stand, path: &str, (before, after, now): (&Value, &Value, &Value), clashes: &mut Vec<Clash>) -> Stand {
+    if stand == Stand::Elsewhere {
+        clashes.push(Clash { path: path.to_owned(), before: before.clone(), after: after.clone(), now: now.clone() });
+    }
+    stand
+}
+
+#[cfg(test)]
+#[path = "settle_tests.rs"]
+mod tests;

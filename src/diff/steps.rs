@@ -1,0 +1,111 @@
+//! Change set -> steps: what leans on the unread waits for the next look; a change is split by connection.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Action, Change, ChangeSet};
+use crate::model::{Address, Attributes, Graph, Nature, Schema, Step, Value, agrees};
+
+/// The steps that can be run now, each after everything it leans on.
+pub fn steps(set: &ChangeSet, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> Vec<Step> {
+    let leans: BTreeMap<Address, BTreeSet<Address>> =
+        set.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect();
+    let graph = Graph::new(&leans);
+    let waits = |change: &Change| {
+        let blocks =
+            |change: &Change| matches!(change.action, Action::Unknown | Action::Held) || change.failure.is_some();
+        blocks(change) || graph.leans_on_all(&change.address).iter().any(|on| set.get(on).is_some_and(blocks))
+    };
+    let mut ids: BTreeMap<Address, Vec<String>> = BTreeMap::new();
+    let mut steps = Vec::new();
+    for change in set.changes.iter().filter(|change| change.acts() && !waits(change)) {
+        let Some(schema) = schemas(&change.address.kind) else { continue };
+        let leans_on: BTreeSet<String> =
+            graph.leans_on_all(&change.address).iter().filter_map(|on| ids.get(on)).flatten().cloned().collect();
+        let parts = parts(change, schema, &leans_on);
+        ids.insert(change.address.clone(), parts.iter().map(|step| step.id.clone()).collect());
+        steps.extend(parts);
+    }
+    steps
+}
+
+/// The same step the other way round.
+#[must_use]
+pub fn swapped(step: &Step) -> Step {
+    Step { before: step.after.clone(), after: step.before.clone(), ..step.clone() }
+}
+
+/// One step, or one per connection that has to write it.
+fn parts(change: &Change, schema: &Schema, leans_on: &BTreeSet<String>) -> Vec<Step> {
+    let step = |via: Option<&String>, before, after| Step {
+        id: via.map_or_else(|| change.address.to_string(), |via| format!("{}@{via}", change.address)),
+        address: change.address.clone(),
+        key: change.key.clone(),
+        before,
+        after,
+        via: via.cloned(),
+        undo: change.undo.clone(),
+        leans_on: leans_on.clone(),
+        serial_key: (schema.serial_key)(&change.key),
+        restarts: change.restarts,
+    };
+    let (before, after) = if schema.nature == Nature::Resource {
+        narrowed(change, schema)
+    } else {
+        (change.before.clone(), change.after.clone())
+    };
+    let routes: BTreeSet<Option<&String>> = entries(&before, &after).map(|entry| change.routes.get(entry)).collect();
+    if routes.iter().all(Option::is_none) {
+        return vec![step(None, before, after)];
+    }
+    let part = |via: &Option<&String>| {
+        let keep = |entry: &String| change.routes.get(entry) == *via;
+        step(*via, only(before.as_ref(), schema, &keep), only(after.as_ref(), schema, &keep))
+    };
+    routes.iter().map(part).collect()
+}
+
+fn entries<'a>(before: &'a Option<Attributes>, after: &'a Option<Attributes>) -> impl Iterator<Item = &'a String> {
+    before.iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(BTreeMap::keys)
+}
+
+/// Both ends without the entries (of entrywise fields) that do not change.
+fn narrowed(change: &Change, schema: &Schema) -> (Option<Attributes>, Option<Attributes>) {
+    let (Some(before), Some(after)) = (&change.before, &change.after) else {
+        return (change.before.clone(), change.after.clone());
+    };
+    let entry = |end: &Attributes, field: &str, entry: &String| {
+        end.get(field).and_then(Value::as_map).and_then(|map| map.get(entry)).cloned().unwrap_or(Value::Null)
+    };
+    let changing: BTreeSet<(String, String)> = schema
+        .fields
+        .iter()
+        .filter(|field| field.entrywise)
+        .flat_map(|field| {
+            let maps = [before, after].into_iter().filter_map(|end| end.get(field.name).and_then(Value::as_map));
+            maps.flat_map(BTreeMap::keys).map(|name| (field.name.to_owned(), name.clone())).collect::<BTreeSet<_>>()
+        })
+        .filter(|(field, name)| !agrees(&entry(before, field, name), &entry(after, field, name)))
+        .collect();
+    let narrow = |end: &Attributes| {
+        let one = |(name, value): (&String, &Value)| match value {
+            Value::Map(map) if schema.field(name).is_some_and(|field| field.entrywise) => {
+                let kept = map.iter().filter(|(entry, _)| changing.contains(&(name.clone(), (*entry).clone())));
+                (name.clone(), Value::Map(kept.map(|(entry, value)| (entry.clone(), value.clone())).collect()))
+            }
+            _ => (name.clone(), value.clone()),
+        };
+        Some(end.iter().map(one).collect())
+    };
+    (narrow(before), narrow(after))
+}
+
+fn only(end: Option<&Attributes>, schema: &Schema, keep: &dyn Fn(&String) -> bool) -> Option<Attributes> {
+    let one = |(name, value): (&String, &Value)| match value {
+        Value::Map(map) if schema.field(name).is_some_and(|field| field.entrywise) => {
+            let kept = map.iter().filter(|(entry, _)| keep(entry));
+            (name.clone(), Value::Map(kept.map(|(entry, value)| (entry.clone(), value.clone())).collect()))
+        }
+        _ => (name.clone(), value.clone()),
+    };
+    end.map(|end| end.iter().map(one).collect())
+}

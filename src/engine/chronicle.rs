@@ -1,0 +1,61 @@
+//! The journal while a run writes it: numbers and dates each record, makes it durable, then tells the listener.
+
+use jiff::Timestamp;
+
+use crate::journal::{Event, Record};
+use crate::model::Failure;
+use crate::store::Held;
+
+/// Hears each event once it is durable, and what running steps are waiting for.
+pub trait Listener: Send + Sync {
+    /// An event was journaled.
+    fn event(&self, record: &Record);
+    /// A running step says what it waits for.
+    fn note(&self, step: &str, text: &str);
+}
+
+/// A listener that hears nothing.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Listener for Silent {
+    fn event(&self, _: &Record) {}
+    fn note(&self, _: &str, _: &str) {}
+}
+
+/// The journal of the run in hand.
+pub struct Chronicle<'a> {
+    held: &'a mut dyn Held,
+    run: String,
+    next: u64,
+    listener: &'a dyn Listener,
+}
+
+impl<'a> Chronicle<'a> {
+    /// Opens the journal `run`, which has `written` records so far.
+    pub fn new(held: &'a mut dyn Held, run: impl Into<String>, written: u64, listener: &'a dyn Listener) -> Self {
+        Self { held, run: run.into(), next: written, listener }
+    }
+
+    /// Writes one event; it is durable when this returns, and nothing may follow from it before.
+    ///
+    /// # Errors
+    /// Those of the store. The run has to stop then.
+    pub async fn write(&mut self, event: Event) -> Result<(), Failure> {
+        let record = Record { seq: self.next, at: Timestamp::now(), event };
+        self.held.append(&self.run, &record).await?;
+        self.next += 1;
+        self.listener.event(&record);
+        Ok(())
+    }
+
+    /// The run's id.
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Who hears it.
+    pub fn listener(&self) -> &'a dyn Listener {
+        self.listener
+    }
+}

@@ -1,0 +1,240 @@
+//! The store in a directory: `lock`, `key` and `runs/<id>.jsonl`, files of mode 0600, every append synced to disk.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::{Held, LockNote, Store};
+use crate::journal::Record;
+use crate::model::{Class, Failure, hex};
+
+/// A directory on this machine. The lock is the operating system's, so that of a holder that died is free at once.
+#[derive(Clone, Debug)]
+pub struct Directory {
+    root: PathBuf,
+}
+
+impl Directory {
+    /// The store in `root`, which is made with the first write.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        Self { root: root.into() }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    fn journal_file(&self, run: &str) -> PathBuf {
+        self.root.join("runs").join(format!("{run}.jsonl"))
+    }
+}
+
+fn failed<'a>(what: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> Failure + 'a {
+    move |error| Failure::new(Class::Other, format!("cannot {what} {}", path.display())).detail(error.to_string())
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.mode(0o600).create(true);
+    options
+}
+
+fn make_dir(path: &Path) -> Result<(), Failure> {
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(failed("make the directory", path))
+}
+
+/// Makes a new directory entry durable.
+fn sync_dir(path: &Path) -> Result<(), Failure> {
+    File::open(path).and_then(|dir| dir.sync_all()).map_err(failed("sync", path))
+}
+
+/// The holder's note, when somebody holds the lock.
+fn read_note(path: &Path) -> Option<LockNote> {
+    serde_json::from_slice(&fs::read(path).ok()?).ok()
+}
+
+#[async_trait]
+impl Store for Directory {
+    async fn lock(&self, note: LockNote, patience: Duration) -> Result<Box<dyn Held>, Failure> {
+        make_dir(&self.root.join("runs"))?;
+        let path = self.file("lock");
+        let mut file =
+            private().read(true).write(true).truncate(false).open(&path).map_err(failed("open the lock", &path))?;
+        let start = Instant::now();
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
+                    tokio::time::sleep(Duration::from_millis(200)).await;
+                }
+                Err(TryLockError::WouldBlock) => return Err(locked(self, read_note(&path))),
+                Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
+            }
+        }
+        let mut earlier = String::new();
+        file.read_to_string(&mut earlier).map_err(failed("read", &path))?;
+        let text = serde_json::to_string(&note).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
+        let write = |file: &mut File| {
+            file.set_len(0)?;
+            file.rewind()?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        };
+        write(&mut file).map_err(failed("write", &path))?;
+        Ok(Box::new(Lock { store: self.clone(), file, died_before: serde_json::from_str(&earlier).ok() }))
+    }
+
+    async fn holder(&self) -> Result<Option<LockNote>, Failure> {
+        let path = self.file("lock");
+        let Ok(file) = File::open(&path) else { return Ok(None) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Ok(read_note(&path)),
+            _ => Ok(None),
+        }
+    }
+
+    async fn runs(&self) -> Result<Vec<String>, Failure> {
+        let path = self.root.join("runs");
+        let Ok(entries) = fs::read_dir(&path) else { return Ok(Vec::new()) };
+        let name = |entry: std::io::Result<fs::DirEntry>| {
+            entry.ok()?.file_name().to_str()?.strip_suffix(".jsonl").map(str::to_owned)
+        };
+        let mut runs: Vec<String> = entries.filter_map(name).collect();
+        runs.sort();
+        Ok(runs)
+    }
+
+    async fn journal(&self, run: &str) -> Result<Vec<Record>, Failure> {
+        let path = self.journal_file(run);
+        let text = fs::read(&path).map_err(|error| {
+            let failure = failed("read the journal", &path)(error);
+            Failure { class: Class::NotFound, ..failure }.remedy("`pgentra history` lists the runs")
+        })?;
+        parse(&text, &path)
+    }
+
+    async fn digest_key(&self) -> Result<Option<[u8; 32]>, Failure> {
+        let path = self.file("key");
+        match fs::read_to_string(&path) {
+            Ok(text) => unhex(text.trim()).map(Some).ok_or_else(|| {
+                Failure::new(Class::Other, format!("{} does not hold a key", path.display()))
+                    .remedy("restore it; without it secrets of earlier runs cannot be compared")
+            }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &path)(error)),
+        }
+    }
+
+    fn place(&self) -> String {
+        self.root.display().to_string()
+    }
+}
+
+fn locked(store: &Directory, holder: Option<LockNote>) -> Failure {
+    let who = holder.map_or_else(|| "somebody else".to_owned(), |note| note.to_string());
+    Failure::new(Class::Locked, format!("the store {} is locked", store.place()))
+        .detail(format!("held by {who}"))
+        .remedy("wait for that run to end, or wait for it here with `--lock-timeout 5m`")
+}
+
+/// Parses journal lines. A last line without its line break was torn by a crash and never counted.
+fn parse(text: &[u8], path: &Path) -> Result<Vec<Record>, Failure> {
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let line = |(number, line): (usize, &[u8])| {
+        serde_json::from_slice(line).map_err(|error| {
+            Failure::new(Class::Other, format!("{}:{} is not a journal record", path.display(), number + 1))
+                .detail(error.to_string())
+        })
+    };
+    text[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()).map(line).collect()
+}
+
+fn unhex(text: &str) -> Option<[u8; 32]> {
+    let bytes: Vec<u8> = (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
+        .collect::<Option<_>>()?;
+    bytes.try_into().ok()
+}
+
+struct Lock {
+    store: Directory,
+    file: File,
+    died_before: Option<LockNote>,
+}
+
+#[async_trait]
+impl Held for Lock {
+    async fn append(&mut self, run: &str, record: &Record) -> Result<(), Failure> {
+        let path = self.store.journal_file(run);
+        let mut line = serde_json::to_vec(record).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
+        line.push(b'\n');
+        let fresh = !path.exists();
+        let append = || {
+            let mut file = private().read(true).append(true).open(&path)?;
+            cut_torn_line(&mut file)?;
+            file.write_all(&line)?;
+            file.sync_all()
+        };
+        append().map_err(failed("append to the journal", &path))?;
+        if fresh { sync_dir(&self.store.root.join("runs")) } else { Ok(()) }
+    }
+
+    async fn make_digest_key(&mut self) -> Result<[u8; 32], Failure> {
+        if let Some(key) = self.store.digest_key().await? {
+            return Ok(key);
+        }
+        let mut key = [0; 32];
+        getrandom::fill(&mut key).map_err(|error| {
+            Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string())
+        })?;
+        let path = self.store.file("key");
+        let make = || {
+            let mut file = tempfile::NamedTempFile::new_in(&self.store.root)?;
+            file.write_all(hex(&key).as_bytes())?;
+            file.as_file().sync_all()?;
+            file.persist(&path).map_err(|error| error.error)
+        };
+        make().map_err(failed("write", &path))?;
+        sync_dir(&self.store.root)?;
+        Ok(key)
+    }
+
+    fn died_before(&self) -> Option<&LockNote> {
+        self.died_before.as_ref()
+    }
+}
+
+/// Cuts a last line that a crash tore, so that the next record starts on a line of its own.
+fn cut_torn_line(file: &mut File) -> std::io::Result<()> {
+    let end = file.seek(std::io::SeekFrom::End(0))?;
+    let mut last = [0];
+    if end == 0 {
+        return Ok(());
+    }
+    file.seek(std::io::SeekFrom::End(-1))?;
+    file.read_exact(&mut last)?;
+    if last == *b"\n" {
+        return Ok(());
+    }
+    let mut text = Vec::new();
+    file.rewind()?;
+    file.read_to_end(&mut text)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    file.set_len(whole as u64)
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // An empty note says that this holder ended properly. Closing the file frees the lock itself.
+        let _ = self.file.set_len(0);
+    }
+}
+
+#[cfg(test)]
+#[path = "directory_tests.rs"]
+mod tests;

@@ -1,0 +1,73 @@
+//! Where journals, the digest key and the lock live. Only who holds the lock can write; dropping it unlocks.
+
+mod directory;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::journal::Record;
+use crate::model::Failure;
+
+pub use directory::Directory;
+
+/// Who holds the lock.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LockNote {
+    /// The user's name on that host.
+    pub who: String,
+    /// The host.
+    pub host: String,
+    /// The process.
+    pub pid: u32,
+    /// What it does: `apply`.
+    pub operation: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+impl std::fmt::Display for LockNote {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}@{} (process {}, {}) since {}", self.who, self.host, self.pid, self.operation, self.since)
+    }
+}
+
+/// A place for journals. Reading needs no lock.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Takes the lock, waiting up to `patience`.
+    ///
+    /// # Errors
+    /// A failure of class `Locked` that names the holder.
+    async fn lock(&self, note: LockNote, patience: Duration) -> Result<Box<dyn Held>, Failure>;
+
+    /// Who holds the lock now.
+    async fn holder(&self) -> Result<Option<LockNote>, Failure>;
+
+    /// The ids of all runs, oldest first.
+    async fn runs(&self) -> Result<Vec<String>, Failure>;
+
+    /// The journal of a run. A torn last line (power loss) is left out.
+    async fn journal(&self, run: &str) -> Result<Vec<Record>, Failure>;
+
+    /// The key of secret digests, when it was made.
+    async fn digest_key(&self) -> Result<Option<[u8; 32]>, Failure>;
+
+    /// Where it is, for messages.
+    fn place(&self) -> String;
+}
+
+/// The lock, held. The only way to write.
+#[async_trait]
+pub trait Held: Send + Sync {
+    /// Appends one record; it is durable when this returns.
+    async fn append(&mut self, run: &str, record: &Record) -> Result<(), Failure>;
+
+    /// The key of secret digests; made now when there is none yet.
+    async fn make_digest_key(&mut self) -> Result<[u8; 32], Failure>;
+
+    /// The note of an earlier holder that died without unlocking.
+    fn died_before(&self) -> Option<&LockNote>;
+}
