@@ -14,6 +14,10 @@ mod place;
 mod refs;
 mod settings;
 mod suggest;
+#[cfg(test)]
+mod test_kinds;
+#[cfg(test)]
+mod tests;
 mod twice;
 mod variables;
 
