@@ -1,5 +1,7 @@
 //! The plan file: TOML text in, checked resources out, with everything that is wrong with it said at once. Pure.
 
+#[cfg(test)]
+mod bad;
 mod check;
 mod describe;
 mod draft;
