@@ -266,9 +266,8 @@ pub(super) fn type_name(ty: &Type) -> String {
         }
         Type::Duration => "a span of time".to_owned(),
         Type::Guid => "a GUID".to_owned(),
-        Type::Map(Type::Bool) => "a list of text".to_owned(),
         Type::List(Type::Word(_)) => "a list of words".to_owned(),
-        Type::List(Type::Text) => "a list of text".to_owned(),
+        Type::Map(Type::Bool) | Type::List(Type::Text) => "a list of text".to_owned(),
         Type::List(_) => "a list of tables".to_owned(),
         Type::Map(_) | Type::Table(_) => "a table".to_owned(),
         Type::Any(types) => types.iter().map(type_name).collect::<Vec<_>>().join(", or "),

@@ -125,7 +125,12 @@ fn between(text: &str, depth: usize) -> String {
     let mut out = String::new();
     for (number, line) in text.split('\n').map(str::trim).enumerate() {
         if !line.is_empty() {
-            out.push_str(&if number == 0 { " ".to_owned() } else { format!("\n{}", indent(depth)) });
+            if number == 0 {
+                out.push(' ');
+            } else {
+                out.push('\n');
+                out.push_str(&indent(depth));
+            }
             out.push_str(line);
         }
     }
@@ -291,11 +296,12 @@ mod tests {
             for (i, (space, key, value, comment, end, shape, own)) in lines.into_iter().enumerate() {
                 text.push_str(own);
                 match shape % 5 {
-                    0 => text.push_str(&format!("{space}[{space}t{i}{space}.{key} ]{comment}\n")),
-                    1 => text.push_str(&format!("{space}[[l.{key}]]{comment}\n")),
+                    0 => text += &["[ t", &i.to_string(), ".", &key, " ]", &comment, "\n"].concat(),
+                    1 => text += &[&space, "[[l.", &key, "]]", &comment, "\n"].concat(),
                     _ => {}
                 }
-                text.push_str(&format!("{space}{key}{i}{space}.{space}q ={space}{value}{comment}{end}"));
+                text += &[&space, &key, &i.to_string(), &space, ".", &space, "q =", &space, &value, &comment, &end]
+                    .concat();
             }
             text
         })

@@ -43,26 +43,28 @@ fn table(fields: &[&'static Field], optional: &dyn Fn(&str) -> bool) -> Json {
 }
 
 fn property(field: &'static Field) -> Json {
-    let special = |secret: bool| {
-        let mut forms = vec![mark("ref", "kind.name.output")];
-        if secret {
-            forms.push(mark("env", "NAME"));
-        }
-        forms
-    };
     let mut schema = match (&field.ty, field.reference) {
         (Type::Map(item), true) => json!({
             "type": "object",
-            "additionalProperties": any([of(item)].into_iter().chain(special(true)).collect()),
+            "additionalProperties": or_special(item, true),
         }),
         (Type::List(item), true) => {
-            json!({ "type": "array", "items": any([of(item)].into_iter().chain(special(false)).collect()) })
+            json!({ "type": "array", "items": or_special(item, false) })
         }
-        (ty, true) => any([of(ty)].into_iter().chain(special(false)).collect()),
+        (ty, true) => or_special(ty, false),
         (ty, false) => of(ty),
     };
     schema["description"] = json!(field.doc);
     schema
+}
+
+/// A value, or a reference, or (where it may be one) a secret.
+fn or_special(ty: &'static Type, secret: bool) -> Json {
+    let mut forms = vec![of(ty), mark("ref", "kind.name.output")];
+    if secret {
+        forms.push(mark("env", "NAME"));
+    }
+    any(&forms)
 }
 
 fn mark(name: &str, example: &str) -> Json {
@@ -74,7 +76,7 @@ fn mark(name: &str, example: &str) -> Json {
     })
 }
 
-fn any(forms: Vec<Json>) -> Json {
+fn any(forms: &[Json]) -> Json {
     json!({ "anyOf": forms })
 }
 
@@ -87,7 +89,7 @@ fn of(ty: &'static Type) -> Json {
         Type::Bool => json!({ "type": "boolean" }),
         Type::Int => json!({ "type": "integer" }),
         Type::Text => json!({ "type": "string" }),
-        Type::Word(words) => any(vec![json!({ "enum": words }), json!({ "type": "string", "pattern": VARIABLE })]),
+        Type::Word(words) => any(&[json!({ "enum": words }), json!({ "type": "string", "pattern": VARIABLE })]),
         Type::Duration => pattern(r"^\s*([0-9]+[smhdw]\s*)+$"),
         Type::Guid => pattern("^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"),
         Type::Map(Type::Bool) => json!({ "type": "array", "items": { "type": "string" } }),
@@ -97,7 +99,7 @@ fn of(ty: &'static Type) -> Json {
             let fields: Vec<&'static Field> = describe::in_plan(fields).collect();
             table(&fields, &|_| false)
         }
-        Type::Any(types) => any(types.iter().map(of).collect()),
+        Type::Any(types) => any(&types.iter().map(of).collect::<Vec<_>>()),
     }
 }
 

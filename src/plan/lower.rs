@@ -146,6 +146,8 @@ impl<'a> Lowering<'a> {
                         draft.places.insert(path.to_owned(), inner.place());
                         draft.value(path, &field.ty, inner)
                     }
+                    // A server without Entra has no tenant.
+                    None if field.name == "tenant" && node.get_bool("entra_auth").is_some_and(|entra| !entra) => None,
                     None if describe::from_azure(field.name) => self.azure(field.name).map(Value::from),
                     None => None,
                 };
@@ -160,7 +162,7 @@ impl<'a> Lowering<'a> {
                     }
                 };
             }
-            self.fill_http(&mut draft);
+            self.fill_http(&mut draft, node);
             for item in node.get_list("after") {
                 self.out.after.push((BTreeSet::from([draft.address.clone()]), item.clone()));
             }
@@ -169,14 +171,18 @@ impl<'a> Lowering<'a> {
     }
 
     /// The app of a generic check lives where `[azure]` says, unless it says otherwise.
-    fn fill_http(&self, draft: &mut Draft) {
-        if let Some(Value::Map(http)) = draft.attributes.get_mut("http")
-            && http.contains_key("app")
-        {
-            for name in ["subscription", "resource_group"] {
-                if let Some(value) = self.azure(name) {
-                    http.entry(name.to_owned()).or_insert_with(|| value.into());
-                }
+    fn fill_http(&mut self, draft: &mut Draft, node: &Node) {
+        let Some(Value::Map(http)) = draft.attributes.get_mut("http").filter(|_| draft.address.kind == "check") else {
+            return;
+        };
+        if !http.contains_key("app") {
+            return;
+        }
+        for field in ["subscription", "resource_group"] {
+            match self.azure(field) {
+                _ if http.contains_key(field) => {}
+                Some(value) => _ = http.insert(field.to_owned(), value.into()),
+                None => self.nowhere("check", &draft.address.name, field, node),
             }
         }
     }

@@ -134,12 +134,12 @@ impl<'a> Lowering<'a> {
     }
 }
 
-fn rule_value(role: &str, rule: &Node, group: &mut Group) -> Value {
+fn rule_value(grantee: &str, rule: &Node, group: &mut Group) -> Value {
     let path = format!("grants.{}", group.rules.len());
     group.draft.places.insert(path.clone(), rule.place());
     let mut value: Attributes = group.draft.table(&path, GRANT, rule);
     value.remove("database");
-    value.insert("role".to_owned(), role.into());
+    value.insert("role".to_owned(), grantee.into());
     let value = Value::Map(value);
     group.rules.push(value.clone());
     value

@@ -1,6 +1,6 @@
 //! Lowers `[server.L]`: the authentication of a server, its administrators, and how to connect to it.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use super::draft::Draft;
 use super::lower::{Lowering, Scope};
@@ -30,7 +30,8 @@ impl<'a> Lowering<'a> {
             let mut draft = keyed(Draft::new("server_auth", label, node.span.clone()));
             draft.set("entra_auth", &Type::Bool, node.get("entra_auth"));
             draft.set("password_auth", &Type::Bool, node.get("password_auth"));
-            draft.attributes.extend(tenant.map(|tenant| ("tenant".to_owned(), tenant.into())));
+            let takes_tokens = node.get_bool("entra_auth") == Some(true);
+            draft.attributes.extend(tenant.filter(|_| takes_tokens).map(|tenant| ("tenant".to_owned(), tenant.into())));
             drafts.push(draft);
         }
         for admin in &admins {
@@ -63,12 +64,12 @@ impl<'a> Lowering<'a> {
     }
 
     fn connections(&mut self, node: &Node, admins: &[&Node]) -> Vec<ConnectionTarget> {
-        let mut seen: BTreeMap<String, ()> = BTreeMap::new();
+        let mut seen = BTreeSet::new();
         let mut connections = Vec::new();
         for item in node.get_list("connections") {
             let Some(name) = item.get("name").filter(|name| name.text().is_some()) else { continue };
             let text = name.text().unwrap_or_default();
-            if seen.insert(text.to_owned(), ()).is_some() {
+            if !seen.insert(text) {
                 self.findings.push(
                     Finding::error("duplicate-connection", format!("two connections are named `{text}`"), name.place())
                         .label("the second one")

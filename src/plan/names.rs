@@ -158,7 +158,7 @@ pub(super) fn duration(text: &str) -> Checked {
             let digits = part.trim_end_matches(['s', 'm', 'h', 'd', 'w']);
             digits.len() + 1 == part.len() && !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit())
         });
-    let long = text.parse::<jiff::Span>().is_ok_and(|span| span.is_positive());
+    let long = text.parse::<jiff::Span>().is_ok_and(jiff::Span::is_positive);
     refuse(!shape || !long, || format!("{text:?} is not a span of time; write it as 30s, 5m, 24h or 7d"))
 }
 
@@ -174,7 +174,7 @@ pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked>
     Some(match (kind, field) {
         ("", _) => return None,
         ("database_role", "name") => role,
-        ("server_admin" | "database_role", "member_of") | (_, "database" | "role") => identifier,
+        ("database_role", "member_of") | (_, "database" | "role") => identifier,
         (_, "server") => server,
         (_, "app") => app,
         (_, "slot") => slot,

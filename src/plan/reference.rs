@@ -29,7 +29,7 @@ A name with other characters than letters, digits, `-` and `_` stands in double 
 pub fn reference(schemas: &[&'static Schema]) -> String {
     let mut page = OPENING.to_owned();
     let root: Vec<&'static Field> = ROOT.iter().collect();
-    section(&mut page, 2, "The top", "", &root, &root);
+    section(&mut page, 2, "The top", "", &root);
     for field in ROOT {
         match field.ty {
             Type::Table(fields) => nested(&mut page, 2, &format!("[{}]", field.name), field.doc, fields),
@@ -53,7 +53,7 @@ fn kind(page: &mut String, schema: &'static Schema) {
     };
     let title = format!("[resource.{}.<label>]", schema.kind);
     let fields = describe::written(schema);
-    section(page, 2, &title, &format!("{}{nature}", schema.doc), &fields, &fields);
+    section(page, 2, &title, &format!("{}{nature}", schema.doc), &fields);
     if !schema.outputs.is_empty() {
         page.push_str("| output | meaning | known |\n|---|---|---|\n");
         for output in schema.outputs {
@@ -78,7 +78,7 @@ fn kind(page: &mut String, schema: &'static Schema) {
 
 fn nested(page: &mut String, level: usize, title: &str, doc: &str, fields: &'static [Field]) {
     let fields: Vec<&'static Field> = describe::in_plan(fields).collect();
-    section(page, level, title, doc, &fields, &fields);
+    section(page, level, title, doc, &fields);
     for field in fields {
         inner(page, title, field);
     }
@@ -95,21 +95,14 @@ fn inner(page: &mut String, title: &str, field: &'static Field) {
         match ty {
             Type::Table(fields) => nested(page, 3, &format!("[{path}.{}]", field.name), field.doc, fields),
             Type::List(Type::Table(fields)) => {
-                nested(page, 3, &format!("[[{path}.{}]]", field.name), field.doc, fields)
+                nested(page, 3, &format!("[[{path}.{}]]", field.name), field.doc, fields);
             }
             _ => {}
         }
     }
 }
 
-fn section(
-    page: &mut String,
-    level: usize,
-    title: &str,
-    doc: &str,
-    fields: &[&'static Field],
-    shown: &[&'static Field],
-) {
+fn section(page: &mut String, level: usize, title: &str, doc: &str, fields: &[&'static Field]) {
     let title = if title.starts_with('[') { format!("`{title}`") } else { title.to_owned() };
     let _ = writeln!(page, "{} {title}\n", "#".repeat(level));
     if !doc.is_empty() {
@@ -120,7 +113,7 @@ fn section(
         let _ = writeln!(page, "| `{}` | {} | {} | {} |", field.name, holds(field), role(field), cell(field.doc));
     }
     page.push('\n');
-    let lines: Vec<String> = shown
+    let lines: Vec<String> = fields
         .iter()
         .filter(|field| field.required && !describe::from_azure(field.name))
         .map(|field| format!("{} = {}", field.name, describe::example(&field.ty)))

@@ -225,3 +225,26 @@ proptest! {
         sound(&chars.iter().take(from).copied().chain(put.chars()).chain(rest.copied()).collect::<String>());
     }
 }
+
+#[test]
+fn depth_does_not_matter() {
+    let deep = |open: &str, close: &str| format!("a = {}{}", open.repeat(20_000), close.repeat(20_000));
+    let dotted = format!("[{}a]\n", "a.".repeat(20_000));
+    let keys = format!("{}a = 1\n", "a.".repeat(20_000));
+    for text in [deep("[", "]"), deep("{a = ", "}"), dotted, keys] {
+        sound(&text);
+        let _ = super::format(&text);
+    }
+}
+
+#[test]
+fn a_fleet_loads_in_good_time() {
+    let one = "[app.appN]\nidentity = \"system\"\nsettings = { PGUSER = { ref = \"role.rN.name\" } }\n[role.rN]\nserver = \
+               \"rmhpgflex\"\nidentity = { ref = \"app.appN.principal_id\" }\ngrants = [{ database = \"geopgflex\", schemas = \
+               [\"geo\"], tables = [\"SELECT\"] }]\n";
+    let fleet: String = (0..1000).map(|n| one.replace('N', &n.to_string())).collect();
+    let text = format!("{GUIDE}{fleet}");
+    let started = std::time::Instant::now();
+    assert_eq!(good(&text).desired.len(), 8 + 4 * 1000);
+    assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
+}

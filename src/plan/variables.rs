@@ -102,19 +102,15 @@ impl<'a> Variables<'a> {
                 rest = after;
             } else if let Some(after) = mark.strip_prefix("${") {
                 filled = true;
-                match after.split_once('}').filter(|(name, _)| is_name(name)) {
-                    Some((name, after)) => {
-                        match self.value(name, span, findings) {
-                            Some(value) => out.push_str(&value),
-                            None => well = false,
-                        }
-                        rest = after;
-                    }
-                    None => {
-                        findings.push(malformed(span.clone()));
-                        return (out, true, false);
-                    }
+                let Some((name, after)) = after.split_once('}').filter(|(name, _)| is_name(name)) else {
+                    findings.push(malformed(span.clone()));
+                    return (out, true, false);
+                };
+                match self.value(name, span, findings) {
+                    Some(value) => out.push_str(&value),
+                    None => well = false,
                 }
+                rest = after;
             } else {
                 out.push('$');
                 rest = &mark[1..];
