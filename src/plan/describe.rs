@@ -5,7 +5,7 @@ use crate::model::{Field, Schema, Type};
 
 const TEXTS: Type = Type::List(&Type::Text);
 
-/// Privileges by the field of a grant that lists them, in the order of the reference page. MAINTAIN needs PostgreSQL 17.
+/// Privileges by the field of a grant that lists them (PostgreSQL 17, "Privileges"; MAINTAIN is new there).
 pub(super) const PRIVILEGES: [(&str, &[&str]); 6] = [
     ("database_privileges", DATABASE),
     ("schema", SCHEMA),

@@ -1,4 +1,4 @@
-//! The formatter: one layout for all plan files. It moves spaces and line breaks, never keys, values or comments.
+//! The formatter: one layout for all plan files, moving spaces and line breaks, never keys, values or comments.
 
 use toml::de::DeTable;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, InlineTable, Item, KeyMut, RawString, Table, Value};

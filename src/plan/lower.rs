@@ -14,8 +14,8 @@
 //! | `[[role.L.grants]]` of one role | `check."L privileges"`; `check."L privileges in <database>"` where it has grants in several |
 //! | `[resource.K.L]` | `K.L` |
 //!
-//! References and `after` say `app.L` for `app_identity.L`, `role.L` for `database_role.L`, `server.L` for `server_auth.L`;
-//! in `after` such a name stands for everything that its table lowers to.
+//! References say `app.L` for `app_identity.L`, `role.L` for `database_role.L`, `server.L` for `server_auth.L`; in `after`
+//! such a name stands for everything that its table lowers to.
 
 use std::collections::{BTreeMap, BTreeSet};
 

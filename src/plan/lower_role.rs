@@ -1,4 +1,4 @@
-//! Lowers `[role.L]`: the role, all roles' grants joined per server and database, and a check of each role's privileges.
+//! Lowers `[role.L]`: the role, all roles' grants joined per server and database, a check of each role's privileges.
 
 use std::collections::{BTreeMap, BTreeSet};
 

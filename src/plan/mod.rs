@@ -1,4 +1,4 @@
-//! The plan file: TOML text in, checked resources out, with everything that is wrong with it said at once. Pure.
+//! The plan file: TOML text in, checked resources out, with everything that is wrong with it said at once.
 
 #[cfg(test)]
 mod bad;

@@ -1,4 +1,6 @@
-//! What Azure and PostgreSQL take as names and values. A check answers what is wrong, then `; `, then what would help.
+//! What Azure and PostgreSQL take as names and values.
+//!
+//! A check answers what is wrong, then `; `, then what would help.
 
 use crate::model::Address;
 

@@ -1,4 +1,4 @@
-//! The built-in order: server_auth, server_admin, database_role, database_grants, privilege check, app_settings, app check.
+//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, app check.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -248,3 +248,114 @@ fn a_fleet_loads_in_good_time() {
     assert_eq!(good(&text).desired.len(), 8 + 4 * 1000);
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
+
+const RICH: &str = r#"version = 1
+name = "rich"
+[azure]
+subscription = "22222222-2222-4222-8222-222222222222"
+tenant = "11111111-1111-4111-8111-111111111111"
+resource_group = "rg"
+cloud = "https://management.example/"
+[server.main]
+name = "srv"
+host = "localhost"
+port = 5433
+tls = "disable"
+password_auth = true
+admins = [
+  { name = "a", object_id = "33333333-3333-4333-8333-333333333333", type = "group" },
+  { name = "b@x", object_id = "44444444-4444-4444-8444-444444444444", type = "user" },
+]
+connections = [{ name = "owner", user = "o", password = { env = "OWNER_PASSWORD" } }, { name = "t", user = "a" }]
+[app.web]
+name = "web-app"
+kind = "web"
+slot = "staging"
+slot_settings = ["PGUSER"]
+sensitive = ["DB"]
+after = ["server.main"]
+[app.web.identity]
+user_assigned = ["/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/n"]
+[app.web.settings]
+PGUSER = { ref = "database_role.r.name" }
+DB = { env = "DB_URL" }
+[role.r]
+server = "main"
+object_id = "55555555-5555-4555-8555-555555555555"
+type = "group"
+adopt = true
+member_of = ["reader"]
+attributes = { connection_limit = 5, inherit = false }
+"#;
+
+#[test]
+fn everything_that_a_friendly_table_says_arrives() {
+    let plan = good(RICH);
+    let json = |kind: &str, name: &str| {
+        let one = plan.desired.iter().find(|one| one.address == Address::new(kind, name)).unwrap();
+        serde_json::to_value(&one.attributes).unwrap()
+    };
+    assert_eq!(json("server_auth", "main"), serde_json::json!({ "password_auth": true }), "no Entra, no tenant");
+    assert_eq!(json("server_admin", "main/b@x")["principal_type"], "user");
+    let identity = json("app_identity", "web");
+    assert_eq!(identity["user_assigned"].as_object().unwrap().len(), 1);
+    assert_eq!(identity.get("system"), None);
+    assert_eq!(
+        json("app_settings", "web"),
+        serde_json::json!({
+            "settings": { "PGUSER": "r", "DB": { "$secret": { "source": { "env": "DB_URL" }, "digest": null } } },
+            "sensitive": ["DB"],
+        })
+    );
+    assert_eq!(json("slot_settings", "web"), serde_json::json!({ "app_settings": { "PGUSER": true } }));
+    assert_eq!(
+        json("database_role", "r"),
+        serde_json::json!({
+            "object_id": "55555555-5555-4555-8555-555555555555", "principal_type": "group", "adopt": true,
+            "member_of": { "reader": true }, "connection_limit": 5, "inherit": false,
+        })
+    );
+    let settings = plan.desired.iter().find(|one| one.address.kind == "app_settings").unwrap();
+    assert_eq!(settings.key["slot"], Value::text("staging"));
+    let after: Vec<String> = settings.after.iter().map(Address::to_string).collect();
+    assert_eq!(
+        after,
+        [
+            "app_identity.web",
+            "database_role.r",
+            "server_admin.\"main/a\"",
+            "server_admin.\"main/b@x\"",
+            "server_auth.main",
+            "slot_settings.web"
+        ]
+    );
+    let server = &plan.target.servers["srv"];
+    assert_eq!((server.host.as_deref(), server.port, server.connections.len()), (Some("localhost"), 5433, 2));
+    assert!(
+        matches!(&server.connections[0].auth, Auth::Password(source) if source.to_string().ends_with("OWNER_PASSWORD"))
+    );
+    assert_eq!(plan.target.cloud, crate::model::Cloud::Custom("https://management.example".to_owned()));
+}
+
+#[test]
+fn a_wrong_value_says_when_a_variable_made_it() {
+    let text =
+        "version = 1\nname = \"a$1\"\n[variables]\ng = { default = \"a b\" }\n[azure]\nresource_group = \"${g}\"\n";
+    let label = |text: &str| load(text, &BTreeMap::new(), &KINDS).1[0].label.clone().unwrap();
+    assert_eq!(label(text), "after its variables were filled in");
+    assert_eq!(label(&text.replace("a$1", "").replace("${g}", "g-${g}")), "not valid");
+}
+
+#[test]
+fn the_digest_tells_a_name_from_a_value() {
+    let text =
+        |a: &str, b: &str| format!("version = 1\nname = \"x${{{a}}}${{{b}}}\"\n[variables]\n{a} = {{}}\n{b} = {{}}\n");
+    let digest = |values: [(&str, &str); 2]| {
+        let given = |(name, value): (&str, &str)| {
+            (name.to_owned(), Given { value: value.to_owned(), origin: Origin::Environment })
+        };
+        load(&text("a", "b"), &values.into_iter().map(given).collect(), &KINDS).0.unwrap().digest
+    };
+    assert_ne!(digest([("a", "1"), ("b", "2")]), digest([("a", "2"), ("b", "1")]));
+    assert_eq!(digest([("a", "1"), ("b", "2")]).len(), 64);
+}
