@@ -10,9 +10,12 @@
 //! | `[app.L]` `slot_settings` | `slot_settings.L` |
 //! | `[[app.L.probe]]` | `check."L <probe>"` |
 //! | `[role.L]` | `database_role.L` |
-//! | `[[role.L.grants]]` of all roles | one `database_grants.<database>` per server and database; `database_grants."<server>/<database>"` where two servers have a database of that name |
-//! | `[[role.L.grants]]` of one role | `check."L privileges"`; `check."L privileges in <database>"` where it has grants in several |
+//! | `[[role.L.grants]]` of all roles | one `database_grants.<database>` per server and database (1) |
+//! | `[[role.L.grants]]` of one role | `check."L privileges"` (2) |
 //! | `[resource.K.L]` | `K.L` |
+//!
+//! (1) `database_grants."<server>/<database>"` where two servers have a database of that name.
+//! (2) `check."L privileges in <database>"` each, where it has grants in several databases.
 //!
 //! References say `app.L` for `app_identity.L`, `role.L` for `database_role.L`, `server.L` for `server_auth.L`; in `after`
 //! such a name stands for everything that its table lowers to.

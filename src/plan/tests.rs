@@ -343,7 +343,7 @@ fn a_wrong_value_says_when_a_variable_made_it() {
         "version = 1\nname = \"a$1\"\n[variables]\ng = { default = \"a b\" }\n[azure]\nresource_group = \"${g}\"\n";
     let label = |text: &str| load(text, &BTreeMap::new(), &KINDS).1[0].label.clone().unwrap();
     assert_eq!(label(text), "after its variables were filled in");
-    assert_eq!(label(&text.replace("a$1", "").replace("${g}", "g-${g}")), "not valid");
+    assert_eq!(label(&text.replace("\"${g}\"", "\"$ \"\ntenant = \"${g}\"")), "not valid", "a lone $ is no variable");
 }
 
 #[test]
