@@ -1,0 +1,227 @@
+//! Good plan files, what they lower to, and texts at random.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::test_kinds::KINDS;
+use super::{Given, Origin, PlanFile, load};
+use crate::model::{Address, Auth, Value};
+
+pub(super) const GUIDE: &str = include_str!("../../plans/rmhazuregeoapi.toml");
+
+/// Every plan file in `plans/`, by name.
+pub(super) fn plans() -> Vec<(String, String)> {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/plans");
+    let mut plans: Vec<(String, String)> = std::fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .map(|path| (path.display().to_string(), std::fs::read_to_string(&path).unwrap()))
+        .collect();
+    plans.sort();
+    plans
+}
+
+pub(super) fn good(text: &str) -> PlanFile {
+    let (plan, findings) = load(text, &BTreeMap::new(), &KINDS);
+    assert_eq!(findings, [], "{text}");
+    plan.unwrap()
+}
+
+fn given(name: &str, value: &str, origin: Origin) -> BTreeMap<String, Given> {
+    BTreeMap::from([(name.to_owned(), Given { value: value.to_owned(), origin })])
+}
+
+#[test]
+fn every_plan_loads_without_findings() {
+    let plans = plans();
+    assert!(plans.len() >= 9);
+    for (name, text) in &plans {
+        let (plan, findings) = load(text, &BTreeMap::new(), &KINDS);
+        assert_eq!(findings, [], "{name}");
+        assert!(!plan.unwrap().desired.is_empty(), "{name}");
+    }
+    for kind in KINDS {
+        assert!(plans.iter().any(|(name, _)| name.ends_with(&format!("/{}.toml", kind.kind))), "{}", kind.kind);
+    }
+}
+
+#[test]
+fn the_guide_lowers_in_the_built_in_order() {
+    let plan = good(GUIDE);
+    let lines: Vec<String> = plan
+        .desired
+        .iter()
+        .map(|one| {
+            let after: Vec<String> = one.after.iter().map(Address::to_string).collect();
+            format!("{} <- ({})", one.address, after.join(", "))
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r#"
+    app_identity.rmhazuregeoapi <- ()
+    server_auth.rmhpgflex <- ()
+    server_admin.rmhpgflex <- (server_auth.rmhpgflex)
+    database_role.rmhazuregeoapi-identity <- (app_identity.rmhazuregeoapi, server_admin.rmhpgflex, server_auth.rmhpgflex)
+    database_grants.geopgflex <- (database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
+    check."rmhazuregeoapi-identity privileges" <- (database_grants.geopgflex, database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
+    app_settings.rmhazuregeoapi <- (app_identity.rmhazuregeoapi, check."rmhazuregeoapi-identity privileges", database_grants.geopgflex, database_role.rmhazuregeoapi-identity)
+    check."rmhazuregeoapi health" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
+    "#);
+}
+
+#[test]
+fn the_guide_wants_what_it_says() {
+    let plan = good(GUIDE);
+    let json = |kind: &str, name: &str| {
+        let one = plan.desired.iter().find(|one| one.address == Address::new(kind, name)).unwrap();
+        serde_json::to_string(&(&one.key, &one.attributes)).unwrap()
+    };
+    insta::assert_snapshot!(json("server_admin", "rmhpgflex"), @r#"[{"object_id":"33333333-3333-4333-8333-333333333333","resource_group":"rmhazure_rg","server":"rmhpgflex","subscription":"22222222-2222-4222-8222-222222222222"},{"name":"pg-deployers","principal_type":"group","tenant":"11111111-1111-4111-8111-111111111111"}]"#);
+    insta::assert_snapshot!(json("app_settings", "rmhazuregeoapi"), @r#"[{"app":"rmhazuregeoapi","resource_group":"rmhazure_rg","subscription":"22222222-2222-4222-8222-222222222222"},{"require":["POSTGIS_HOST","POSTGIS_PORT","POSTGIS_DATABASE","POSTGIS_SCHEMA","APP_SCHEMA"],"settings":{"MANAGED_IDENTITY_NAME":"rmhazuregeoapi-identity","USE_MANAGED_IDENTITY":"true"}}]"#);
+    insta::assert_snapshot!(json("database_role", "rmhazuregeoapi-identity"), @r#"[{"name":"rmhazuregeoapi-identity","server":"rmhpgflex"},{"object_id":{"$after_apply":{"address":"app_identity.rmhazuregeoapi","output":"principal_id"}},"principal_type":"service"}]"#);
+    insta::assert_snapshot!(json("database_grants", "geopgflex"), @r#"[{"database":"geopgflex","server":"rmhpgflex"},{"grants":[{"database_privileges":["CONNECT"],"functions":["EXECUTE"],"future":true,"role":"rmhazuregeoapi-identity","schema":["USAGE"],"schemas":["geo","app"],"sequences":["USAGE","SELECT"],"tables":["SELECT","INSERT","UPDATE","DELETE"]}]}]"#);
+    insta::assert_snapshot!(json("check", "rmhazuregeoapi health"), @r#"[{},{"http":{"app":"rmhazuregeoapi","expect":{"database.auth_method":"managed_identity","status":"healthy"},"path":"/api/health","resource_group":"rmhazure_rg","subscription":"22222222-2222-4222-8222-222222222222"}}]"#);
+    let server = &plan.target.servers["rmhpgflex"];
+    assert_eq!((server.port, &server.connections[0].auth), (5432, &Auth::Token));
+    assert_eq!(server.connections[0].user, "pg-deployers");
+}
+
+#[test]
+fn variables_are_filled_in_and_change_the_digest() {
+    let text = "version = 1\nname = \"a-${env}-$${env}-$5\"\n[variables]\nenv = { default = \"prod\" }\n";
+    let plan = good(text);
+    assert_eq!(plan.name, "a-prod-${env}-$5");
+    let (other, findings) = load(text, &given("env", "test", Origin::Argument), &KINDS);
+    assert_eq!(findings, []);
+    let other = other.unwrap();
+    assert_eq!(other.name, "a-test-${env}-$5");
+    assert_ne!(plan.digest, other.digest);
+    assert_eq!(plan.digest, good(text).digest);
+}
+
+#[test]
+fn an_undeclared_variable_matters_by_its_origin() {
+    let text = "version = 1\nname = \"a\"\n";
+    let rules = |origin| {
+        let (plan, findings) = load(text, &given("env", "x", origin), &KINDS);
+        (plan.is_some(), findings.len())
+    };
+    assert_eq!(rules(Origin::Argument), (false, 1));
+    assert_eq!(rules(Origin::File("f".to_owned())), (true, 1));
+    assert_eq!(rules(Origin::Environment), (true, 0));
+}
+
+#[test]
+fn odd_role_names_are_taken_as_they_are() {
+    let names = [
+        "my-app-identity",
+        "Ünï\\\"code",
+        "a.b",
+        "app/slots/staging",
+        "DROP TABLE x; --",
+        "O'Brien",
+        "a{b}c",
+        "me@x.com",
+    ];
+    for name in names {
+        let text = format!(
+            "version = 1\nname = \"x\"\n[azure]\nresource_group = \"g\"\nsubscription = \
+             \"22222222-2222-4222-8222-222222222222\"\n[server.srv]\nconnections = [{{ name = \"a\", user = \"a\" }}]\n\
+             [app.web]\n[app.web.settings]\nPGUSER = {{ ref = '''role.\"{name}\".name''' }}\n[role.\"{name}\"]\nserver = \
+             \"srv\"\nobject_id = \"33333333-3333-4333-8333-333333333333\"\n[[role.\"{name}\".grants]]\ndatabase = \
+             \"d\"\nschemas = [\"{name}\"]\ntables = [\"SELECT\", \"MAINTAIN\"]\n"
+        );
+        let plan = good(&text);
+        let name = name.replace('\\', "");
+        let role = plan.desired.iter().find(|one| one.address.kind == "database_role").unwrap();
+        assert_eq!(role.key["name"], Value::text(&*name));
+        let settings = plan.desired.iter().find(|one| one.address.kind == "app_settings").unwrap();
+        assert_eq!(settings.attributes["settings"].as_map().unwrap()["PGUSER"], Value::text(&*name));
+        assert!(settings.after.contains(&Address::new("check", format!("{name} privileges"))));
+    }
+}
+
+#[test]
+fn one_database_on_two_servers_is_told_apart() {
+    let server =
+        |name: &str| format!("[server.{name}]\nhost = \"h\"\nconnections = [{{ name = \"a\", user = \"a\" }}]\n");
+    let role = |label: &str, server: &str| {
+        format!(
+            "[role.{label}]\nserver = \"{server}\"\nobject_id = \"33333333-3333-4333-8333-333333333333\"\ngrants = [{{ \
+             database = \"d\", database_privileges = [\"CONNECT\"] }}, {{ database = \"e\", database_privileges = \
+             [\"CONNECT\"] }}]\n"
+        )
+    };
+    let text = format!(
+        "version = 1\nname = \"x\"\n{}{}{}{}",
+        server("one"),
+        server("two"),
+        role("r", "one"),
+        role("s", "two").replace("\"e\"", "\"f\"")
+    );
+    let plan = good(&text);
+    let names: Vec<String> = plan.desired.iter().map(|one| one.address.to_string()).collect();
+    for name in [
+        "database_grants.\"one/d\"",
+        "database_grants.\"two/d\"",
+        "database_grants.e",
+        "check.\"r privileges in d\"",
+        "check.\"s privileges in f\"",
+    ] {
+        assert!(names.contains(&name.to_owned()), "{name} in {names:?}");
+    }
+}
+
+#[test]
+fn places_lead_to_settings_and_grants() {
+    let plan = good(GUIDE);
+    let settings = &plan.places[&Address::new("app_settings", "rmhazuregeoapi")];
+    assert!(GUIDE[settings["settings.MANAGED_IDENTITY_NAME"].span.clone()].contains("ref = "));
+    let grants = &plan.places[&Address::new("database_grants", "geopgflex")];
+    assert!(GUIDE[grants["grants.0.tables"].span.clone()].starts_with("[\"SELECT\""));
+}
+
+/// Text that looks like a plan file at least in parts.
+fn scraps() -> impl Strategy<Value = String> {
+    let scrap = prop_oneof![
+        "[a-z_]{1,8} = (true|1|1\\.5|\"[a-z$\\{\\}]*\"|\\[1, \"a\"\\]|\\{ ref = \"[a-z.]*\" \\}|2026-01-01)\n",
+        "\\[\\[?(server|app|role|resource|variables|azure|store)(\\.[a-z\"]{1,5}){0,3}\\]?\\]\n",
+        prop::sample::select(GUIDE.lines().map(|line| format!("{line}\n")).collect::<Vec<_>>()),
+        "(?s).{0,10}",
+    ];
+    prop::collection::vec(scrap, 0..40).prop_map(|scraps| scraps.concat())
+}
+
+fn sound(text: &str) {
+    let (plan, findings) = load(text, &BTreeMap::new(), &KINDS);
+    let errors = findings.iter().any(|finding| finding.severity == crate::model::Severity::Error);
+    assert_eq!(plan.is_none(), errors);
+    for finding in findings {
+        assert!(finding.remedy.is_some() && finding.label.is_some() || finding.place.is_none(), "{finding:?}");
+        if let Some(place) = finding.place {
+            assert!(text.get(place.span.clone()).is_some(), "{:?} lies outside of the text", place.span);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in scraps()) {
+        sound(&text);
+    }
+
+    #[test]
+    fn no_mutation_of_a_good_file_makes_it_panic(
+        which in any::<prop::sample::Index>(), from in any::<prop::sample::Index>(), gone in 0_usize..30, put in "(?s).{0,5}"
+    ) {
+        let plans = plans();
+        let (_, text) = which.get(&plans);
+        let chars: Vec<char> = text.chars().collect();
+        let from = from.index(chars.len());
+        let rest = chars.iter().skip(from + gone);
+        sound(&chars.iter().take(from).copied().chain(put.chars()).chain(rest.copied()).collect::<String>());
+    }
+}
