@@ -116,7 +116,10 @@ mod tests {
     fn spans_of_time() {
         let seconds = |text| duration(text).map(|span| span.as_secs());
         assert_eq!(seconds("0"), Ok(0));
-        assert_eq!((seconds("30s"), seconds("5m"), seconds("24h"), seconds("7d")), (Ok(30), Ok(300), Ok(86_400), Ok(604_800)));
+        assert_eq!(
+            (seconds("30s"), seconds("5m"), seconds("24h"), seconds("7d")),
+            (Ok(30), Ok(300), Ok(86_400), Ok(604_800))
+        );
         for text in ["", "s", "-1s", "5 m", "1ü", "99999999999d"] {
             assert!(duration(text).is_err(), "{text}");
         }

@@ -32,8 +32,9 @@ pub fn find(given: Option<&Path>, here: &Path) -> Result<Source, Failure> {
 /// # Errors
 /// `Input`: it cannot be read, or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path)
-        .map_err(|error| Failure::new(Class::Input, format!("cannot read {}", path.display())).detail(error.to_string()))
+    fs::read_to_string(path).map_err(|error| {
+        Failure::new(Class::Input, format!("cannot read {}", path.display())).detail(error.to_string())
+    })
 }
 
 fn only_candidate(directory: &Path) -> Result<PathBuf, Failure> {

@@ -50,7 +50,11 @@ impl Output {
 
     /// The result.
     pub fn page(&self, page: &Page) -> Result<(), Failure> {
-        if self.is_json() { self.data(&json(page))? } else { self.text(&terminal(page))? }
+        if self.is_json() {
+            self.data(&json(page))?
+        } else {
+            self.text(&terminal(page))?
+        }
         self.json_file(page)
     }
 
@@ -76,9 +80,14 @@ impl Output {
 
     /// A text on standard error: progress, questions, remarks.
     pub fn aside(&self, text: &Text) {
+        self.aside_raw(&text.ansi());
+    }
+
+    /// Text with styles of its own on standard error; the caller has made it harmless.
+    pub fn aside_raw(&self, text: &str) {
         let mut stderr = AutoStream::new(io::stderr().lock(), self.stderr);
         // Nobody is left to be told when standard error is gone.
-        let _ = stderr.write_all(text.ansi().as_bytes());
+        let _ = stderr.write_all(text.as_bytes());
     }
 
     /// An error: on standard error for people; for programs also as the JSON result, unless there was one already.

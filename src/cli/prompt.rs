@@ -33,7 +33,8 @@ impl Prompt<'_> {
         if !self.interactive {
             return Err(Failure::new(Class::Input, "cannot ask for approval: there is no terminal").remedy(remedy));
         }
-        let lines = [question.to_owned(), format!("  {explanation}"), "  Only 'yes' will be accepted to approve.".to_owned()];
+        let lines =
+            [question.to_owned(), format!("  {explanation}"), "  Only 'yes' will be accepted to approve.".to_owned()];
         let text: Text = lines.iter().map(Line::plain).chain([Line::default()]).collect();
         self.say(&format!("\n{}  Enter a value: ", text.plain()))?;
         Ok(self.line()? == "yes")
