@@ -172,8 +172,58 @@ mod tests {
                 .remedy("did you mean `name`?"),
             Finding::warning("unused", "no resource\n::error::x", None),
         ];
-        insta::assert_snapshot!(text(&source, &findings, false), @"");
-        insta::assert_snapshot!(format!("{:#}", data(&source, &findings)), @"");
+        insta::assert_snapshot!(text(&source, &findings, false), @r#"
+        error[unknown-key]: `naem` is not known here
+         --> plan.toml:2:1
+          |
+        2 | naem = "geo"
+          | ^^^^ unknown
+          |
+          = help: did you mean `name`?
+
+        warning[unused]: no resource\n::error::x
+        --> plan.toml
+
+        plan.toml: 1 error, 1 warning
+        "#);
+        insta::assert_snapshot!(format!("{:#}", data(&source, &findings)), @r#"
+        {
+          "diagnostics": [
+            {
+              "label": "unknown",
+              "range": {
+                "end": {
+                  "byte": 16,
+                  "column": 5,
+                  "line": 2
+                },
+                "filename": "plan.toml",
+                "start": {
+                  "byte": 12,
+                  "column": 1,
+                  "line": 2
+                }
+              },
+              "remedy": "did you mean `name`?",
+              "rule": "unknown-key",
+              "severity": "error",
+              "summary": "`naem` is not known here"
+            },
+            {
+              "label": null,
+              "range": null,
+              "remedy": null,
+              "rule": "unused",
+              "severity": "warning",
+              "summary": "no resource\n::error::x"
+            }
+          ],
+          "error_count": 1,
+          "format_version": "1.0",
+          "valid": false,
+          "warning_count": 1
+        }
+        "#);
         assert!(text(&source, &findings, true).contains("\u{1b}["));
         assert_eq!(text(&source, &[], false), "");
     }
