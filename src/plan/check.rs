@@ -102,6 +102,7 @@ impl<'f> Walker<'f> {
                 );
             }
         }
+        settings::sensitive(node, self.findings);
         for field in fields.iter().filter(|field| field.required && node.get(field.name).is_none()) {
             if !self.kind.is_empty() && describe::from_azure(field.name) {
                 continue;

@@ -1,8 +1,12 @@
 //! The plan file: TOML text in, checked resources out, with everything that is wrong with it said at once. Pure.
 
+#[cfg(test)]
+mod bad;
 mod check;
 mod describe;
 mod draft;
+mod format;
+mod json_schema;
 mod lower;
 mod lower_app;
 mod lower_role;
@@ -11,6 +15,7 @@ mod names;
 mod node;
 mod order;
 mod place;
+mod reference;
 mod refs;
 mod settings;
 mod suggest;
@@ -27,8 +32,11 @@ use sha2::{Digest, Sha256};
 use toml::de::DeTable;
 
 use crate::model::{Address, Desired, Finding, Graph, Place, Schema, Severity, Target, hex};
+pub use format::format;
+pub use json_schema::json_schema;
 use node::Node;
 pub use place::line_column;
+pub use reference::reference;
 use refs::Edges;
 use variables::Variables;
 pub use variables::{Given, Origin};

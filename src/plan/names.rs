@@ -169,9 +169,10 @@ pub(super) fn guid(text: &str) -> Checked {
     })
 }
 
-/// The check for a field of a generic table that brings none of its own.
+/// The check for a field of a generic table that brings none of its own; no kind stands for the friendly tables.
 pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked> {
     Some(match (kind, field) {
+        ("", _) => return None,
         ("database_role", "name") => role,
         ("server_admin" | "database_role", "member_of") | (_, "database" | "role") => identifier,
         (_, "server") => server,

@@ -52,6 +52,19 @@ fn value(name: &str, entry: &Entry, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Settings that the table itself calls sensitive: their values cannot stand in the text either.
+pub(super) fn sensitive(table: &Node, findings: &mut Vec<Finding>) {
+    for name in table.get_list("sensitive").iter().filter_map(Node::text) {
+        if let Some(node) = table.get("settings").and_then(|settings| settings.get(name))
+            && let Some(text) = node.text()
+            && !text.starts_with("@Microsoft.KeyVault(")
+            && !is_secret(name, text)
+        {
+            findings.push(secret(name, node));
+        }
+    }
+}
+
 /// A Key Vault reference, an empty text and a switch are no secrets, whatever the setting is called.
 fn is_secret(name: &str, text: &str) -> bool {
     let switch = ["", "0", "1"].contains(&text) || ["true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
@@ -62,7 +75,7 @@ fn is_secret(name: &str, text: &str) -> bool {
 }
 
 /// A finding about a secret that stands in the plan file.
-pub(super) fn secret(name: &str, node: &Node) -> Finding {
+fn secret(name: &str, node: &Node) -> Finding {
     Finding::error("secret-literal", format!("`{name}` seems to hold a secret"), node.place())
         .label("a plan file is no place for secrets")
         .remedy(

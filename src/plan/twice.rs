@@ -16,7 +16,9 @@ pub(super) fn resources(text: &str, lowered: &Lowered, schemas: &[&'static Schem
     let mut things: BTreeMap<(&str, String), &Draft> = BTreeMap::new();
     let twice = findings.iter().filter(|finding| finding.rule == "declared-twice");
     let mut said: BTreeSet<usize> = twice.filter_map(|finding| Some(finding.place.as_ref()?.span.start)).collect();
-    for draft in &lowered.drafts {
+    let mut drafts: Vec<&Draft> = lowered.drafts.iter().collect();
+    drafts.sort_by_key(|draft| draft.span.start);
+    for draft in drafts {
         let (first, what) = match addresses.insert(&draft.address, draft) {
             Some(first) => (first, format!("there are two resources with the address `{}`", draft.address)),
             None => match thing(draft, schemas).and_then(|thing| things.insert(thing, draft)) {
