@@ -2,6 +2,8 @@
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::fmt::Write as _;
+
 use anstream::ColorChoice;
 use serde_json::{Value as Json, json};
 
@@ -60,7 +62,8 @@ pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
     let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
     let counts = [(errors, "error"), (findings.len() - errors, "warning")];
     let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(*n, word)).collect();
-    out.push_str(&format!("{path}: {}\n", counts.join(", ")));
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{path}: {}", counts.join(", "));
     guard_lines(&out)
 }
 

@@ -7,9 +7,11 @@ use clap::Args;
 
 use super::args::PlanFileArg;
 use super::exit::Exit;
+use super::findings;
 use super::locate;
 use super::output::Output;
 use crate::model::{Class, Failure};
+use crate::plan::format;
 use crate::report::clean;
 
 /// Bring the plan file into its one layout
@@ -23,10 +25,13 @@ pub struct FmtArgs {
     pub check: bool,
 }
 
-/// Runs `fmt` with the function that lays a plan file out.
-pub fn run(args: &FmtArgs, format: &dyn Fn(&str) -> Result<String, Failure>, output: &Output) -> Result<Exit, Failure> {
+/// Runs `fmt`. A file that is not TOML has findings and stays as it is.
+pub fn run(args: &FmtArgs, output: &Output) -> Result<Exit, Failure> {
     let source = locate::find(args.file.file.as_deref(), Path::new(""))?;
-    let formatted = format(&source.text)?;
+    let formatted = match format(&source.text) {
+        Ok(formatted) => formatted,
+        Err(findings) => return Ok(findings::report(output, &source, &findings)),
+    };
     if formatted == source.text {
         return Ok(Exit::Done);
     }
@@ -69,11 +74,13 @@ mod tests {
         fs::write(&path, "version=1\n").unwrap();
         let output = Output::new(&Global::default());
         let args = |check| FmtArgs { file: PlanFileArg { file: Some(path.clone()) }, check };
-        let format = |text: &str| Ok(text.replace("version=1", "version = 1"));
-        assert_eq!(run(&args(true), &format, &output), Ok(Exit::Changes));
+        assert_eq!(run(&args(true), &output), Ok(Exit::Changes));
         assert_eq!(fs::read_to_string(&path).unwrap(), "version=1\n");
-        assert_eq!(run(&args(false), &format, &output), Ok(Exit::Done));
+        assert_eq!(run(&args(false), &output), Ok(Exit::Done));
         assert_eq!(fs::read_to_string(&path).unwrap(), "version = 1\n");
-        assert_eq!(run(&args(true), &format, &output), Ok(Exit::Done));
+        assert_eq!(run(&args(true), &output), Ok(Exit::Done));
+        fs::write(&path, "version = \n").unwrap();
+        assert_eq!(run(&args(false), &output), Ok(Exit::Findings));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "version = \n");
     }
 }

@@ -55,6 +55,8 @@ pub enum Command {
     #[allow(missing_docs, reason = "the argument structs carry the documentation that --help shows")]
     Init(init::InitArgs),
     #[allow(missing_docs, reason = "see above")]
+    Fmt(fmt::FmtArgs),
+    #[allow(missing_docs, reason = "see above")]
     Completions(completions::CompletionsArgs),
     #[allow(missing_docs, reason = "see above")]
     Man(man::ManArgs),
@@ -82,6 +84,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
 fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     match &cli.command {
         Command::Init(args) => init::run(args, output),
+        Command::Fmt(args) => fmt::run(args, output),
         Command::Completions(args) => completions::run(args, Cli::command(), output),
         Command::Man(args) => man::run(args, Cli::command(), output),
     }

@@ -51,9 +51,9 @@ impl Output {
     /// The result.
     pub fn page(&self, page: &Page) -> Result<(), Failure> {
         if self.is_json() {
-            self.data(&json(page))?
+            self.data(&json(page))?;
         } else {
-            self.text(&terminal(page))?
+            self.text(&terminal(page))?;
         }
         self.json_file(page)
     }
@@ -94,9 +94,9 @@ impl Output {
     pub fn failure(&self, error: &Failure) {
         let page = failure(error);
         self.aside(&terminal(&page));
-        if self.is_json() && !self.told.get() {
+        if !self.told.get() {
             // The error itself decides how the process ends; a second one could only hide it.
-            let _ = self.page(&page);
+            let _ = if self.is_json() { self.page(&page) } else { self.json_file(&page) };
         }
     }
 }

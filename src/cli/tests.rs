@@ -4,8 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory as _, FromArgMatches};
 
-use super::args::{Format, Global, Log};
+use super::args::{Format, Global, Log, PlanFileArg};
 use super::exit::Exit;
+use super::output::Output;
 use super::{Cli, apply, fmt, graph, history, plan, psql, render, run, sandbox, schema, show, token, validate, verify};
 
 fn typed(line: &str) -> Vec<OsString> {
@@ -62,4 +63,33 @@ fn every_command_reads_its_arguments() {
     assert!(matches!(args.action, sandbox::SandboxAction::Up) && args.directory.ends_with("x"));
     assert!(parse::<validate::ValidateArgs>("validate").is_ok() && parse::<schema::SchemaArgs>("schema").is_ok());
     assert!(parse::<history::HistoryArgs>("history").is_ok() && parse::<verify::VerifyArgs>("verify").is_ok());
+}
+
+#[test]
+fn validate_tells_people_and_programs() {
+    let directory = tempfile::tempdir().unwrap();
+    let plan = directory.path().join("p.toml");
+    let into = directory.path().join("out.json");
+    std::fs::write(&plan, "version = 1\nnaem = \"x\"\nurl = \"postgres://u:hunter2@h/d\"\n").unwrap();
+    let args = validate::ValidateArgs { file: PlanFileArg { file: Some(plan.clone()) } };
+    let global = Global { json_into: Some(into.clone()), ..Global::default() };
+    let output = Output::new(&global);
+    assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Findings));
+    let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&into).unwrap()).unwrap();
+    assert_eq!(data["valid"], false);
+    assert_eq!(data["diagnostics"][0]["range"]["start"]["line"], 2);
+    assert!(!data.to_string().contains("hunter2"));
+    std::fs::write(&plan, "version = 1\nname = \"x\"\n").unwrap();
+    assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Done));
+}
+
+#[test]
+fn an_error_goes_into_the_json_file_too() {
+    let directory = tempfile::tempdir().unwrap();
+    let into = directory.path().join("out.json");
+    let file = directory.path().join("none.toml");
+    let line = format!("pgentra fmt {} --json-into {}", file.display(), into.display());
+    assert_eq!(run(typed(&line)), Exit::Error);
+    let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&into).unwrap()).unwrap();
+    assert_eq!(data["error"]["class"], "input");
 }
