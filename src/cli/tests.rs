@@ -77,7 +77,7 @@ fn validate_tells_people_and_programs() {
     assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Findings));
     let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&into).unwrap()).unwrap();
     assert_eq!(data["valid"], false);
-    assert_eq!(data["diagnostics"][0]["range"]["start"]["line"], 2);
+    assert_eq!(data["diagnostics"][1]["range"]["start"]["line"], 2);
     assert!(!data.to_string().contains("hunter2"));
     std::fs::write(&plan, "version = 1\nname = \"x\"\n").unwrap();
     assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Done));
