@@ -1,3 +1,7 @@
 //! Ends the process with the exit code; nothing else.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    pgentra::cli::run(std::env::args_os()).into()
+}

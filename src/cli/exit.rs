@@ -1,0 +1,113 @@
+//! The exit codes, all of them: what each means and what leads to it.
+
+use std::process::ExitCode;
+
+use crate::journal::Outcome;
+use crate::model::Class;
+
+/// How the process ends. The numbers are a promise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done, or nothing to do.
+    Done = 0,
+    /// An error not listed here; a declined prompt; wrong usage.
+    Error = 1,
+    /// `plan --detailed-exitcode` or `--expect-no-changes`: there are changes. `fmt --check`: not formatted.
+    Changes = 2,
+    /// The plan file has findings.
+    Findings = 3,
+    /// `--detailed-exitcode`: all that may be done is done, a gate holds the rest.
+    Held = 4,
+    /// `apply` failed; this run's changes were rolled back.
+    RolledBack = 5,
+    /// `apply` failed or was interrupted; the journal can be resumed or rolled back.
+    Stopped = 6,
+    /// Needs a person: a conflict, or an undo failed. Nothing was overwritten.
+    Stuck = 7,
+    /// The store is locked by somebody else.
+    Locked = 8,
+    /// The saved plan no longer fits the live system.
+    Unfit = 9,
+    /// `verify` or `observe`: a check failed.
+    CheckFailed = 10,
+    /// Not signed in, or not allowed.
+    NotAllowed = 11,
+}
+
+impl Exit {
+    /// The number.
+    pub fn code(self) -> u8 {
+        self as u8
+    }
+
+    /// How a run ends the process. `detailed` is `--detailed-exitcode`.
+    pub fn of_outcome(outcome: Outcome, detailed: bool) -> Self {
+        match outcome {
+            Outcome::Held if detailed => Self::Held,
+            Outcome::Applied | Outcome::Held => Self::Done,
+            Outcome::RolledBack => Self::RolledBack,
+            Outcome::Stopped => Self::Stopped,
+            Outcome::Stuck => Self::Stuck,
+        }
+    }
+}
+
+impl From<Class> for Exit {
+    fn from(class: Class) -> Self {
+        match class {
+            Class::Other | Class::NotFound | Class::Busy | Class::Unreachable | Class::Input => Self::Error,
+            Class::NotSignedIn | Class::Forbidden => Self::NotAllowed,
+            Class::Conflict => Self::Stuck,
+            Class::CheckFailed => Self::CheckFailed,
+            Class::Locked => Self::Locked,
+            Class::Unfit => Self::Unfit,
+        }
+    }
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Exit;
+    use crate::journal::Outcome;
+    use crate::model::Class;
+
+    #[test]
+    fn the_table_stands() {
+        let classes = [
+            (Class::Other, 1),
+            (Class::NotFound, 1),
+            (Class::Busy, 1),
+            (Class::Unreachable, 1),
+            (Class::Input, 1),
+            (Class::Conflict, 7),
+            (Class::Locked, 8),
+            (Class::Unfit, 9),
+            (Class::CheckFailed, 10),
+            (Class::NotSignedIn, 11),
+            (Class::Forbidden, 11),
+        ];
+        for (class, code) in classes {
+            assert_eq!(Exit::from(class).code(), code, "{class:?}");
+        }
+        let outcomes = [
+            (Outcome::Applied, false, 0),
+            (Outcome::Applied, true, 0),
+            (Outcome::Held, false, 0),
+            (Outcome::Held, true, 4),
+            (Outcome::RolledBack, false, 5),
+            (Outcome::Stopped, true, 6),
+            (Outcome::Stuck, false, 7),
+        ];
+        for (outcome, detailed, code) in outcomes {
+            assert_eq!(Exit::of_outcome(outcome, detailed).code(), code, "{outcome:?}");
+        }
+        assert_eq!((Exit::Changes.code(), Exit::Findings.code()), (2, 3));
+    }
+}

@@ -1,0 +1,252 @@
+//! Findings of a plan file: the place underlined in its line for people, a range for programs; secrets masked.
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use std::fmt::Write as _;
+
+use anstream::ColorChoice;
+use serde_json::{Value as Json, json};
+
+use super::exit::Exit;
+use super::locate::Source;
+use super::output::Output;
+use crate::model::{Failure, Finding, Severity, looks_secret, secret_name};
+use crate::plan::line_column;
+use crate::report::{Page, clean, guard_lines};
+
+/// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
+/// As text they go to standard error, so that standard output stays data.
+pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
+    let color = output.stderr_color() != ColorChoice::Never;
+    output.aside_raw(&text(source, findings, color));
+    if errors(findings) > 0 { Exit::Findings } else { Exit::Done }
+}
+
+/// The same where the findings are the result itself (`validate`): JSON goes to standard output.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn result(output: &Output, source: &Source, findings: &[Finding]) -> Result<Exit, Failure> {
+    let page = Page { blocks: Vec::new(), data: data(source, findings) };
+    if output.is_json() {
+        output.page(&page)?;
+    } else {
+        output.json_file(&page)?;
+        if findings.is_empty() {
+            output.data(&format!("Success! {} is valid.\n", clean(&source.path.display().to_string())))?;
+        }
+        report(output, source, findings);
+    }
+    Ok(if errors(findings) > 0 { Exit::Findings } else { Exit::Done })
+}
+
+fn errors(findings: &[Finding]) -> usize {
+    findings.iter().filter(|finding| finding.severity == Severity::Error).count()
+}
+
+/// Findings as text, each with its line, and their number at the end. Empty when there are none.
+pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
+    if findings.is_empty() {
+        return String::new();
+    }
+    let path = clean(&source.path.display().to_string());
+    let masked = masked(&source.text);
+    let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+    let renderer = renderer.decor_style(DecorStyle::Ascii);
+    let mut out = String::new();
+    for finding in findings {
+        out.push_str(&renderer.render(&[group(finding, &masked, &path)]));
+        out.push_str("\n\n");
+    }
+    let errors = errors(findings);
+    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let counts = [(errors, "error"), (findings.len() - errors, "warning")];
+    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(*n, word)).collect();
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{path}: {}", counts.join(", "));
+    guard_lines(&out)
+}
+
+fn group<'a>(finding: &Finding, masked: &'a str, path: &str) -> Group<'a> {
+    let level = match finding.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+    };
+    let title = level.primary_title(clean(&finding.title)).id(finding.rule);
+    let mut group = Group::with_title(title);
+    if let Some(place) = &finding.place {
+        let (start, end) = (floor(masked, place.span.start), floor(masked, place.span.end));
+        let annotation = AnnotationKind::Primary.span(start..end.max(start)).label(finding.label.as_deref().map(clean));
+        group = group.element(Snippet::source(masked).path(path.to_owned()).annotation(annotation));
+    } else {
+        group = group.element(annotate_snippets::Origin::path(path.to_owned()));
+    }
+    match &finding.remedy {
+        Some(remedy) => group.element(Level::HELP.message(clean(remedy))),
+        None => group,
+    }
+}
+
+/// The last place at or before a byte where a character begins.
+fn floor(text: &str, byte: usize) -> usize {
+    (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
+}
+
+/// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
+/// and texts that look like one.
+fn masked(text: &str) -> String {
+    text.split_inclusive('\n').map(mask_line).collect()
+}
+
+fn mask_line(line: &str) -> String {
+    let stars = |text: &str| "*".repeat(text.len());
+    if let Some((key, value)) = line.split_once('=')
+        && secret_name(key.trim().trim_matches('"'))
+        && let Some(first) = value.find(['"', '\''])
+        && let Some(last) = value.rfind(['"', '\''])
+        && first < last
+        && !value.trim_start().starts_with('{')
+    {
+        return format!("{key}={}{}{}", &value[..=first], stars(&value[first + 1..last]), &value[last..]);
+    }
+    if !looks_secret(line) {
+        return line.to_owned();
+    }
+    let mask = |word: &str| {
+        let body = word.trim_end();
+        if looks_secret(body) { format!("{}{}", stars(body), &word[body.len()..]) } else { word.to_owned() }
+    };
+    let words: String = line.split_inclusive(char::is_whitespace).map(mask).collect();
+    if !looks_secret(&words) {
+        return words;
+    }
+    let body = line.trim_end_matches(['\n', '\r']);
+    format!("{}{}", stars(body), &line[body.len()..])
+}
+
+/// Findings as data, in the words of `terraform validate -json`.
+fn data(source: &Source, findings: &[Finding]) -> Json {
+    let errors = errors(findings);
+    let place = |byte: usize| {
+        let (line, column) = line_column(&source.text, byte);
+        json!({ "line": line, "column": column, "byte": byte })
+    };
+    let diagnostic = |finding: &Finding| {
+        let severity = if finding.severity == Severity::Error { "error" } else { "warning" };
+        json!({
+            "severity": severity,
+            "rule": finding.rule,
+            "summary": finding.title,
+            "label": finding.label,
+            "remedy": finding.remedy,
+            "range": finding.place.as_ref().map(|at| json!({
+                "filename": source.path.display().to_string(),
+                "start": place(at.span.start),
+                "end": place(at.span.end),
+            })),
+        })
+    };
+    json!({
+        "format_version": "1.0",
+        "valid": errors == 0,
+        "error_count": errors,
+        "warning_count": findings.len() - errors,
+        "diagnostics": findings.iter().map(diagnostic).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{data, masked, text};
+    use crate::cli::locate::Source;
+    use crate::model::{Finding, Place};
+    use std::path::PathBuf;
+
+    fn source(text: &str) -> Source {
+        Source { path: PathBuf::from("plan.toml"), text: text.into() }
+    }
+
+    #[test]
+    fn the_place_is_underlined() {
+        let source = source("version = 1\nnaem = \"geo\"\n");
+        let findings = [
+            Finding::error("unknown-key", "`naem` is not known here", Place::from(12..16))
+                .label("unknown")
+                .remedy("did you mean `name`?"),
+            Finding::warning("unused", "no resource\n::error::x", None),
+        ];
+        insta::assert_snapshot!(text(&source, &findings, false), @r#"
+        error[unknown-key]: `naem` is not known here
+         --> plan.toml:2:1
+          |
+        2 | naem = "geo"
+          | ^^^^ unknown
+          |
+          = help: did you mean `name`?
+
+        warning[unused]: no resource\n::error::x
+        --> plan.toml
+
+        plan.toml: 1 error, 1 warning
+        "#);
+        insta::assert_snapshot!(format!("{:#}", data(&source, &findings)), @r#"
+        {
+          "diagnostics": [
+            {
+              "label": "unknown",
+              "range": {
+                "end": {
+                  "byte": 16,
+                  "column": 5,
+                  "line": 2
+                },
+                "filename": "plan.toml",
+                "start": {
+                  "byte": 12,
+                  "column": 1,
+                  "line": 2
+                }
+              },
+              "remedy": "did you mean `name`?",
+              "rule": "unknown-key",
+              "severity": "error",
+              "summary": "`naem` is not known here"
+            },
+            {
+              "label": null,
+              "range": null,
+              "remedy": null,
+              "rule": "unused",
+              "severity": "warning",
+              "summary": "no resource\n::error::x"
+            }
+          ],
+          "error_count": 1,
+          "format_version": "1.0",
+          "valid": false,
+          "warning_count": 1
+        }
+        "#);
+        assert!(text(&source, &findings, true).contains("\u{1b}["));
+        assert_eq!(text(&source, &[], false), "");
+    }
+
+    #[test]
+    fn the_excerpt_hides_secrets() {
+        let toml = "PASSWORD = \"hünter2\" # x\nURL = \"postgres://u:hünter2@h/d\"\nC = \"Host=h; Password=hünter2;\"\nP_PWD = { env = \"X\" }\n";
+        let masked = masked(toml);
+        assert_eq!(masked.len(), toml.len());
+        assert!(!masked.contains("hünter2"), "{masked}");
+        assert!(masked.contains("PASSWORD = \"********\" # x\n") && masked.contains("{ env = \"X\" }"), "{masked}");
+        let finding = Finding::error("r", "t", Place::from(13..15));
+        assert!(!text(&source(toml), &[finding], false).contains("hünter2"));
+    }
+
+    #[test]
+    fn a_place_outside_the_text_is_no_panic() {
+        for span in [0..999, 998..999, 2..3] {
+            let told = text(&source("a\u{202e}ü"), &[Finding::error("r", "t", Place::from(span))], false);
+            assert!(!told.contains('\u{202e}'), "{told}");
+        }
+    }
+}

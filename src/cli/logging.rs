@@ -1,0 +1,24 @@
+//! Logging to standard error: our own records only, so that no library can log a statement or a token.
+
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
+
+use super::args::Log;
+
+/// Starts logging. A second call in one process changes nothing.
+pub fn start(level: Log, color: bool) {
+    let level = match level {
+        Log::Off => LevelFilter::OFF,
+        Log::Error => LevelFilter::ERROR,
+        Log::Warn => LevelFilter::WARN,
+        Log::Info => LevelFilter::INFO,
+        Log::Debug => LevelFilter::DEBUG,
+        Log::Trace => LevelFilter::TRACE,
+    };
+    let own = Targets::new().with_target("pgentra", level);
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(color).with_target(false);
+    // Fails only when a subscriber is there already, as in tests.
+    let _ = registry().with(lines).with(own).try_init();
+}

@@ -1,0 +1,149 @@
+//! Where results go: standard output as text or JSON, a JSON file besides, errors and progress on standard error.
+
+use std::cell::Cell;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::PathBuf;
+
+use anstream::{AutoStream, ColorChoice};
+
+use super::args::{Format, Global};
+use crate::model::{Class, Failure};
+use crate::report::{Page, Text, failure, json, terminal};
+
+/// The sinks of one command.
+#[derive(Debug)]
+pub struct Output {
+    format: Format,
+    json_into: Option<PathBuf>,
+    stdout: ColorChoice,
+    stderr: ColorChoice,
+    told: Cell<bool>,
+}
+
+impl Output {
+    /// The sinks that the arguments and the environment ask for.
+    pub fn new(global: &Global) -> Self {
+        let choice = |tty: bool| color(global.no_color, &|name| std::env::var(name).ok(), tty);
+        Self {
+            format: global.format,
+            json_into: global.json_into.clone(),
+            stdout: choice(io::stdout().is_terminal()),
+            stderr: choice(io::stderr().is_terminal()),
+            told: Cell::new(false),
+        }
+    }
+
+    /// Whether the result is JSON.
+    pub fn is_json(&self) -> bool {
+        self.format == Format::Json
+    }
+
+    /// Whether standard error takes colours.
+    pub fn stderr_color(&self) -> ColorChoice {
+        self.stderr
+    }
+
+    /// Whether standard output takes colours.
+    pub fn stdout_color(&self) -> ColorChoice {
+        self.stdout
+    }
+
+    /// The result.
+    pub fn page(&self, page: &Page) -> Result<(), Failure> {
+        if self.is_json() {
+            self.data(&json(page))?;
+        } else {
+            self.text(&terminal(page))?;
+        }
+        self.json_file(page)
+    }
+
+    /// Only the JSON file, for results whose text is written in another way.
+    pub fn json_file(&self, page: &Page) -> Result<(), Failure> {
+        let Some(path) = &self.json_into else { return Ok(()) };
+        std::fs::write(path, json(page)).map_err(|error| {
+            Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
+        })
+    }
+
+    /// Styled lines on standard output.
+    pub fn text(&self, text: &Text) -> Result<(), Failure> {
+        self.data(&text.ansi())
+    }
+
+    /// Text on standard output, with its styles taken out where they are not wanted.
+    pub fn data(&self, text: &str) -> Result<(), Failure> {
+        self.told.set(true);
+        let mut stdout = AutoStream::new(io::stdout().lock(), self.stdout);
+        finished(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    }
+
+    /// A text on standard error: progress, questions, remarks.
+    pub fn aside(&self, text: &Text) {
+        self.aside_raw(&text.ansi());
+    }
+
+    /// Text with styles of its own on standard error; the caller has made it harmless.
+    pub fn aside_raw(&self, text: &str) {
+        let mut stderr = AutoStream::new(io::stderr().lock(), self.stderr);
+        // Nobody is left to be told when standard error is gone.
+        let _ = stderr.write_all(text.as_bytes());
+    }
+
+    /// An error: on standard error for people; for programs also as the JSON result, unless there was one already.
+    pub fn failure(&self, error: &Failure) {
+        let page = failure(error);
+        self.aside(&terminal(&page));
+        if !self.told.get() {
+            // The error itself decides how the process ends; a second one could only hide it.
+            let _ = if self.is_json() { self.page(&page) } else { self.json_file(&page) };
+        }
+    }
+}
+
+/// A reader that went away (`| head`) is not an error: it has seen what it wanted.
+fn finished(written: io::Result<()>) -> Result<(), Failure> {
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Failure::new(Class::Other, "cannot write to standard output").detail(error.to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether to use colours: `--no-color` and `NO_COLOR` forbid them, `FORCE_COLOR` and `CLICOLOR_FORCE` ask for them,
+/// `TERM=dumb` and anything that is no terminal does without.
+fn color(no_color: bool, env: &dyn Fn(&str) -> Option<String>, tty: bool) -> ColorChoice {
+    let set = |name: &str| env(name).is_some_and(|value| !value.is_empty());
+    let forced = |name: &str| env(name).is_some_and(|value| !value.is_empty() && value != "0");
+    let plain = env("TERM").is_some_and(|term| term == "dumb") || env("CLICOLOR").is_some_and(|value| value == "0");
+    let on = !no_color && !set("NO_COLOR") && (forced("FORCE_COLOR") || forced("CLICOLOR_FORCE") || (tty && !plain));
+    if on { ColorChoice::Always } else { ColorChoice::Never }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{color, finished};
+    use anstream::ColorChoice;
+    use std::io;
+
+    #[test]
+    fn colours_follow_the_conventions() {
+        let choose = |flag: bool, env: &[(&str, &str)], tty: bool| {
+            let find = |name: &str| env.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            color(flag, &find, tty) == ColorChoice::Always
+        };
+        assert!(choose(false, &[], true) && !choose(false, &[], false) && !choose(true, &[], true));
+        assert!(!choose(false, &[("NO_COLOR", "1")], true) && choose(false, &[("NO_COLOR", "")], true));
+        assert!(choose(false, &[("FORCE_COLOR", "1")], false) && !choose(false, &[("FORCE_COLOR", "0")], false));
+        assert!(choose(false, &[("CLICOLOR_FORCE", "1")], false) && !choose(false, &[("TERM", "dumb")], true));
+        assert!(!choose(true, &[("FORCE_COLOR", "1")], true) && !choose(false, &[("CLICOLOR", "0")], true));
+        assert!(!choose(false, &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")], true));
+    }
+
+    #[test]
+    fn a_reader_may_leave() {
+        assert!(finished(Err(io::ErrorKind::BrokenPipe.into())).is_ok());
+        assert!(finished(Err(io::ErrorKind::StorageFull.into())).is_err());
+    }
+}

@@ -1,0 +1,220 @@
+//! A change set as a page: what will be done to each resource and why, what comes of it, what is held.
+
+use std::collections::BTreeSet;
+
+use super::attributes;
+use super::page::{Block, Page, Row, Symbol};
+use super::plan_json;
+use super::privileges;
+use super::text::{Line, Tone};
+use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
+use crate::model::{Attributes, Undo, Value};
+
+/// What to show of a change set.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PlanView {
+    /// Show unchanged attributes and every object of a grant.
+    pub full: bool,
+}
+
+/// The page of a change set.
+pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
+    let summary = changes.summary();
+    let acting: Vec<&Change> =
+        changes.changes.iter().filter(|change| change.acts() && change.action != Action::Held).collect();
+    let mut blocks = Vec::new();
+    let symbols: BTreeSet<Symbol> = acting.iter().filter_map(|change| symbol(change.action)).collect();
+    if !symbols.is_empty() {
+        blocks.push(Block::Lines(legend(&symbols)));
+    }
+    if !acting.is_empty() {
+        blocks.push(Block::Heading(Line::plain("pgentra will perform the following actions:")));
+        blocks.extend(acting.iter().map(|change| resource(change, view.full)));
+    }
+    blocks.extend(problems(changes));
+    blocks.extend(held(changes));
+    blocks.push(Block::Verdict(verdict(changes, &summary)));
+    let more = consequences(&summary);
+    if !more.is_empty() {
+        // On the line below the verdict, so that the verdict alone stays as Terraform prints it.
+        if let Some(Block::Verdict(line)) = blocks.pop() {
+            blocks.push(Block::Lines([line].into_iter().chain(more).collect()));
+        }
+    }
+    Page { blocks, data: plan_json::data(changes, &summary) }
+}
+
+fn legend(symbols: &BTreeSet<Symbol>) -> Vec<Line> {
+    let head = [
+        "pgentra used the plan file to generate the following execution plan. Resource",
+        "actions are indicated with the following symbols:",
+    ];
+    let entry =
+        |symbol: &Symbol| Line::plain(" ").with(symbol.tone(), symbol.mark()).and(format!(" {}", symbol.meaning()));
+    head.iter().map(Line::plain).chain(symbols.iter().map(entry)).collect()
+}
+
+fn symbol(action: Action) -> Option<Symbol> {
+    match action {
+        Action::Create => Some(Symbol::Create),
+        Action::Update => Some(Symbol::Update),
+        Action::Delete => Some(Symbol::Delete),
+        Action::Check => Some(Symbol::Read),
+        Action::None | Action::Unknown | Action::Held => None,
+    }
+}
+
+fn resource(change: &Change, full: bool) -> Block {
+    let empty = Attributes::new();
+    let before = change.before.as_ref().unwrap_or(&empty);
+    let after = change.after.as_ref().unwrap_or(&empty);
+    let mut rows = match change.action {
+        Action::Create | Action::Update | Action::Delete => body(before, after, full),
+        _ => Vec::new(),
+    };
+    if rows.is_empty() && matches!(change.action, Action::Create | Action::Delete) {
+        let symbol = symbol(change.action).unwrap_or(Symbol::Same);
+        rows = key_rows(change, symbol);
+    }
+    let opening = Line::plain(format!("resource \"{}\" \"{}\"", change.address.kind, change.address.name));
+    let symbol = symbol(change.action).unwrap_or(Symbol::Same);
+    Block::Resource { comments: comments(change), symbol, opening, rows }
+}
+
+/// A resource that is nothing but its key is shown by it.
+fn key_rows(change: &Change, symbol: Symbol) -> Vec<Row> {
+    let width = change.key.keys().map(|name| name.chars().count()).max().unwrap_or_default();
+    let line =
+        |(name, value): (&String, &Value)| Line::plain(format!("{name:width$} = {}", attributes::inline(name, value)));
+    change.key.iter().map(|entry| Row { symbol, depth: 0, line: line(entry) }).collect()
+}
+
+/// Attributes as rows; privileges, where the resource has them, as sentences.
+fn body(before: &Attributes, after: &Attributes, full: bool) -> Vec<Row> {
+    let has_privileges =
+        |attributes: &Attributes| privileges::FIELDS.iter().any(|field| attributes.contains_key(*field));
+    if !has_privileges(before) && !has_privileges(after) {
+        return attributes::rows(before, after, full);
+    }
+    let rest = |attributes: &Attributes| -> Attributes {
+        let others = attributes.iter().filter(|(name, _)| !privileges::FIELDS.contains(&name.as_str()));
+        others.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let mut rows = privileges::rows(before, after, full);
+    rows.extend(attributes::rows(&rest(before), &rest(after), full));
+    rows
+}
+
+fn comments(change: &Change) -> Vec<Line> {
+    let head = Line::of(Tone::Strong, change.address.to_string());
+    let mut lines = Vec::new();
+    match change.action {
+        Action::Create => lines.push(head.and(" will be created")),
+        Action::Update => lines.push(head.and(" will be updated in-place")),
+        Action::Delete => lines.push(head.and(" will be ").with(Tone::Remove, "destroyed")),
+        Action::Check => lines.push(head.and(" will be checked during apply")),
+        Action::Unknown => lines.push(head.and(format!(" {}", unknown(&change.reason)))),
+        Action::Held | Action::None => lines.push(head),
+    }
+    if let (Action::Check, Some(passed)) = (change.action, passes(change)) {
+        let (tone, text) = if passed { (Tone::Good, "passes now") } else { (Tone::Change, "does not pass yet") };
+        lines.push(Line::of(tone, text));
+    }
+    if let (Reason::LeansOn(address), false) = (&change.reason, change.action == Action::Unknown) {
+        lines.push(Line::plain(format!("because {address} changes")));
+    }
+    if change.restarts > 0 {
+        lines.push(Line::of(Tone::Change, plural(change.restarts as usize, "restart", "restarts")));
+    }
+    lines.extend(change.notes.iter().map(|note| Line::plain(format!("note: {note}"))));
+    if change.changes() && change.action != Action::Unknown {
+        lines.push(undo(&change.undo));
+    }
+    lines
+}
+
+fn passes(change: &Change) -> Option<bool> {
+    change.before.as_ref()?.get("passed")?.as_bool()
+}
+
+fn unknown(reason: &Reason) -> String {
+    match reason {
+        Reason::Unreadable(why) => format!("(known after apply: {why})"),
+        Reason::LeansOn(address) => format!("(known after apply: {address} comes first)"),
+        _ => "(known after apply)".to_owned(),
+    }
+}
+
+/// `undo: ...`, as every report shows it.
+pub(super) fn undo(undo: &Undo) -> Line {
+    match undo {
+        Undo::Faithful => Line::plain("undo: faithful"),
+        Undo::Kept(why) => Line::plain(format!("undo: kept: {why}")),
+        Undo::Lossy(what) => Line::of(Tone::Change, format!("undo: lossy: {what}")),
+        Undo::Never(why) => Line::of(Tone::Bad, format!("undo: never: {why}")),
+    }
+}
+
+/// Looks that failed, so that "no changes" is never said of what nobody could see.
+fn problems(changes: &ChangeSet) -> Option<Block> {
+    let mut lines = Vec::new();
+    for change in &changes.changes {
+        let Some(failure) = &change.failure else { continue };
+        lines.push(Line::of(Tone::Bad, "Error: ").and(format!("{}: {}", change.address, failure.summary)));
+        lines.extend(super::failure::details(failure));
+    }
+    (!lines.is_empty()).then_some(Block::Lines(lines))
+}
+
+fn held(changes: &ChangeSet) -> Option<Block> {
+    let held = changes.changes.iter().filter(|change| change.action == Action::Held);
+    let line = |change: &Change| {
+        let why = if let Reason::Gate(why) = &change.reason { format!(": {why}") } else { String::new() };
+        Line::plain("  ").with(Tone::Strong, change.address.to_string()).and(why)
+    };
+    let lines: Vec<Line> = held.map(line).collect();
+    (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Held:")].into_iter().chain(lines).collect()))
+}
+
+fn verdict(changes: &ChangeSet, summary: &Summary) -> Line {
+    if changes.has_changes() {
+        let Summary { add, change, destroy, .. } = summary;
+        return Line::of(Tone::Strong, "Plan:")
+            .and(format!(" {add} to add, {change} to change, {destroy} to destroy."));
+    }
+    if changes.changes.iter().any(|change| change.failure.is_some()) {
+        return Line::of(Tone::Bad, "Not all of it could be read; what could be read is as wanted.");
+    }
+    let head = Line::of(Tone::Good, "No changes.");
+    if summary.held > 0 {
+        return head.and(" All that may be done is done; a gate holds the rest.");
+    }
+    head.and(" Your infrastructure matches the plan file.")
+}
+
+fn consequences(summary: &Summary) -> Vec<Line> {
+    let mut lines = Vec::new();
+    let mut facts = Vec::new();
+    if summary.restarts > 0 {
+        facts.push(plural(summary.restarts as usize, "restart", "restarts"));
+    }
+    if summary.irreversible > 0 {
+        facts.push(plural(summary.irreversible, "irreversible step", "irreversible steps"));
+    }
+    if !facts.is_empty() {
+        lines.push(Line::plain(format!("{}.", facts.join(", "))));
+    }
+    if summary.check > 0 {
+        lines.push(Line::plain(format!("{} during apply.", plural(summary.check, "check", "checks"))));
+    }
+    if summary.unknown > 0 {
+        let resources = plural(summary.unknown, "resource", "resources");
+        lines.push(Line::plain(format!("{resources} can only be read after earlier steps; apply shows them then.")));
+    }
+    lines
+}
+
+/// `1 restart`, `2 restarts`.
+pub(super) fn plural(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}

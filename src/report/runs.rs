@@ -1,0 +1,208 @@
+//! Runs as pages: the history table, one run's events, and what a run came to with what to do next.
+
+use serde_json::{Value as Json, json};
+
+use super::page::{Block, Page};
+use super::tally::{Fate, Tally, moment};
+use super::text::{Line, Tone};
+use crate::journal::{Event, Outcome, Record};
+use crate::model::Failure;
+
+/// One run: its id and its journal.
+#[derive(Clone, Copy, Debug)]
+pub struct Run<'a> {
+    /// The run's id.
+    pub id: &'a str,
+    /// Its journal from the first record.
+    pub records: &'a [Record],
+}
+
+/// The table of runs, in the order given.
+pub fn history(runs: &[Run<'_>]) -> Page {
+    let tallies: Vec<(&str, Tally)> = runs.iter().map(|run| (run.id, Tally::of(run.records))).collect();
+    let row = |(id, tally): &(&str, Tally)| {
+        vec![
+            Line::of(Tone::Strong, id),
+            Line::plain(tally.opened.map(moment).unwrap_or_default()),
+            Line::plain(&tally.who),
+            Line::plain(tally.operation()),
+            Line::of(outcome_tone(tally.outcome), tally.ending()),
+            Line::plain(tally.counts()),
+        ]
+    };
+    let block = if tallies.is_empty() {
+        Block::Lines(vec![Line::plain("No runs yet.")])
+    } else {
+        let head = vec!["RUN", "BEGAN", "WHO", "OPERATION", "OUTCOME", "STEPS"];
+        Block::Table { head, rows: tallies.iter().map(row).collect() }
+    };
+    let runs: Vec<Json> = tallies.iter().map(|(id, tally)| run_data(id, tally)).collect();
+    Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }) }
+}
+
+fn outcome_tone(outcome: Option<Outcome>) -> Tone {
+    match outcome {
+        Some(Outcome::Applied) => Tone::Good,
+        Some(Outcome::Held | Outcome::RolledBack) => Tone::Change,
+        Some(Outcome::Stopped | Outcome::Stuck) | None => Tone::Bad,
+    }
+}
+
+fn run_data(id: &str, tally: &Tally) -> Json {
+    json!({
+        "run": id,
+        "plan": tally.plan,
+        "operation": tally.operation,
+        "who": tally.who,
+        "began": tally.opened.map(moment),
+        "ended": tally.closed.map(moment),
+        "outcome": tally.outcome,
+        "steps": tally.order.iter().map(|step| step_data(step, tally)).collect::<Vec<_>>(),
+    })
+}
+
+fn step_data(step: &str, tally: &Tally) -> Json {
+    let fate = tally.fates.get(step).unwrap_or(&Fate::Planned);
+    let (detail, earliest) = match fate {
+        Fate::Held { reason, earliest } => (Some(reason), *earliest),
+        Fate::Failed { error, .. } | Fate::UndoFailed(error) => (Some(error), None),
+        Fate::Kept(reason) => (Some(reason), None),
+        _ => (None, None),
+    };
+    let error = tally.failures.iter().find(|(failed, _)| failed == step).map(|(_, error)| error);
+    json!({ "step": step, "status": fate.word(), "detail": detail, "earliest": earliest.map(moment), "error": error })
+}
+
+/// Every event of one run with its time.
+pub fn run(run: Run<'_>) -> Page {
+    let tally = Tally::of(run.records);
+    let head = Line::of(Tone::Strong, format!("Run {}", run.id))
+        .and(format!(": {} of {} by {}, ", tally.operation(), tally.plan, tally.who))
+        .with(outcome_tone(tally.outcome), tally.ending());
+    let rows = run.records.iter().map(|record| {
+        let (tone, event, subject, detail) = telling(&record.event);
+        let time = Line::of(Tone::Faint, moment(record.at));
+        vec![time, Line::of(tone, event), Line::plain(subject), Line::plain(detail)]
+    });
+    let table = Block::Table { head: vec!["TIME", "EVENT", "STEP", "DETAIL"], rows: rows.collect() };
+    let mut data = run_data(run.id, &tally);
+    if let Json::Object(data) = &mut data {
+        data.insert("format_version".to_owned(), json!("1.0"));
+        let events = run.records.iter().map(|record| {
+            let (_, event, subject, detail) = telling(&record.event);
+            json!({ "seq": record.seq, "at": moment(record.at), "event": event, "step": subject, "detail": detail })
+        });
+        data.insert("events".to_owned(), events.collect());
+    }
+    Page {
+        blocks: vec![Block::Heading(head), table, Block::Verdict(Line::plain(format!("{}.", tally.counts())))],
+        data,
+    }
+}
+
+/// An event as tone, word, step and detail. The steps' contents are not told: `show` is for them.
+fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
+    let none = String::new;
+    match event {
+        Event::Opened { version, digest, .. } => {
+            (Tone::Plain, "opened", "", format!("pgentra {version}, plan digest {digest}"))
+        }
+        Event::Planned { steps } => (Tone::Plain, "planned", "", super::plan::plural(steps.len(), "step", "steps")),
+        Event::Started { step } => (Tone::Plain, "started", step, none()),
+        Event::AlreadyThere { step, .. } => (Tone::Good, "already there", step, none()),
+        Event::Done { step, .. } => (Tone::Good, "done", step, none()),
+        Event::Held { step, reason, earliest } => (Tone::Change, "held", step, until(reason, *earliest)),
+        Event::Failed { step, error, conflict } => {
+            (Tone::Bad, if *conflict { "conflict" } else { "failed" }, step, error.clone())
+        }
+        Event::UndoStarted { step } => (Tone::Plain, "undo started", step, none()),
+        Event::Undone { step } => (Tone::Change, "undone", step, none()),
+        Event::Kept { step, reason } => (Tone::Plain, "kept", step, reason.clone()),
+        Event::UndoFailed { step, error } => (Tone::Bad, "undo failed", step, error.clone()),
+        Event::Closed { outcome } => {
+            (outcome_tone(Some(*outcome)), "closed", "", super::tally::outcome_word(*outcome).into())
+        }
+    }
+}
+
+fn until(reason: &str, earliest: Option<jiff::Timestamp>) -> String {
+    earliest.map_or_else(|| reason.to_owned(), |at| format!("{reason} (not before {})", moment(at)))
+}
+
+/// What a run came to: what was done, what failed with cause and remedy, what to do next. `failures` are the failures
+/// by step id as far as this process saw them; the journal has only their first line.
+pub fn outcome(run: Run<'_>, failures: &[(String, Failure)]) -> Page {
+    let tally = Tally::of(run.records);
+    let mut blocks: Vec<Block> = tally.failures.iter().map(|(step, error)| failed(step, error, failures)).collect();
+    let lines: Vec<Line> = tally.order.iter().filter_map(|step| worth_telling(step, &tally)).collect();
+    if !lines.is_empty() {
+        blocks.push(Block::Lines(lines));
+    }
+    blocks.push(Block::Verdict(ending(&tally)));
+    let next = next(run.id, &tally);
+    if let Some(next) = next.clone() {
+        blocks.push(Block::Lines(vec![next]));
+    }
+    let mut data = run_data(run.id, &tally);
+    if let Json::Object(data) = &mut data {
+        data.insert("format_version".to_owned(), json!("1.0"));
+        data.insert("next".to_owned(), json!(next.map(|line| line.text())));
+        let failures = failures
+            .iter()
+            .map(|(step, failure)| json!({ "step": step, "failure": super::plan_json::failure_data(failure) }));
+        data.insert("failures".to_owned(), failures.collect());
+    }
+    Page { blocks, data }
+}
+
+fn failed(step: &str, error: &str, failures: &[(String, Failure)]) -> Block {
+    let known = failures.iter().find(|(of, _)| of == step).map(|(_, failure)| failure);
+    let summary = known.map_or(error, |failure| &failure.summary);
+    let head = Line::of(Tone::Bad, "Error: ").with(Tone::Strong, step).and(": ").and(summary);
+    Block::Lines([head].into_iter().chain(known.map(super::failure::details).unwrap_or_default()).collect())
+}
+
+fn worth_telling(step: &str, tally: &Tally) -> Option<Line> {
+    let line = |tone: Tone, word: &str| Line::plain("  ").with(tone, word).and(" ").with(Tone::Strong, step);
+    match tally.fates.get(step)? {
+        Fate::Held { reason, earliest } => {
+            Some(line(Tone::Change, "held").and(format!(": {}", until(reason, *earliest))))
+        }
+        Fate::Undone => Some(line(Tone::Change, "undone")),
+        Fate::Kept(reason) => Some(line(Tone::Plain, "kept").and(format!(": {reason}"))),
+        Fate::UndoFailed(error) => Some(line(Tone::Bad, "not undone").and(format!(": {error}"))),
+        Fate::Started => Some(line(Tone::Change, "unfinished")),
+        Fate::Undoing => Some(line(Tone::Change, "undo unfinished")),
+        Fate::Planned | Fate::AlreadyThere | Fate::Done | Fate::Failed { .. } => None,
+    }
+}
+
+fn ending(tally: &Tally) -> Line {
+    let tone = outcome_tone(tally.outcome);
+    let text = match tally.outcome {
+        Some(Outcome::Applied) => "Apply complete!",
+        Some(Outcome::Held) => "All that may be done is done; a gate holds the rest.",
+        Some(Outcome::RolledBack) => "Apply failed; what this run did was undone.",
+        Some(Outcome::Stopped) => "The run stopped before its end.",
+        Some(Outcome::Stuck) => "A person has to look; nothing was overwritten.",
+        None => "The run has no end in its journal: it was interrupted.",
+    };
+    let rollback = matches!(tally.operation, Some(crate::journal::Operation::Rollback { .. }));
+    let text = if rollback && tally.outcome == Some(Outcome::Applied) { "Rollback complete!" } else { text };
+    Line::of(tone, text).and(format!(" Steps: {}.", tally.counts()))
+}
+
+fn next(id: &str, tally: &Tally) -> Option<Line> {
+    let text = match tally.outcome {
+        Some(Outcome::Applied) => return None,
+        Some(Outcome::Held) => "Next: run `pgentra apply` again when the gate may open.".to_owned(),
+        Some(Outcome::RolledBack) => "Next: mend the cause, then run `pgentra apply` again.".to_owned(),
+        Some(Outcome::Stopped) | None => {
+            format!("Next: `pgentra apply` resumes it; `pgentra rollback {id}` undoes it.")
+        }
+        Some(Outcome::Stuck) => {
+            format!("Next: look at what differs (`pgentra show {id}`, `pgentra plan`), then decide.")
+        }
+    };
+    Some(Line::plain(text))
+}

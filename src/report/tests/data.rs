@@ -1,0 +1,156 @@
+//! Change sets as data.
+
+use super::everything;
+use crate::diff::ChangeSet;
+use crate::report::{PlanView, json, plan};
+
+#[test]
+#[expect(clippy::too_many_lines, reason = "a snapshot")]
+fn a_plan_as_data() {
+    let mut changes = everything();
+    changes.retain(|change| ["database_role", "app_settings"].contains(&change.address.kind.as_str()));
+    let page = plan(&ChangeSet { changes }, PlanView::default());
+    insta::assert_snapshot!(json(&page), @r#"
+    {
+      "complete": false,
+      "format_version": "1.0",
+      "resource_changes": [
+        {
+          "address": "database_role.geoapi-identity",
+          "change": {
+            "actions": [
+              "update"
+            ],
+            "after": {
+              "create_db": false,
+              "object_id": null,
+              "principal_type": "service"
+            },
+            "after_sensitive": {},
+            "after_unknown": {
+              "object_id": true
+            },
+            "before": {
+              "create_db": false,
+              "object_id": "1",
+              "principal_type": "service"
+            },
+            "before_sensitive": {}
+          },
+          "held": false,
+          "key": {
+            "app": "geoapi-identity"
+          },
+          "kind": "database_role",
+          "leans_on": [
+            "app_identity.geoapi"
+          ],
+          "name": "geoapi-identity",
+          "notes": [],
+          "reason": {
+            "address": "app_identity.geoapi",
+            "kind": "leans_on"
+          },
+          "restarts": 0,
+          "undo": {
+            "class": "faithful"
+          },
+          "unknown": false
+        },
+        {
+          "address": "app_settings.geoapi",
+          "change": {
+            "actions": [
+              "update"
+            ],
+            "after": {
+              "settings": {
+                "A": "2",
+                "KEEP": "same",
+                "NEW": "y",
+                "PASSWORD": "(sensitive value)"
+              }
+            },
+            "after_sensitive": {
+              "settings": {
+                "PASSWORD": true
+              }
+            },
+            "after_unknown": {},
+            "before": {
+              "settings": {
+                "A": "1",
+                "KEEP": "same",
+                "OLD": "x",
+                "PASSWORD": "(sensitive value)"
+              }
+            },
+            "before_sensitive": {
+              "settings": {
+                "PASSWORD": true
+              }
+            }
+          },
+          "held": false,
+          "key": {
+            "app": "geoapi"
+          },
+          "kind": "app_settings",
+          "leans_on": [],
+          "name": "geoapi",
+          "notes": [],
+          "reason": {
+            "kind": "as_wanted"
+          },
+          "restarts": 1,
+          "undo": {
+            "class": "never",
+            "why": "the old value of PASSWORD cannot be read back"
+          },
+          "unknown": false
+        },
+        {
+          "address": "database_role.later",
+          "change": {
+            "actions": [
+              "no-op"
+            ],
+            "after": {},
+            "after_sensitive": {},
+            "after_unknown": {},
+            "before": null,
+            "before_sensitive": {}
+          },
+          "held": false,
+          "key": {
+            "app": "later"
+          },
+          "kind": "database_role",
+          "leans_on": [],
+          "name": "later",
+          "notes": [],
+          "reason": {
+            "kind": "unreadable",
+            "why": "server pg takes no Entra tokens yet"
+          },
+          "restarts": 0,
+          "undo": {
+            "class": "faithful"
+          },
+          "unknown": true
+        }
+      ],
+      "summary": {
+        "add": 0,
+        "change": 2,
+        "check": 0,
+        "destroy": 0,
+        "held": 0,
+        "irreversible": 1,
+        "restarts": 1,
+        "unknown": 1
+      }
+    }
+    "#);
+    assert_eq!(json(&page), json(&page.clone()));
+}
