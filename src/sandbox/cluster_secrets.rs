@@ -115,8 +115,8 @@ mod tests {
         assert_eq!(read.app_password.expose(), made.app_password.expose());
         assert_ne!(made.admin_password.expose(), made.app_password.expose());
         assert!(made.app_password.expose().len() >= 32);
-        let mode = std::fs::metadata(directory.path().join(FILE)).unwrap().permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
+        let metadata = std::fs::metadata(directory.path().join(FILE)).unwrap();
+        assert_eq!(metadata.permissions().mode() & 0o777, 0o600);
         assert!(!format!("{made:?}").contains(made.app_password.expose()));
     }
 }

@@ -19,7 +19,7 @@ use super::cluster_files::Files;
 /// The superuser; on Azure it is Microsoft's.
 pub const SUPERUSER: &str = "azuresu";
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 const STOP_LIMIT: Duration = Duration::from_secs(20);
 
 /// The socket is open to everybody who can reach it: its directory lets in the server's user alone.

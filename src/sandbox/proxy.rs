@@ -184,29 +184,24 @@ impl Front {
                 return Ok(Err(starting_up()));
             }
         };
-        let connected = match label {
-            Some(label) => {
-                if !door.entra {
-                    return Ok(Err(Refusal::password(user)));
-                }
-                *method = LoginMethod::Token;
-                send(client, &ASK_PASSWORD).await?;
-                let token = password(client).await?;
-                if let Err(refusal) = self.judge(&label, user, &token) {
-                    return Ok(Err(refusal));
-                }
-                UnixStream::connect(self.cluster.socket(port)).await.map(|server| Box::new(server) as Box<dyn Stream>)
+        let connected = if let Some(label) = label {
+            if !door.entra {
+                return Ok(Err(Refusal::password(user)));
             }
-            None => {
-                if !door.password {
-                    return Ok(Err(Refusal::password(user)));
-                }
-                *method = LoginMethod::Password;
-                TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.and_then(|server| {
-                    server.set_nodelay(true)?;
-                    Ok(Box::new(server) as Box<dyn Stream>)
-                })
+            *method = LoginMethod::Token;
+            send(client, &ASK_PASSWORD).await?;
+            let token = password(client).await?;
+            if let Err(refusal) = self.judge(&label, user, &token) {
+                return Ok(Err(refusal));
             }
+            UnixStream::connect(self.cluster.socket(port)).await.map(|server| Box::new(server) as Box<dyn Stream>)
+        } else {
+            if !door.password {
+                return Ok(Err(Refusal::password(user)));
+            }
+            *method = LoginMethod::Password;
+            let server = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await;
+            server.and_then(|server| server.set_nodelay(true).map(|()| Box::new(server) as Box<dyn Stream>))
         };
         // A server that does not take connections is on its way up or down.
         let Ok(mut server) = connected else { return Ok(Err(starting_up())) };
