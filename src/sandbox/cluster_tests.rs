@@ -173,10 +173,12 @@ async fn principals_are_mapped_listed_and_dropped() {
     stand.cluster.set_directory(&[entry(GROUP)]).await.unwrap();
     assert_eq!(text(&mut boss, by_name).await, "Created role for \"people\"");
 
-    let list = "SELECT string_agg(concat_ws(' ', p.rolname, principaltype, objectid, tenantid, ismfa, isadmin), E'\\n') \
-                FROM pgaadauth_list_principals(false) p";
+    let list = "SELECT string_agg(concat_ws(' ', rolname, principaltype, objectid, tenantid, ismfa, isadmin), E'\\n') \
+                FROM pgaadauth_list_principals(false)";
     let all = format!(
-        "boss@example.com service {BOSS} {TENANT} 0 1\nmi/app service {APP} {TENANT} 0 0\npeople group {GROUP} {TENANT} 0 0"
+        "boss@example.com service {BOSS} {TENANT} 0 1\n\
+         mi/app service {APP} {TENANT} 0 0\n\
+         people group {GROUP} {TENANT} 0 0"
     );
     assert_eq!(text(&mut boss, list).await, all);
     assert_eq!(text(&mut boss, "SELECT count(*)::text FROM pgaadauth_list_principals(true)").await, "1");
