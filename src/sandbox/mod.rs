@@ -1,4 +1,18 @@
 //! The sandbox: an Azure emulator, a PostgreSQL that takes tokens as passwords, and a demo app, all on loopback.
 
 pub mod claims;
+pub mod cluster;
+mod cluster_files;
+mod cluster_secrets;
+mod cluster_server;
+#[cfg(test)]
+mod cluster_tests;
 pub mod database;
+mod pgaadauth;
+pub mod proxy;
+mod seed;
+mod wire;
+
+pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
+pub use cluster_secrets::ClusterSecrets;
+pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};
