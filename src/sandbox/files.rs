@@ -35,8 +35,7 @@ fn write_mode(path: &Path, content: &[u8], mode: u32) -> Result<(), Failure> {
     name.push(".new");
     let new = Path::new(&name);
     let written = || -> std::io::Result<()> {
-        let mut file =
-            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(new)?;
+        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(mode).open(new)?;
         file.write_all(content)?;
         std::fs::rename(new, path)
     };

@@ -66,8 +66,7 @@ pub fn start(start: &Start) -> World {
         "/subscriptions/{SUBSCRIPTION}/resourceGroups/{RESOURCE_GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/{IDENTITY}"
     );
     let principal_id = directory.add_managed_identity(IDENTITY, &identity_id);
-    let identity =
-        UserAssigned { name: IDENTITY.into(), resource_group: RESOURCE_GROUP.into(), principal_id };
+    let identity = UserAssigned { name: IDENTITY.into(), resource_group: RESOURCE_GROUP.into(), principal_id };
     let mut sites = BTreeMap::new();
     for slot in [None, Some(SLOT)] {
         let mut site = Site::new(APP, slot, RESOURCE_GROUP, "functionapp,linux");
@@ -104,7 +103,10 @@ fn directory(start: &Start) -> Directory {
     Directory {
         principals: BTreeMap::from([
             (CI_OBJECT.to_owned(), application("pgentra-ci", CI_CLIENT, &start.ci_secret, Role::Owner)),
-            (READER_OBJECT.to_owned(), application("pgentra-reader", READER_CLIENT, &start.reader_secret, Role::Reader)),
+            (
+                READER_OBJECT.to_owned(),
+                application("pgentra-reader", READER_CLIENT, &start.reader_secret, Role::Reader),
+            ),
             (PERSON_OBJECT.to_owned(), person),
         ]),
         groups: BTreeMap::from([(DEPLOYERS.to_owned(), Group { name: "pg-deployers".into(), members })]),

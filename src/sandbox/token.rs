@@ -167,12 +167,8 @@ mod tests {
     fn tokens_are_judged_by_format_then_expiry_then_audience() {
         let dir = tempfile::tempdir().unwrap();
         let issuer = Issuer::open(&dir.path().join("key"), "t").unwrap();
-        let subject = Subject {
-            object_id: "o".into(),
-            app_id: Some("a".into()),
-            groups: vec!["g".into()],
-            ..Subject::default()
-        };
+        let subject =
+            Subject { object_id: "o".into(), app_id: Some("a".into()), groups: vec!["g".into()], ..Subject::default() };
         let token = issuer.issue(&subject, "https://x", 60).unwrap();
         let claims = issuer.check(&token, &["https://x/"]).unwrap();
         assert_eq!((claims.object_id.as_str(), claims.is_app, claims.groups.len()), ("o", true, 1));

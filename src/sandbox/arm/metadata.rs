@@ -41,18 +41,18 @@ pub fn providers(rest: &[&str], call: &Call) -> Reply {
             "registrationPolicy": "RegistrationRequired", "resourceTypes": []})
     };
     match rest {
-        [] => Reply::ok(json!({"value": ["Microsoft.Web", "Microsoft.ManagedIdentity", "Microsoft.DBforPostgreSQL"]
-            .map(provider)})),
+        [] => {
+            let all = ["Microsoft.Web", "Microsoft.ManagedIdentity", "Microsoft.DBforPostgreSQL"].map(provider);
+            Reply::ok(json!({"value": all}))
+        }
         ["microsoft.web", "functionappstacks" | "webappstacks"] => Reply::ok(json!({"value": []})),
         ["microsoft.web" | "microsoft.managedidentity" | "microsoft.dbforpostgresql"] => {
             Reply::ok(provider(call.segments.last().map_or("", String::as_str)))
         }
         [namespace, kind, ..] => errors::no_type(&format!("{namespace}/{kind}")),
-        [namespace] => errors::error(
-            404,
-            "InvalidResourceNamespace",
-            format!("The resource namespace '{namespace}' is invalid."),
-        ),
+        [namespace] => {
+            errors::error(404, "InvalidResourceNamespace", format!("The resource namespace '{namespace}' is invalid."))
+        }
     }
 }
 
@@ -90,8 +90,10 @@ pub fn capabilities(world: &World) -> Value {
     let versions: Vec<Value> = versions
         .iter()
         .enumerate()
-        .map(|(at, name)| json!({"name": name, "supportedVersionsToUpgrade": versions[..at], "status": "Available",
-            "supportedFeatures": []}))
+        .map(|(at, name)| {
+            json!({"name": name, "supportedVersionsToUpgrade": versions[..at], "status": "Available",
+            "supportedFeatures": []})
+        })
         .collect();
     let feature = |name: &str, status: &str| json!({"name": name, "status": status});
     json!({"name": "FlexibleServerCapabilities", "status": "Available", "restricted": "Disabled",

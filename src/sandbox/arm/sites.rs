@@ -19,9 +19,7 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, group: &str, rest: &[&str]) -> Ans
     match rest {
         [] if call.method == "GET" => list(arm.world, Some(group)).into(),
         [_, "slots"] if call.method == "GET" => slots(arm.world, group, &call.segments[7]).into(),
-        [_, "slots", _, tail @ ..] => {
-            one(arm, call, group, (&call.segments[7], Some(&call.segments[9])), tail).into()
-        }
+        [_, "slots", _, tail @ ..] => one(arm, call, group, (&call.segments[7], Some(&call.segments[9])), tail).into(),
         [_, tail @ ..] => one(arm, call, group, (&call.segments[7], None), tail).into(),
         [] => errors::no_route(&call.path).into(),
     }
@@ -142,10 +140,7 @@ pub fn show(world: &World, site: &Site) -> Value {
     let slot = site.slot.as_ref();
     let mut shown = Map::new();
     shown.insert("id".into(), json!(world.site_id(site)));
-    shown.insert(
-        "name".into(),
-        json!(slot.map_or_else(|| site.app.clone(), |slot| format!("{}/{slot}", site.app))),
-    );
+    shown.insert("name".into(), json!(slot.map_or_else(|| site.app.clone(), |slot| format!("{}/{slot}", site.app))));
     let kind = if slot.is_some() { "Microsoft.Web/sites/slots" } else { "Microsoft.Web/sites" };
     shown.insert("type".into(), json!(kind));
     shown.insert("kind".into(), json!(site.kind));
@@ -160,9 +155,7 @@ pub fn show(world: &World, site: &Site) -> Value {
 
 fn properties(world: &World, site: &Site) -> Value {
     let scm = format!("{}.scm.azurewebsites.net", site.app);
-    let host = |name: &str, kind: &str| {
-        json!({"name": name, "sslState": "Disabled", "thumbprint": null, "toUpdate": null, "hostType": kind})
-    };
+    let host = |name: &str, kind: &str| json!({"name": name, "sslState": "Disabled", "thumbprint": null, "toUpdate": null, "hostType": kind});
     json!({
         "name": site.app,
         "state": if site.running { "Running" } else { "Stopped" },
