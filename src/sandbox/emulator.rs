@@ -176,7 +176,7 @@ impl Emulator {
     }
 
     fn arm(&self, call: &Call, caller: &access::Caller, databases: Vec<String>, hit: Option<&Hit>) -> Answer {
-        let mut run = |world: &mut World| {
+        let run = |world: &mut World| {
             let mut arm = Arm { world, base: &self.base, now: now(), databases: databases.clone() };
             arm::answer(&mut arm, call, caller)
         };

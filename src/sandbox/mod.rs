@@ -1,5 +1,7 @@
 //! The sandbox: an Azure emulator, a PostgreSQL that takes tokens as passwords, and a demo app, all on loopback.
 
+pub mod app;
+mod app_login;
 mod arm;
 mod call;
 pub mod claims;
@@ -16,16 +18,26 @@ mod emulator;
 mod entra;
 mod faults;
 mod files;
+mod http;
 mod identity;
+mod info;
+mod life;
 mod log;
 pub mod names;
 mod pgaadauth;
+mod platform;
 pub mod proxy;
+mod run;
 mod seed;
 mod state;
+mod tls;
 mod token;
 mod wire;
 
 pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 pub use cluster_secrets::ClusterSecrets;
 pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};
+pub use app::run_app;
+pub use info::{Info, env};
+pub use life::{Down, down, log, reset};
+pub use run::{Options, up};
