@@ -166,8 +166,9 @@ impl Login {
             let answer = client.get(url).header("X-IDENTITY-HEADER", header).send().await?;
             Ok::<_, reqwest::Error>((answer.status().as_u16(), answer.bytes().await?))
         };
-        let (status, body) =
-            asked.await.map_err(|error| format!("Failed to acquire managed identity token: {}", error.without_url()))?;
+        let (status, body) = asked
+            .await
+            .map_err(|error| format!("Failed to acquire managed identity token: {}", error.without_url()))?;
         let body: Value = serde_json::from_slice(&body).unwrap_or_default();
         let Some(token) = body["access_token"].as_str().filter(|_| status == 200) else {
             let message = body["message"].as_str().unwrap_or("no message");

@@ -1,5 +1,6 @@
 //! The emulator: takes one call, lets faults have their way, answers, writes the state down, ends operations.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -34,6 +35,8 @@ pub struct Emulator {
     pub log: Mutex<Log>,
     /// Attempts to sign in to PostgreSQL, as JSON.
     pub logins: Mutex<Vec<serde_json::Value>>,
+    /// Host names whose app answers just now.
+    pub serving: Mutex<BTreeSet<String>>,
     world: Mutex<World>,
     database: Arc<dyn Database>,
     file: PathBuf,
@@ -55,6 +58,7 @@ impl Emulator {
             faults: Mutex::default(),
             log: Mutex::default(),
             logins: Mutex::default(),
+            serving: Mutex::default(),
             world: Mutex::new(world),
             database,
             file,

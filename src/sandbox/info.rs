@@ -127,13 +127,16 @@ pub fn env(dir: &Path) -> Result<String, Failure> {
 
 /// The failure of a command that needs a sandbox where there is none.
 pub fn missing(dir: &Path) -> Failure {
-    Failure::new(Class::NotFound, format!("there is no sandbox in {}", dir.display()))
-        .remedy("pgentra sandbox up")
+    Failure::new(Class::NotFound, format!("there is no sandbox in {}", dir.display())).remedy("pgentra sandbox up")
 }
 
 fn quote(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
-    if !value.is_empty() && value.chars().all(plain) { value.to_owned() } else { format!("'{}'", value.replace('\'', r"'\''")) }
+    if !value.is_empty() && value.chars().all(plain) {
+        value.to_owned()
+    } else {
+        format!("'{}'", value.replace('\'', r"'\''"))
+    }
 }
 
 #[cfg(test)]

@@ -34,10 +34,10 @@ mod tls;
 mod token;
 mod wire;
 
+pub use app::run_app;
 pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 pub use cluster_secrets::ClusterSecrets;
-pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};
-pub use app::run_app;
 pub use info::{Info, env};
 pub use life::{Down, down, log, reset};
+pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};
 pub use run::{Options, up};

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::rustls::ServerConfig;
 
 use super::call::Reply;
-use super::emulator::Emulator;
+use super::emulator::{Emulator, lock};
 use super::http::TlsListener;
 use super::state::{Site, World};
 use crate::model::{Class, Failure};
@@ -82,12 +82,16 @@ async fn run_site(platform: Platform, key: String) {
         }
         match start(&platform, &world, site).await {
             Ok((mut child, number)) => {
+                // Held here: waiting for a child would close its input, by whose end it knows that we are gone.
+                let _input = child.stdin.take();
                 wait_for(number, &mut child).await;
                 if same(&platform) {
                     port.store(number, Ordering::Relaxed);
+                    lock(&platform.emulator.serving).insert(site.host_name.clone());
                 }
                 watch_child(&mut child, &mut changes, || same(&platform)).await;
                 port.store(0, Ordering::Relaxed);
+                lock(&platform.emulator.serving).remove(&site.host_name);
                 drop(child.kill().await);
             }
             Err(failure) => {

@@ -62,13 +62,20 @@ struct Listeners {
 }
 
 /// Runs a sandbox until `shutdown`; calls `ready` once everything answers.
-pub async fn up(options: Options, ready: impl FnOnce(&Info), shutdown: impl Future<Output = ()>) -> Result<(), Failure> {
+pub async fn up(
+    options: Options,
+    ready: impl FnOnce(&Info),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), Failure> {
     let dir = options.dir.as_path();
     files::make_dir(dir)?;
     let before = Info::read(dir)?;
     if let Some(pid) = before.as_ref().and_then(Info::alive) {
-        return Err(Failure::new(Class::Locked, format!("the sandbox in {} is running (process {pid})", dir.display()))
-            .remedy("pgentra sandbox down"));
+        return Err(Failure::new(
+            Class::Locked,
+            format!("the sandbox in {} is running (process {pid})", dir.display()),
+        )
+        .remedy("pgentra sandbox down"));
     }
     let mut cluster = ClusterOptions::new(dir, names::TENANT);
     cluster.programs.clone_from(&options.postgres);
@@ -137,6 +144,9 @@ async fn run(
         ca_bundle: std::path::absolute(tls::bundle(dir)).map_err(failed("find the CA bundle"))?,
     };
     info.write(dir)?;
+    for url in [&info.app_url, &info.slot_url] {
+        answers(url.trim_start_matches("https://"), &emulator).await;
+    }
     ready(&info);
     shutdown.await;
     servers.shutdown().await;
@@ -275,6 +285,18 @@ async fn site_urls(emulator: &Arc<Emulator>, host: &str) -> (String, String) {
         if wait.is_err() {
             return (format!("https://{app}"), format!("https://{slot}"));
         }
+    }
+}
+
+/// Waits until the app of a host name runs, for ten seconds at most.
+async fn answers(host: &str, emulator: &Emulator) {
+    for _ in 0..400 {
+        let running = lock(&emulator.serving).contains(host);
+        let exists = emulator.world().sites.values().any(|site| site.running && site.host_name == host);
+        if running || !exists {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(25)).await;
     }
 }
 
