@@ -167,7 +167,7 @@ impl Emulator {
         };
         let databases =
             if parts.contains(&"databases") { self.database.databases().await.unwrap_or_default() } else { Vec::new() };
-        let answer = self.arm(call, &caller, databases, hit);
+        let answer = self.arm(call, &caller, &databases, hit);
         if let Some(work) = answer.work {
             let late = match hit.map(|hit| &hit.action) {
                 Some(Action::LroFailsLate { code, message }) => Some((code.clone(), message.clone())),
@@ -179,17 +179,27 @@ impl Emulator {
         (answer.reply, Some(caller.object_id))
     }
 
-    fn arm(&self, call: &Call, caller: &access::Caller, databases: Vec<String>, hit: Option<&Hit>) -> Answer {
+    fn arm(&self, call: &Call, caller: &access::Caller, databases: &[String], hit: Option<&Hit>) -> Answer {
         let run = |world: &mut World| {
-            let mut arm = Arm { world, base: &self.base, now: now(), databases: databases.clone() };
+            let mut arm = Arm { world, base: &self.base, now: now(), databases: databases.to_vec() };
             arm::answer(&mut arm, call, caller)
         };
         if let Some(mut past) = hit.and_then(|hit| hit.then.clone()).filter(|_| access::is_read(call)) {
             return run(&mut past);
         }
         if matches!(hit, Some(Hit { action: Action::Lie, .. })) {
-            let reply = run(&mut self.world()).reply;
-            return reply.into();
+            let mut other = self.world();
+            let answer = run(&mut other);
+            // The operation is there and ends well, only that nothing came of it.
+            if let Some(work) = answer.work {
+                self.change(|world| {
+                    if let Some(operation) = other.operations.remove(&work.operation) {
+                        world.operations.insert(work.operation.clone(), operation);
+                    }
+                    arm::operations::pretend(world, &work.operation, &now());
+                });
+            }
+            return answer.reply.into();
         }
         if access::is_read(call) { run(&mut lock(&self.world)) } else { self.change(run) }
     }

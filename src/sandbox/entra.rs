@@ -131,9 +131,9 @@ fn token(world: &World, issuer: &Issuer, base: &str, call: &Call) -> Reply {
 
 /// Whether a token may be asked for this audience.
 pub fn known_audience(base: &str, audience: &str) -> bool {
-    let bare = audience.trim_end_matches('/').to_ascii_lowercase();
-    let host = bare.strip_prefix("https://").unwrap_or_default();
-    bare == base || bare == names::POSTGRES_AUDIENCE || AUDIENCES.contains(&host)
+    let asked = audience.trim_end_matches('/').to_ascii_lowercase();
+    let host = asked.strip_prefix("https://").unwrap_or_default();
+    asked == base || asked == names::POSTGRES_AUDIENCE || AUDIENCES.contains(&host)
 }
 
 fn check_secret(principal: &Principal, client_id: &str, given: &str) -> Result<(), Reply> {

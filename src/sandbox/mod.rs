@@ -15,6 +15,8 @@ mod control;
 pub mod database;
 mod directory;
 mod emulator;
+#[cfg(test)]
+mod emulator_tests;
 mod entra;
 mod faults;
 mod files;

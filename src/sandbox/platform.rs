@@ -103,14 +103,14 @@ async fn run_site(platform: Platform, key: String) {
 }
 
 /// Until the process ended or the site changed.
-async fn watch_child(child: &mut Child, changes: &mut watch::Receiver<u64>, same: impl Fn() -> bool) {
+async fn watch_child(child: &mut Child, news: &mut watch::Receiver<u64>, same: impl Fn() -> bool) {
     while same() {
         tokio::select! {
             _ = child.wait() => {
                 tokio::time::sleep(Duration::from_millis(300)).await;
                 return;
             }
-            changed = changes.changed() => if changed.is_err() { return },
+            changed = news.changed() => if changed.is_err() { return },
         }
     }
 }

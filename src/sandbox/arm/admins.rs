@@ -20,14 +20,14 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, server: &Server, tail: &[&str]) ->
                 server.administrators.iter().map(|(object_id, properties)| show(&id, object_id, properties, false));
             Reply::ok(json!({"value": all.collect::<Vec<_>>()})).into()
         }
-        ("GET", [_]) => match server.administrators.get(&object_id) {
-            Some(properties) => Reply::ok(show(&id, &object_id, properties, true)).into(),
-            None => {
+        ("GET", [_]) => {
+            let Some(properties) = server.administrators.get(&object_id) else {
                 let name =
                     format!("Microsoft.DBforPostgreSQL/flexibleServers/{}/administrators/{object_id}", server.name);
-                errors::not_found(&name, &server.resource_group).into()
-            }
-        },
+                return errors::not_found(&name, &server.resource_group).into();
+            };
+            Reply::ok(show(&id, &object_id, properties, true)).into()
+        }
         ("PUT" | "DELETE", [_]) if server.state != "Ready" => errors::not_accessible(&server.name).into(),
         ("PUT" | "DELETE", [_]) if !server.entra => errors::entra_off(&server.name).into(),
         ("PUT", [_]) => put(arm, call, server, &object_id, &path),

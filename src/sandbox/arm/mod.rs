@@ -121,7 +121,6 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, caller: &access::Caller) -> Answer
     match call.parts().as_slice() {
         ["subscriptions"] => subscriptions(arm.world, caller).into(),
         ["tenants"] => Reply::ok(json!({"value": [tenant(arm.world)]})).into(),
-        ["providers", rest @ ..] => metadata::providers(rest, call).into(),
         ["subscriptions", id, ..] if *id != arm.world.subscription => {
             errors::error(404, "SubscriptionNotFound", format!("The subscription '{id}' could not be found.")).into()
         }
@@ -133,7 +132,9 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, caller: &access::Caller) -> Answer
         ["subscriptions", _, "providers", "microsoft.dbforpostgresql", "flexibleservers"] => {
             servers::list(arm.world, None).into()
         }
-        ["subscriptions", _, "providers", rest @ ..] => metadata::providers(rest, call).into(),
+        ["providers", rest @ ..] | ["subscriptions", _, "providers", rest @ ..] => {
+            metadata::providers(rest, call).into()
+        }
         ["subscriptions", _, "locations"] => metadata::locations(arm.world).into(),
         ["subscriptions", _, "resourcegroups", rest @ ..] => in_groups(arm, call, rest),
         _ => errors::no_route(&call.path).into(),

@@ -137,7 +137,7 @@ fn firewall_rules(arm: &mut Arm<'_>, call: &Call, server: &Server, tail: &[&str]
         },
         ("PUT" | "DELETE", [_]) if server.state != "Ready" => errors::busy(&server.name).into(),
         ("PUT", [_]) => {
-            let job = Job::Firewall { name, properties: Some(call.json()["properties"].take()) };
+            let job = Job::Firewall { name, properties: Some(call.json()["properties"].clone()) };
             operations::begin(arm, call, server, job, &path, "UpsertFirewallRulesManagementOperation")
         }
         ("DELETE", [_]) if !server.firewall_rules.contains_key(&name) => Reply::empty(204).into(),

@@ -1,6 +1,6 @@
 //! Microsoft.Web: what stands below `config` of a site: settings, connection strings, sticky names; and slot swaps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
@@ -28,38 +28,38 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, key: &str, rest: &[&str]) -> Reply
         ("POST", ["publishingcredentials", "list"]) => Reply::ok(config(
             &id("publishingcredentials"),
             "publishingcredentials",
-            json!({"publishingUserName": format!("${}", site.app), "publishingPassword": site.master_key,
+            &json!({"publishingUserName": format!("${}", site.app), "publishingPassword": site.master_key,
                 "scmUri": format!("https://{}.scm.azurewebsites.net", site.app)}),
         )),
         ("GET", ["authsettingsv2" | "authsettings" | "logs" | "metadata"]) => {
-            Reply::ok(config(&id(rest[0]), rest[0], json!({})))
+            Reply::ok(config(&id(rest[0]), rest[0], &json!({})))
         }
         _ => errors::no_route(&call.path),
     }
 }
 
-fn config(id: &str, name: &str, properties: Value) -> Value {
+fn config(id: &str, name: &str, properties: &Value) -> Value {
     json!({"id": id, "name": name, "type": "Microsoft.Web/sites/config", "location": "East US", "tags": {},
         "properties": properties})
 }
 
 fn app_settings(id: &str, site: &Site) -> Reply {
-    Reply::ok(config(id, "appsettings", json!(site.settings)))
+    Reply::ok(config(id, "appsettings", &json!(site.settings)))
 }
 
 /// The dictionary of a PUT; without one nothing is written.
 fn properties(call: &Call) -> Result<Map<String, Value>, Reply> {
-    match call.json()["properties"].take() {
-        Value::Object(properties) => Ok(properties),
+    match call.json().get("properties") {
+        Some(Value::Object(properties)) => Ok(properties.clone()),
         _ => Err(errors::app_service(400, "BadRequest", "51021", "The parameter properties has an invalid value.")),
     }
 }
 
 /// Names that differ only in case are refused, as Azure does.
 fn refuse_doubles<'a>(names: impl Iterator<Item = &'a String>) -> Result<(), Reply> {
-    let mut seen = BTreeMap::new();
+    let mut seen = BTreeSet::new();
     for name in names {
-        if seen.insert(name.to_ascii_lowercase(), ()).is_some() {
+        if !seen.insert(name.to_ascii_lowercase()) {
             let message = format!("Parameter with name {name} already exists.");
             return Err(errors::app_service(409, "Conflict", "01013", message));
         }
@@ -96,7 +96,7 @@ fn put_app_settings(world: &mut World, call: &Call, key: &str, id: &str) -> Repl
 }
 
 fn connection_strings(id: &str, site: &Site) -> Reply {
-    Reply::ok(config(id, "connectionstrings", json!(site.connection_strings)))
+    Reply::ok(config(id, "connectionstrings", &json!(site.connection_strings)))
 }
 
 fn put_connection_strings(world: &mut World, call: &Call, key: &str, id: &str) -> Reply {
@@ -136,7 +136,7 @@ fn web(id: &str, site: &Site) -> Reply {
     if let Some(properties) = properties.as_object_mut() {
         properties.extend(site.web_config.clone());
     }
-    Reply::ok(config(id, "web", properties))
+    Reply::ok(config(id, "web", &properties))
 }
 
 fn put_web(world: &mut World, call: &Call, key: &str, id: &str) -> Reply {

@@ -111,7 +111,7 @@ fn write(arm: &mut Arm<'_>, call: &Call, key: &str) -> Reply {
     }
     let Some(site) = arm.world.sites.get_mut(key) else { return errors::no_route(&call.path) };
     if let Some(Value::Object(tags)) = body.get("tags") {
-        site.tags = tags.clone();
+        site.tags.clone_from(tags);
     }
     if let Some(enabled) = body.get("properties").and_then(|properties| properties["enabled"].as_bool()) {
         site.running = enabled;
