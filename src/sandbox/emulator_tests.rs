@@ -206,7 +206,7 @@ async fn resource_manager_wants_a_token_a_version_and_a_right() {
 
     let reader = stand.sign_in(READER_CLIENT, "reader secret").await;
     assert_eq!(stand.arm_as(&reader, "GET", &path, Value::Null).await.status, 200);
-    let list = path.replace("?", "/config/appsettings/list?");
+    let list = path.replace('?', "/config/appsettings/list?");
     let refused = stand.arm_as(&reader, "POST", &list, Value::Null).await;
     assert_eq!(code(&refused), (403, "AuthorizationFailed".into()));
     let words = text(&json(&refused)["error"]["message"]);
@@ -222,10 +222,10 @@ async fn resource_manager_wants_a_token_a_version_and_a_right() {
     assert!(text(&json(&missing)["error"]["message"]).starts_with("The Resource 'Microsoft.Web/sites/nope' under"));
     let kind = stand.arm("GET", "/providers/Microsoft.Cache/redis/x", Value::Null).await;
     assert_eq!(code(&kind), (404, "InvalidResourceType".into()));
-    let requests = stand.control("GET", "requests", Value::Null).await;
-    let last = requests["value"].as_array().unwrap().last().unwrap();
+    let seen = stand.control("GET", "requests", Value::Null).await;
+    let last = seen["value"].as_array().unwrap().last().unwrap();
     assert_eq!((&last["status"], &last["api_version"]), (&json!(404), &json!("2025-05-01")));
-    assert!(!requests.to_string().contains("ci secret"));
+    assert!(!seen.to_string().contains("ci secret"));
 }
 
 #[tokio::test]
