@@ -18,6 +18,8 @@ mod emulator;
 #[cfg(test)]
 mod emulator_tests;
 mod entra;
+#[cfg(test)]
+mod fault_tests;
 mod faults;
 mod files;
 mod http;
