@@ -1,5 +1,9 @@
 //! The sandbox: an Azure emulator, a PostgreSQL that takes tokens as passwords, and a demo app, all on loopback.
 
+pub mod app;
+mod app_login;
+mod arm;
+mod call;
 pub mod claims;
 pub mod cluster;
 mod cluster_files;
@@ -7,12 +11,37 @@ mod cluster_secrets;
 mod cluster_server;
 #[cfg(test)]
 mod cluster_tests;
+mod control;
 pub mod database;
+mod directory;
+mod emulator;
+#[cfg(test)]
+mod emulator_tests;
+mod entra;
+#[cfg(test)]
+mod fault_tests;
+mod faults;
+mod files;
+mod http;
+mod identity;
+mod info;
+mod life;
+mod log;
+pub mod names;
 mod pgaadauth;
+mod platform;
 pub mod proxy;
+mod run;
 mod seed;
+mod state;
+mod tls;
+mod token;
 mod wire;
 
+pub use app::run_app;
 pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 pub use cluster_secrets::ClusterSecrets;
+pub use info::{Info, env};
+pub use life::{Down, down, log, reset};
 pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};
+pub use run::{Options, up};

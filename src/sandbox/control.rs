@@ -1,0 +1,212 @@
+//! The control endpoint under `/_sandbox/`: what tests and the `sandbox` command see and turn.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::call::{Call, Reply};
+use super::directory::{Federated, Group, Kind, Principal, new_guid};
+use super::emulator::{Emulator, lock};
+use super::faults::Rule;
+use super::state::{World, site_key};
+
+/// Answers; the header `x-sandbox` is required, so that no page in a browser gets here by accident.
+pub fn answer(emulator: &Arc<Emulator>, call: &Call) -> Reply {
+    if call.header("x-sandbox").is_none() {
+        return refuse(403, "the header x-sandbox: 1 is required");
+    }
+    let parts = call.parts();
+    let body = call.json();
+    match (call.method.as_str(), &parts[1..]) {
+        ("GET", ["requests"]) => {
+            let since = call.parameter("since").and_then(|since| since.parse().ok()).unwrap_or(0);
+            Reply::ok(json!({"value": lock(&emulator.log).since(since)}))
+        }
+        ("DELETE", ["requests"]) => {
+            lock(&emulator.log).clear();
+            Reply::empty(204)
+        }
+        ("GET", ["logins"]) => Reply::ok(json!({"value": *lock(&emulator.logins)})),
+        ("GET", ["faults"]) => Reply::ok(json!({"value": lock(&emulator.faults).list()})),
+        ("POST", ["faults"]) => match serde_json::from_value::<Rule>(body) {
+            Ok(rule) => {
+                let world = emulator.world();
+                lock(&emulator.faults).plant(rule, &world);
+                Reply::empty(204)
+            }
+            Err(error) => refuse(400, &error.to_string()),
+        },
+        ("DELETE", ["faults"]) => {
+            lock(&emulator.faults).clear();
+            Reply::empty(204)
+        }
+        ("GET", ["state"]) => Reply::ok(state(emulator)),
+        ("GET", ["knobs" | "tokens"]) => Reply::ok(json!(emulator.world().knobs)),
+        ("POST", ["knobs" | "tokens"]) => turn(emulator, &body),
+        ("POST", ["read_only"]) => turn(emulator, &json!({"read_only": body["on"].as_bool().unwrap_or(true)})),
+        ("POST", ["token"]) => token(emulator, &body),
+        ("POST", ["assertion"]) => assertion(emulator, &body),
+        ("POST", rest) => {
+            let rest: Vec<String> = rest.iter().map(|&part| part.to_owned()).collect();
+            emulator.change(|world| write(world, &rest, &body))
+        }
+        _ => refuse(404, "no such control"),
+    }
+}
+
+fn refuse(status: u16, text: &str) -> Reply {
+    Reply::json(status, json!({"error": {"code": "Sandbox", "message": text}}))
+}
+
+/// The state, without passwords and secrets.
+fn state(emulator: &Emulator) -> Value {
+    let mut state = json!(emulator.world());
+    if let Some(principals) = state["directory"]["principals"].as_object_mut() {
+        for principal in principals.values_mut().filter_map(Value::as_object_mut) {
+            principal.remove("secret");
+        }
+    }
+    for site in state["sites"].as_object_mut().into_iter().flat_map(|sites| sites.values_mut()) {
+        site["identity_header"] = Value::Null;
+        site["master_key"] = Value::Null;
+        for (name, value) in site["settings"].as_object_mut().into_iter().flatten() {
+            if crate::model::secret_name(name) || value.as_str().is_some_and(crate::model::looks_secret) {
+                *value = json!("(masked)");
+            }
+        }
+        for value in site["connection_strings"].as_object_mut().into_iter().flat_map(|all| all.values_mut()) {
+            value["value"] = json!("(masked)");
+        }
+    }
+    state
+}
+
+/// Merges the given members into the knobs.
+fn turn(emulator: &Emulator, body: &Value) -> Reply {
+    let turned = emulator.change(|world| {
+        let mut knobs = json!(world.knobs);
+        for (name, value) in body.as_object().into_iter().flatten() {
+            if knobs.get(name).is_none() {
+                return Err(format!("no knob {name}"));
+            }
+            knobs[name] = value.clone();
+        }
+        world.knobs = serde_json::from_value(knobs).map_err(|error| error.to_string())?;
+        Ok(world.knobs.clone())
+    });
+    match turned {
+        Ok(knobs) => {
+            emulator.issuer.set_shift(knobs.clock_shift);
+            Reply::ok(json!(knobs))
+        }
+        Err(text) => refuse(400, &text),
+    }
+}
+
+/// A token for any principal of the directory: `{object_id, audience, lifetime?}`.
+fn token(emulator: &Emulator, body: &Value) -> Reply {
+    let Some(subject) = emulator.world().directory.subject(body["object_id"].as_str().unwrap_or_default()) else {
+        return refuse(404, "no such principal");
+    };
+    let audience = body["audience"].as_str().unwrap_or(super::names::POSTGRES_AUDIENCE);
+    match emulator.issuer.issue(&subject, audience, body["lifetime"].as_i64().unwrap_or(3599)) {
+        Ok(token) => Reply::ok(json!({"access_token": token})),
+        Err(failure) => refuse(500, &failure.to_string()),
+    }
+}
+
+/// An assertion as an identity provider of a CI system gives it: `{issuer, subject, audience, lifetime?}`.
+fn assertion(emulator: &Emulator, body: &Value) -> Reply {
+    let now = emulator.issuer.now();
+    let claims = json!({"iss": body["issuer"], "sub": body["subject"], "aud": body["audience"], "iat": now,
+        "nbf": now, "exp": now + body["lifetime"].as_i64().unwrap_or(300)});
+    match emulator.issuer.sign(&claims) {
+        Ok(token) => Reply::ok(json!({"value": token})),
+        Err(failure) => refuse(500, &failure.to_string()),
+    }
+}
+
+fn write(world: &mut World, parts: &[String], body: &Value) -> Reply {
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let site = text("site");
+    let (app, slot) = site.split_once("/slots/").map_or((site.as_str(), None), |(app, slot)| (app, Some(slot)));
+    let key = site_key(app, slot);
+    let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
+    match parts.as_slice() {
+        ["settings"] => {
+            let Some(site) = world.sites.get_mut(&key) else { return refuse(404, "no such site") };
+            match body["value"].as_str() {
+                Some(value) => site.settings.insert(text("key"), value.to_owned()),
+                None => site.settings.remove(&text("key")),
+            };
+            site.restart();
+            Reply::empty(204)
+        }
+        ["identity", "recreate"] => recreate(world, &key),
+        ["server"] => match world.servers.get_mut(&text("server").to_ascii_lowercase()) {
+            Some(server) => {
+                server.state = text("state");
+                Reply::empty(204)
+            }
+            None => refuse(404, "no such server"),
+        },
+        ["principals"] => add_principal(world, body),
+        ["groups"] => {
+            let given = text("object_id");
+            let object_id = if given.is_empty() { new_guid() } else { given };
+            let members = body["members"].as_array().into_iter().flatten();
+            let members: BTreeSet<String> = members.filter_map(|member| member.as_str().map(str::to_owned)).collect();
+            world.directory.groups.insert(object_id.clone(), Group { name: text("name"), members });
+            Reply::ok(json!({"object_id": object_id}))
+        }
+        ["federated"] => {
+            let credential = Federated { issuer: text("issuer"), subject: text("subject"), audience: text("audience") };
+            let client_id = text("client_id");
+            for principal in world.directory.principals.values_mut() {
+                if let Kind::Application { client_id: id, federated, .. } = &mut principal.kind
+                    && *id == client_id
+                {
+                    federated.push(credential);
+                    return Reply::empty(204);
+                }
+            }
+            refuse(404, "no such application")
+        }
+        _ => refuse(404, "no such control"),
+    }
+}
+
+/// Deletes and makes anew the system-assigned identity of a site: the same name, other ids.
+fn recreate(world: &mut World, key: &str) -> Reply {
+    let Some(site) = world.sites.get(key) else { return refuse(404, "no such site") };
+    let Some(old) = site.system_identity.clone() else { return refuse(409, "the site has no identity") };
+    let (name, id) = (site.identity_name(), world.site_id(site));
+    world.directory.remove(&old);
+    let new = world.directory.add_managed_identity(&name, &id);
+    if let Some(site) = world.sites.get_mut(key) {
+        site.system_identity = Some(new.clone());
+        site.restart();
+    }
+    Reply::ok(json!({"principal_id": new}))
+}
+
+/// Adds a principal: `{name, kind, client_id?, secret?, role?, object_id?}`.
+fn add_principal(world: &mut World, body: &Value) -> Reply {
+    let mut body = body.clone();
+    let Some(members) = body.as_object_mut() else { return refuse(400, "not an object") };
+    let object_id = match members.remove("object_id") {
+        Some(Value::String(id)) => id,
+        _ => new_guid(),
+    };
+    members.entry("client_id").or_insert_with(|| json!(new_guid()));
+    members.entry("kind").or_insert_with(|| json!("application"));
+    match serde_json::from_value::<Principal>(body) {
+        Ok(principal) => {
+            let shown = json!({"object_id": object_id, "client_id": principal.client_id()});
+            world.directory.principals.insert(object_id, principal);
+            Reply::ok(shown)
+        }
+        Err(error) => refuse(400, &error.to_string()),
+    }
+}
