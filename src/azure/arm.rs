@@ -43,12 +43,7 @@ pub(crate) struct Answer {
 
 impl Arm {
     /// A client that signs its calls with `tokens`. Only a Resource Manager on this machine may be plain HTTP.
-    pub fn new(
-        endpoints: Endpoints,
-        tokens: Tokens,
-        http: Arc<dyn HttpClient>,
-        pace: Pace,
-    ) -> Result<Self, Failure> {
+    pub fn new(endpoints: Endpoints, tokens: Tokens, http: Arc<dyn HttpClient>, pace: Pace) -> Result<Self, Failure> {
         let refuse = |why: &str| {
             let summary = format!("{} cannot be the address of a Resource Manager", endpoints.resource_manager);
             Failure::new(Class::Input, summary).detail(why)
@@ -332,3 +327,6 @@ pub(crate) fn segment(name: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

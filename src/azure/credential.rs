@@ -320,9 +320,11 @@ fn is_passing(error: &azure_core::Error) -> bool {
 /// Why a credential gave no token, in one line without the pointer to a troubleshooting page.
 fn reason(error: &azure_core::Error) -> String {
     let text = explain(error);
-    let text = text.split(" To troubleshoot, visit https://").next().unwrap_or_default();
-    let text = text.split_once("Credential authentication failed. ").map_or(text, |(_, rest)| rest);
-    text.trim().chars().take(600).collect()
+    let text = text.split_once("Credential authentication failed. ").map_or(text.as_str(), |(_, rest)| rest);
+    let (before, after) = text.split_once(" To troubleshoot, visit ").unwrap_or((text, ""));
+    let after = after.split_once(' ').map_or("", |(_, causes)| causes);
+    let join = if after.is_empty() { "" } else { ": " };
+    format!("{}{join}{after}", before.trim()).chars().take(600).collect()
 }
 
 fn no_token(tried: &[(Credential, String)]) -> Failure {

@@ -81,9 +81,10 @@ impl HttpClient for Double {
             Body::Bytes(bytes) if !bytes.is_empty() => serde_json::from_slice(bytes).unwrap(),
             _ => Value::Null,
         };
-        let bearer = request.headers().iter().any(|(name, value)| {
-            name.as_str() == "authorization" && value.as_str() == "Bearer token-of-the-test"
-        });
+        let bearer = request
+            .headers()
+            .iter()
+            .any(|(name, value)| name.as_str() == "authorization" && value.as_str() == "Bearer token-of-the-test");
         let seen = Seen {
             method: request.method().as_ref().to_owned(),
             path: request.url().path().to_owned(),

@@ -44,14 +44,14 @@ pub async fn discover(url: &str, http: &reqwest::Client) -> Result<Endpoints, Fa
 /// Reads one metadata object, or the one of a list whose Resource Manager is `base`.
 fn from_metadata(base: &str, body: &Value) -> Result<Endpoints, &'static str> {
     let trimmed = |value: &Value| value.as_str().map(|text| text.trim_end_matches('/').to_owned());
-    let of_base =
-        |cloud: &&Value| trimmed(&cloud["resourceManager"]).is_some_and(|url| url.eq_ignore_ascii_case(base));
+    let of_base = |cloud: &&Value| trimmed(&cloud["resourceManager"]).is_some_and(|url| url.eq_ignore_ascii_case(base));
     let cloud = match body {
         Value::Array(clouds) => clouds.iter().find(of_base).or(clouds.first()).ok_or("cloud")?,
         one => one,
     };
     let sign_in = &cloud["authentication"];
-    let audiences: Vec<&str> = sign_in["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let audiences: Vec<&str> =
+        sign_in["audiences"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let manager = trimmed(&cloud["resourceManager"]).unwrap_or_else(|| base.to_owned());
     // The classic audience (management.core...) is listed first; the Resource Manager's own is preferred.
     let own = audiences.iter().find(|audience| audience.trim_end_matches('/').eq_ignore_ascii_case(&manager));

@@ -234,12 +234,7 @@ mod tests {
     use serde_json::json;
 
     fn id(app: &str, slot: Option<&str>) -> SiteId {
-        SiteId {
-            subscription: "s".into(),
-            resource_group: "rg".into(),
-            app: app.into(),
-            slot: slot.map(str::to_owned),
-        }
+        SiteId { subscription: "s".into(), resource_group: "rg".into(), app: app.into(), slot: slot.map(str::to_owned) }
     }
 
     #[test]

@@ -19,9 +19,7 @@ pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Clie
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(Duration::from_secs(60))
         .redirect(reqwest::redirect::Policy::none());
-    builder.build().map_err(|error| {
-        Failure::new(Class::Other, "cannot set up the HTTP client").detail(explain(&error))
-    })
+    builder.build().map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(explain(&error)))
 }
 
 /// The certificates in `SSL_CERT_FILE`, if that is set. On Linux the platform's verifier reads it too; elsewhere it does

@@ -43,15 +43,16 @@ impl Web {
             .redirect(stay)
             .user_agent(concat!("pgentra/", env!("CARGO_PKG_VERSION")))
             .build();
-        client.map(|client| Self { client }).map_err(|error| {
-            Failure::new(Class::Other, "cannot set up the HTTP client").detail(causes(&error))
-        })
+        client
+            .map(|client| Self { client })
+            .map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(causes(&error)))
     }
 
     /// Fetches a page. Any status is an answer; a redirect to another host is one too.
     pub async fn get(&self, url: &str) -> Result<Page, Failure> {
         let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let parsed = parsed.ok_or_else(|| Failure::new(Class::Input, format!("{url:?} is no http or https address")))?;
+        let parsed =
+            parsed.ok_or_else(|| Failure::new(Class::Input, format!("{url:?} is no http or https address")))?;
         let failure = |error: reqwest::Error| {
             let shown = url.split('?').next().unwrap_or_default();
             Failure::new(Class::Unreachable, format!("{shown} cannot be reached")).detail(causes(&error.without_url()))
