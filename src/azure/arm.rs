@@ -320,9 +320,8 @@ fn describe(method: Method, url: &Url) -> String {
 pub(crate) fn segment(name: &str) -> String {
     name.bytes()
         .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'(' | b')' => char::from(byte).to_string(),
             b'.' if name != "." && name != ".." => ".".to_owned(),
-            b'(' | b')' => char::from(byte).to_string(),
             byte => format!("%{byte:02X}"),
         })
         .collect()

@@ -78,8 +78,8 @@ impl FromStr for Choice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Credential::ALL.into_iter().find(|credential| credential.name() == text);
-        named.map(Self::Only).ok_or_else(|| {
+        let found = Credential::ALL.into_iter().find(|credential| credential.name() == text);
+        found.map(Self::Only).ok_or_else(|| {
             let names: Vec<&str> = Credential::ALL.into_iter().map(Credential::name).collect();
             format!("{text:?} is no credential; known are {}", names.join(", "))
         })
@@ -336,3 +336,6 @@ fn no_token(tried: &[(Credential, String)]) -> Failure {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(all(test, feature = "sandbox"))]
+mod tls_tests;

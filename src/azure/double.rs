@@ -30,8 +30,14 @@ impl Seen {
     }
 }
 
-/// One answer: status, headers, body. No answer at all is a broken connection.
-pub(crate) type Reply = Option<(u16, Vec<(&'static str, String)>, Value)>;
+/// One answer.
+#[derive(Clone, Debug)]
+pub(crate) enum Reply {
+    /// Status, headers, body.
+    Answer(u16, Vec<(&'static str, String)>, Value),
+    /// The connection breaks.
+    Broken,
+}
 
 type Handler = Box<dyn FnMut(&Seen) -> Reply + Send>;
 
@@ -49,12 +55,12 @@ impl std::fmt::Debug for Double {
 
 /// A plain answer.
 pub(crate) fn reply(status: u16, body: Value) -> Reply {
-    Some((status, Vec::new(), body))
+    Reply::Answer(status, Vec::new(), body)
 }
 
 /// An answer with headers.
 pub(crate) fn reply_with(status: u16, headers: &[(&'static str, &str)], body: Value) -> Reply {
-    Some((status, headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), body))
+    Reply::Answer(status, headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect(), body)
 }
 
 /// An error of the Resource Manager.
@@ -93,7 +99,7 @@ impl HttpClient for Double {
             bearer,
         };
         self.seen.lock().unwrap().push(seen.clone());
-        let Some((status, headers, body)) = (self.handler.lock().unwrap())(&seen) else {
+        let Reply::Answer(status, headers, body) = (self.handler.lock().unwrap())(&seen) else {
             return Err(azure_core::Error::with_message(azure_core::error::ErrorKind::Io, "connection reset"));
         };
         let mut all = Headers::new();

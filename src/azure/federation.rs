@@ -40,13 +40,10 @@ impl GitHub {
 
 /// The audience that Entra expects of federated tokens in each cloud.
 fn audience(authority: &str) -> &'static str {
-    let host = authority.trim_end_matches('/');
-    if host.ends_with(".us") {
-        "api://AzureADTokenExchangeUSGov"
-    } else if host.ends_with(".cn") {
-        "api://AzureADTokenExchangeChina"
-    } else {
-        "api://AzureADTokenExchange"
+    match authority.trim_end_matches('/').rsplit('.').next() {
+        Some("us") => "api://AzureADTokenExchangeUSGov",
+        Some("cn") => "api://AzureADTokenExchangeChina",
+        _ => "api://AzureADTokenExchange",
     }
 }
 

@@ -260,7 +260,7 @@ mod tests {
     #[test]
     fn identity_bodies_name_all_that_stays() {
         let (a, b) = ("/a".to_owned(), "/b".to_owned());
-        let body = Identity::body(true, &[a], &[b.clone()]);
+        let body = Identity::body(true, &[a], std::slice::from_ref(&b));
         assert_eq!(body["identity"]["type"], "SystemAssigned, UserAssigned");
         assert_eq!(body["identity"]["userAssignedIdentities"], json!({ "/a": {}, "/b": null }));
         assert_eq!(Identity::body(false, &[], &[b]), json!({ "identity": { "type": "None" } }));

@@ -17,7 +17,7 @@ pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Clie
     let builder = reqwest::Client::builder()
         .tls_certs_merge(extra_certificates(variables)?)
         .connect_timeout(Duration::from_secs(5))
-        .read_timeout(Duration::from_secs(60))
+        .read_timeout(Duration::from_mins(1))
         .redirect(reqwest::redirect::Policy::none());
     builder.build().map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(explain(&error)))
 }

@@ -48,7 +48,7 @@ async fn address(live: &Live, table: &Attributes) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use super::{address, complaints};
-    use crate::azure::double::reply;
+    use crate::azure::double::{Reply, reply};
     use crate::resources::testing::{attributes, live};
     use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -80,7 +80,7 @@ mod tests {
                 let _ = stream.write_all(format!("{head}{body}").as_bytes()).await;
             }
         });
-        let (live, _) = live(|_| None);
+        let (live, _) = live(|_| Reply::Broken);
         let expect = json!({ "status": "healthy", "database.auth_method": "managed_identity" });
         let found = complaints(&live, &attributes(json!({ "url": url, "expect": expect }))).await.unwrap();
         assert_eq!(found, [r#"database.auth_method is "password", expected "managed_identity""#]);

@@ -129,7 +129,7 @@ mod tests {
         attributes(json!({ "subscription": "s", "resource_group": "rg", "server": "pg" }))
     }
 
-    fn server(state: &str, auth: Json) -> Json {
+    fn server(state: &str, auth: &Json) -> Json {
         json!({ "properties": { "state": state, "authConfig": auth, "brandNew": 1 } })
     }
 
@@ -141,8 +141,7 @@ mod tests {
     async fn only_what_is_asked_for_is_answered() {
         let auth = json!({ "activeDirectoryAuth": "enabled", "passwordAuth": "Disabled", "tenantId": "ABC" });
         let asked = attributes(json!({ "entra_auth": true, "tenant": "abc" }));
-        let (reading, _) =
-            read("server_auth", &key(), &asked, move |_| reply(200, server("Ready", auth.clone()))).await;
+        let (reading, _) = read("server_auth", &key(), &asked, move |_| reply(200, server("Ready", &auth))).await;
         assert_eq!(reading.unwrap(), asked);
     }
 
@@ -165,7 +164,7 @@ mod tests {
             }
             reads += 1;
             let state = if [1, 3].contains(&reads) { "Updating" } else { "Ready" };
-            reply(200, server(state, passwords_only()))
+            reply(200, server(state, &passwords_only()))
         };
         let after = attributes(json!({ "entra_auth": true, "tenant": "t" }));
         let before = attributes(json!({ "entra_auth": false, "tenant": null }));
@@ -184,7 +183,7 @@ mod tests {
     #[tokio::test]
     async fn what_is_already_so_is_not_written() {
         let after = attributes(json!({ "entra_auth": false }));
-        let handler = |_: &Seen| reply(200, server("Ready", passwords_only()));
+        let handler = |_: &Seen| reply(200, server("Ready", &passwords_only()));
         let (done, double) = write("server_auth", &key(), None, Some(after), handler).await;
         done.unwrap();
         assert_eq!(double.calls().len(), 1);
@@ -197,7 +196,7 @@ mod tests {
             let on = on.clone();
             let handler = move |seen: &Seen| {
                 let admins = seen.path.ends_with("/administrators");
-                reply(200, if admins { json!({ "value": [] }) } else { server("Ready", on.clone()) })
+                reply(200, if admins { json!({ "value": [] }) } else { server("Ready", &on) })
             };
             let (done, double) = write("server_auth", &key(), None, Some(attributes(after)), handler).await;
             assert_eq!(done.unwrap_err().class, Class::Input);
@@ -208,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_stopped_server_is_said_at_once() {
         let after = attributes(json!({ "entra_auth": true }));
-        let handler = |_: &Seen| reply(200, server("Stopped", passwords_only()));
+        let handler = |_: &Seen| reply(200, server("Stopped", &passwords_only()));
         let (done, double) = write("server_auth", &key(), None, Some(after), handler).await;
         let failure = done.unwrap_err();
         assert!(failure.remedy.unwrap().contains("flexible-server start"));

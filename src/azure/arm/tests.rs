@@ -64,7 +64,7 @@ async fn a_wait_beyond_the_bound_is_a_failure_at_once() {
 
 #[tokio::test]
 async fn a_write_of_unknown_outcome_is_not_repeated() {
-    for trouble in [None, reply(500, json!({})), reply(504, json!({}))] {
+    for trouble in [Reply::Broken, reply(500, json!({})), reply(504, json!({}))] {
         let (done, calls, _) = change(vec![trouble, reply(200, json!({}))]).await;
         assert!(done.is_err());
         assert_eq!(calls.len(), 1);
@@ -73,7 +73,7 @@ async fn a_write_of_unknown_outcome_is_not_repeated() {
 
 #[tokio::test]
 async fn a_read_is_repeated() {
-    for trouble in [None, reply(500, json!({})), reply(503, json!({}))] {
+    for trouble in [Reply::Broken, reply(500, json!({})), reply(503, json!({}))] {
         let (arm, double) = arm(script(vec![trouble.clone(), trouble, reply(200, json!({ "ok": 1 }))]));
         assert_eq!(arm.get(PATH, "1").await.unwrap(), json!({ "ok": 1 }));
         assert_eq!(double.calls().len(), 3);
@@ -199,7 +199,7 @@ async fn pages_are_followed() {
 #[test]
 fn plain_http_is_for_this_machine_alone() {
     use crate::azure::{Arm, Pace};
-    let (template, double) = arm(|_| None);
+    let (template, double) = arm(|_| Reply::Broken);
     for (url, fine) in [("http://127.0.0.1:8080", true), ("http://azure.example", false), ("ftp://x", false)] {
         let endpoints = crate::model::Endpoints { resource_manager: url.into(), ..template.endpoints().clone() };
         let made = Arm::new(endpoints, template.tokens().clone(), double.clone(), Pace::quick());

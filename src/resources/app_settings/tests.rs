@@ -39,7 +39,7 @@ fn app(kept: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static {
 }
 
 fn settings(map: Json) -> Attributes {
-    attributes(json!({ "settings": map }))
+    attributes(Json::Object([("settings".to_owned(), map)].into_iter().collect()))
 }
 
 /// A live secret as it is shown.
