@@ -337,5 +337,6 @@ fn no_token(tried: &[(Credential, String)]) -> Failure {
 #[cfg(test)]
 mod tests;
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tls_tests;
