@@ -1,8 +1,8 @@
 //! The Resource Manager: one call with its retries, and changes that are followed to their end.
 //!
-//! Requests go through `azure_core`'s pipeline for its transport, request ids, user agent and redacted logging. Its retry
-//! and bearer policies are left out: waits have to be told to whoever watches and bounded by [`Pace`], a write must not be
-//! repeated when its outcome is unknown, and an emulator on this machine is reached over plain HTTP.
+//! Requests go through `azure_core`'s pipeline for its transport, request ids, user agent and redacted logging. Its
+//! retry and bearer policies are left out: waits have to be told to whoever watches and bounded by [`Pace`], a write
+//! must not be repeated when its outcome is unknown, and an emulator on this machine is reached over plain HTTP.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,8 +110,8 @@ impl Arm {
         }
     }
 
-    /// Makes a change and follows it to its end. While the service is busy with something else it is tried again, up to
-    /// [`Pace::busy`]. Answers the body of the first success.
+    /// Makes a change and follows it to its end. While the service is busy with something else it is tried again, up
+    /// to [`Pace::busy`]. Answers the body of the first success.
     pub async fn change(
         &self,
         method: Method,

@@ -18,7 +18,8 @@ pub(crate) struct GitHub {
 }
 
 impl GitHub {
-    /// `url` and `bearer` are the job's `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN`; the audience follows the authority.
+    /// `url` and `bearer` are the job's `ACTIONS_ID_TOKEN_REQUEST_URL` and `_TOKEN`; the audience follows the
+    /// authority.
     pub(crate) fn new(http: reqwest::Client, url: &str, bearer: &str, authority: &str) -> Self {
         Self { http, url: url.to_owned(), bearer: Secret::new(bearer), audience: audience(authority) }
     }

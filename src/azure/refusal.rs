@@ -66,8 +66,8 @@ impl Refusal {
     }
 }
 
-/// Code and message of `{"error":{code,message,details}}`, of App Service's `{"Code","Message","Details"}`, or of a bare
-/// `{code,message}`; the first detail that says more is added.
+/// Code and message of `{"error":{code,message,details}}`, of App Service's `{"Code","Message","Details"}`, or of a
+/// bare `{code,message}`; the first detail that says more is added.
 fn code_and_message(body: &Value) -> (String, String) {
     let error = if body["error"].is_object() { &body["error"] } else { body };
     let text = |value: &Value, names: [&str; 2]| {

@@ -12,7 +12,8 @@ pub fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The shared HTTP client: rustls with the platform's roots plus [`extra_certificates`]. It follows no redirects, so that no token can be carried to another host.
+/// The shared HTTP client: rustls with the platform's roots plus [`extra_certificates`]. It follows no redirects, so
+/// that no token can be carried to another host.
 pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Client, Failure> {
     let builder = reqwest::Client::builder()
         .tls_certs_merge(extra_certificates(variables)?)
@@ -22,8 +23,8 @@ pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Clie
     builder.build().map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(explain(&error)))
 }
 
-/// The certificates in `SSL_CERT_FILE`, if that is set. On Linux the platform's verifier reads it too; elsewhere it does
-/// not.
+/// The certificates in `SSL_CERT_FILE`, if that is set. On Linux the platform's verifier reads it too; elsewhere it
+/// does not.
 pub fn extra_certificates(variables: &BTreeMap<String, String>) -> Result<Vec<reqwest::Certificate>, Failure> {
     let Some(path) = variables.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) else { return Ok(Vec::new()) };
     let failure = |detail: String| {

@@ -179,7 +179,8 @@ async fn settle(live: &Live, id: &SiteId, target: &Target, watch: &dyn Watch) ->
     }
 }
 
-/// What the identity gives: the system-assigned one's ids where that is wanted, else those of the only user-assigned one.
+/// What the identity gives: the system-assigned one's ids where that is wanted, else those of the only user-assigned
+/// one.
 fn outputs(identity: &Identity, asked: &Attributes) -> Attributes {
     let named: Vec<&String> = entries(Some(asked), "user_assigned").map(|(id, _)| id).collect();
     let wants_system = system(Some(asked)) == Some(true);

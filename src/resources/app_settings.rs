@@ -226,7 +226,8 @@ fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> R
     Err(Failure::new(Class::Input, summary).remedy("set them, or move them from `require` to `settings`"))
 }
 
-/// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under `sensitive`.
+/// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under
+/// `sensitive`.
 fn restated(lens: &Lens<'_>, asked: &Attributes, notes: &mut Vec<String>) -> Attributes {
     let mut desired = asked.clone();
     desired.remove("require");

@@ -5,9 +5,9 @@ use super::live::{optional_text, site_id, text};
 use crate::model::{Attributes, Class, Failure, Value};
 use crate::probe::complaint;
 
-/// What is wrong with the answer that `table` (fields `subscription`, `resource_group`, `app` and perhaps `slot`, or `url`;
-/// `path`, `expect_status`, `expect`) asks for; empty when it is as expected. An app that cannot be reached is a complaint
-/// too: it may be restarting.
+/// What is wrong with the answer that `table` (fields `subscription`, `resource_group`, `app` and perhaps `slot`, or
+/// `url`; `path`, `expect_status`, `expect`) asks for; empty when it is as expected. An app that cannot be reached is
+/// a complaint too: it may be restarting.
 pub async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
     let url = address(live, table).await?;
     let page = match live.web.get(&url).await {
@@ -49,7 +49,7 @@ async fn address(live: &Live, table: &Attributes) -> Result<String, Failure> {
 mod tests {
     use super::{address, complaints};
     use crate::azure::double::{Reply, reply};
-    use crate::resources::testing::{attributes, live};
+    use crate::resources::arm_testing::{attributes, live};
     use serde_json::json;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 

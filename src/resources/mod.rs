@@ -2,13 +2,13 @@
 
 mod app_identity;
 mod app_settings;
+#[cfg(test)]
+pub(crate) mod arm_testing;
 mod check_http;
 mod live;
 mod server_admin;
 mod server_auth;
 mod slot_settings;
-#[cfg(test)]
-pub(crate) mod testing;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

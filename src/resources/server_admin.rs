@@ -147,7 +147,7 @@ mod tests {
     use super::role_name;
     use crate::azure::double::{Reply, Seen, error, reply};
     use crate::model::Class;
-    use crate::resources::testing::{attributes, read, write};
+    use crate::resources::arm_testing::{attributes, read, write};
     use serde_json::{Value as Json, json};
 
     const OID: &str = "9f6e0000-0000-0000-0000-00000000000A";

@@ -122,7 +122,7 @@ mod tests {
     use super::SCHEMA;
     use crate::azure::double::{Reply, Seen, reply, reply_with};
     use crate::model::{Attributes, Class, Value};
-    use crate::resources::testing::{attributes, read, write};
+    use crate::resources::arm_testing::{attributes, read, write};
     use serde_json::{Value as Json, json};
 
     fn key() -> Attributes {

@@ -92,7 +92,7 @@ impl Kind for SlotSettings {
 mod tests {
     use crate::azure::double::{Seen, reply};
     use crate::model::Attributes;
-    use crate::resources::testing::{attributes, read, write};
+    use crate::resources::arm_testing::{attributes, read, write};
     use serde_json::{Value as Json, json};
 
     fn key() -> Attributes {

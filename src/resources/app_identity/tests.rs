@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::SCHEMA;
 use crate::azure::double::{Reply, Seen, error, reply};
 use crate::model::{Attributes, Class, Undo};
-use crate::resources::testing::{attributes, live, look, read, write};
+use crate::resources::arm_testing::{attributes, live, look, read, write};
 
 const A: &str = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/A";
 const B: &str = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/B";

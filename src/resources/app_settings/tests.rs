@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::SCHEMA;
 use crate::azure::double::{Reply, Seen, error, reply};
 use crate::model::{Attributes, Class, Observed, Purpose, Undo, Value};
-use crate::resources::testing::{attributes, digester, live, look, read, write};
+use crate::resources::arm_testing::{attributes, digester, live, look, read, write};
 
 type Shared = Arc<Mutex<serde_json::Map<String, Json>>>;
 
