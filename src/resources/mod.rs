@@ -1,7 +1,20 @@
 //! The kinds of resources: one file each, and the register that lists them.
 
+mod app_identity;
+mod app_settings;
+#[cfg(test)]
+pub(crate) mod arm_testing;
+mod check_http;
+mod live;
+mod server_admin;
+mod server_auth;
+mod slot_settings;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+
+pub use check_http::complaints;
+pub use live::Live;
 
 use crate::model::{Failure, Look, Reading, Schema, Step};
 
@@ -37,4 +50,33 @@ pub trait World: Send + Sync {
     /// Writes `step.after` (every open value is filled) where the engine has just seen `step.before`, or an end that the
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+}
+
+/// One kind of resource.
+#[async_trait]
+pub trait Kind: Send + Sync {
+    /// Everything pure about it.
+    fn schema(&self) -> &'static Schema;
+
+    /// Looks. Never changes anything.
+    async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure>;
+
+    /// Writes `step.after`; see [`World::write`].
+    async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+}
+
+/// Every kind, in the order of the reference page.
+pub fn register() -> &'static [&'static dyn Kind] {
+    &[
+        &server_auth::ServerAuth,
+        &server_admin::ServerAdmin,
+        &app_identity::AppIdentity,
+        &app_settings::AppSettings,
+        &slot_settings::SlotSettings,
+    ]
+}
+
+/// The schemas of all kinds.
+pub fn schemas() -> Vec<&'static Schema> {
+    register().iter().map(|kind| kind.schema()).collect()
 }

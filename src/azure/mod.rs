@@ -1,0 +1,37 @@
+//! Azure: tokens from the credentials at hand, and a thin typed client of the Resource Manager.
+//!
+//! ```text
+//! endpoints   which addresses and token audiences a cloud has
+//! transport   the one HTTP client, and whom it trusts
+//! credential  how this process can sign in; tokens caches what that gives; claims says who it was
+//! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
+//! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
+//! ```
+
+mod arm;
+mod claims;
+mod credential;
+#[cfg(test)]
+pub(crate) mod double;
+mod endpoints;
+mod federation;
+mod operation;
+mod pace;
+mod refusal;
+mod servers;
+mod sites;
+mod tokens;
+mod transport;
+
+pub use arm::{Arm, Note};
+pub use azure_core::http::Method;
+pub use claims::Claims;
+pub use credential::{Choice, Credential, sign_in};
+pub use endpoints::{discover, endpoints};
+pub use operation::{Operation, Style};
+pub use pace::Pace;
+pub use refusal::Refusal;
+pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
+pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
+pub use tokens::{AccessToken, TokenSource, Tokens};
+pub use transport::{environment, extra_certificates, http_client};

@@ -1,0 +1,142 @@
+//! The web client for probes: bounded in time and size, and it stays on the host that it was asked to go to.
+
+use std::time::Duration;
+
+use crate::model::{Class, Failure};
+
+/// How long one request may take, redirects included.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// How much of a body is read.
+const LARGEST: usize = 1024 * 1024;
+
+/// Asks an app over HTTP. Sends no credentials and keeps no cookies.
+#[derive(Clone, Debug)]
+pub struct Web {
+    client: reqwest::Client,
+}
+
+/// An answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    /// The HTTP status.
+    pub status: u16,
+    /// The body, at most 1 MiB of it.
+    pub body: Vec<u8>,
+}
+
+impl Web {
+    /// A client that trusts the platform's roots and these certificates.
+    pub fn new(certificates: Vec<reqwest::Certificate>) -> Result<Self, Failure> {
+        let stay = reqwest::redirect::Policy::custom(|attempt| {
+            let first = attempt.previous().first();
+            let origin = |url: &reqwest::Url| (url.host_str().map(str::to_owned), url.port_or_known_default());
+            let same = first.is_some_and(|first| {
+                let host = first.host_str() == attempt.url().host_str();
+                // From http to https on one host is the only change of port that is followed.
+                host && (origin(first) == origin(attempt.url()) || attempt.url().scheme() == "https")
+            });
+            if same && attempt.previous().len() <= 5 { attempt.follow() } else { attempt.stop() }
+        });
+        let client = reqwest::Client::builder()
+            .tls_certs_merge(certificates)
+            .timeout(TIMEOUT)
+            .redirect(stay)
+            .user_agent(concat!("pgentra/", env!("CARGO_PKG_VERSION")))
+            .build();
+        client
+            .map(|client| Self { client })
+            .map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(causes(&error)))
+    }
+
+    /// Fetches a page. Any status is an answer; a redirect to another host is one too.
+    pub async fn get(&self, url: &str) -> Result<Page, Failure> {
+        let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let parsed =
+            parsed.ok_or_else(|| Failure::new(Class::Input, format!("{url:?} is no http or https address")))?;
+        let failure = |error: reqwest::Error| {
+            let shown = url.split('?').next().unwrap_or_default();
+            Failure::new(Class::Unreachable, format!("{shown} cannot be reached")).detail(causes(&error.without_url()))
+        };
+        let mut answer = self.client.get(parsed).send().await.map_err(failure)?;
+        let status = answer.status().as_u16();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(failure)? {
+            let room = LARGEST - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if body.len() == LARGEST {
+                break;
+            }
+        }
+        Ok(Page { status, body })
+    }
+}
+
+/// An error with all its causes in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        text = format!("{text}: {cause}");
+        next = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{LARGEST, Web};
+    use crate::model::Class;
+    use std::time::Instant;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Answers each connection with the text that `answer` makes of the path.
+    async fn serve(answer: impl Fn(&str) -> Vec<u8> + Send + 'static) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = vec![0; 4096];
+                let read = stream.read(&mut head).await.unwrap_or(0);
+                let head = String::from_utf8_lossy(&head[..read]).into_owned();
+                let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+                let _ = stream.write_all(&answer(&path)).await;
+            }
+        });
+        base
+    }
+
+    fn head(status: &str, rest: &str) -> Vec<u8> {
+        format!("HTTP/1.1 {status}\r\nconnection: close\r\n{rest}\r\n").into_bytes()
+    }
+
+    #[tokio::test]
+    async fn redirects_stay_on_the_host() {
+        let base = serve(|path| match path {
+            "/here" => head("302 Found", "location: /there\r\ncontent-length: 0\r\n"),
+            "/away" => head("302 Found", "location: http://localhost:1/\r\ncontent-length: 0\r\n"),
+            _ => [head("200 OK", "content-length: 2\r\n"), b"ok".to_vec()].concat(),
+        })
+        .await;
+        let web = Web::new(Vec::new()).unwrap();
+        assert_eq!(web.get(&format!("{base}/here")).await.unwrap().body, b"ok");
+        assert_eq!(web.get(&format!("{base}/away")).await.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn a_huge_body_is_cut() {
+        let base = serve(|_| [head("200 OK", ""), vec![b'x'; LARGEST + 70_000]].concat()).await;
+        assert_eq!(Web::new(Vec::new()).unwrap().get(&base).await.unwrap().body.len(), LARGEST);
+    }
+
+    #[tokio::test]
+    async fn a_closed_port_and_nonsense_fail_at_once() {
+        let web = Web::new(Vec::new()).unwrap();
+        let start = Instant::now();
+        assert_eq!(web.get("http://127.0.0.1:1/?key=1").await.unwrap_err().class, Class::Unreachable);
+        assert!(start.elapsed().as_secs() < 5);
+        for url in ["file:///etc/passwd", "/api", ""] {
+            assert_eq!(web.get(url).await.unwrap_err().class, Class::Input, "{url}");
+        }
+    }
+}

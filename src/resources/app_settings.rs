@@ -1,0 +1,262 @@
+//! Kind `app_settings`: an app or slot has these settings; all others stay untouched.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use serde_json::{Map, Value as Json};
+
+use super::live::{entries, entry, fetch, optional_text, site_id};
+use super::{Kind, Live, Watch, Written};
+use crate::azure::SiteId;
+use crate::model::{
+    Attributes, Class, Digester, Failure, Field, Look, Nature, Observed, Purpose, Reading, Schema, Secret, SecretValue,
+    Step, Type, Undo, Unreadable, Value, agrees, looks_secret, secret_name,
+};
+
+/// The kind `app_settings`.
+pub struct AppSettings;
+
+static SCHEMA: Schema = Schema {
+    kind: "app_settings",
+    doc: "An app or slot has these settings. One write changes all of them at once and restarts the app; settings that \
+          the plan file does not name are sent back exactly as they were read.",
+    nature: Nature::Resource,
+    fields: &[
+        Field::new("subscription", Type::Guid, "Azure subscription id of the app.").key(),
+        Field::new("resource_group", Type::Text, "Azure resource group of the app.").key(),
+        Field::new("app", Type::Text, "The app, by its Azure name.").key(),
+        Field::new("slot", Type::Text, "A deployment slot; each has settings of its own.").optional_key(),
+        Field::new(
+            "settings",
+            Type::Map(&Type::Text),
+            "Name -> value. A value may be a reference to another resource's output or `{ env = \"NAME\" }`, a secret \
+             from pgentra's own environment.",
+        )
+        .or_reference(),
+        Field::new("require", Type::List(&Type::Text), "Names of settings that have to be there but are not managed."),
+        Field::new("sensitive", Type::List(&Type::Text), "Names of settings whose values are never shown."),
+    ],
+    outputs: &[],
+    undo,
+    serial_key: |key| optional_text(key, "app").map(|app| format!("site:{app}")),
+    restarts: |before, after| u32::from(before != after),
+    consistent_within: Duration::from_secs(30),
+};
+
+/// A setting whose old value is a secret of the app cannot be given back: pgentra knows its digest only.
+fn undo(before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
+    let lost = |(name, value): &(&String, &Value)| {
+        let secret = matches!(value, Value::Secret(SecretValue { source: None, .. }));
+        secret && !agrees(value, entry(after, "settings", name))
+    };
+    let names: Vec<&str> = entries(before, "settings").filter(lost).map(|(name, _)| name.as_str()).collect();
+    if names.is_empty() {
+        Undo::Faithful
+    } else {
+        Undo::Never(format!("nobody can give back the old value of {}", names.join(", ")))
+    }
+}
+
+/// How live values are shown: in clear, or as a keyed digest when they are or may be secrets.
+struct Lens<'a> {
+    digester: &'a Digester,
+    /// Names that are secrets whatever their names and values look like.
+    sensitive: BTreeSet<String>,
+}
+
+impl<'a> Lens<'a> {
+    fn new(digester: &'a Digester, ends: &[Option<&Attributes>]) -> Self {
+        let listed = ends.iter().flatten().filter_map(|end| end.get("sensitive")?.as_list()).flatten();
+        let listed = listed.filter_map(Value::as_text).map(str::to_owned);
+        let secrets = ends.iter().flat_map(|end| entries(*end, "settings"));
+        let secrets = secrets.filter(|(_, value)| matches!(value, Value::Secret(_))).map(|(name, _)| name.clone());
+        Self { digester, sensitive: listed.chain(secrets).collect() }
+    }
+
+    fn value(&self, name: &str, live: Option<&Json>) -> Value {
+        let text = match live {
+            None | Some(Json::Null) => return Value::Null,
+            Some(Json::String(text)) => text.clone(),
+            Some(other) => other.to_string(),
+        };
+        let reference = text.starts_with("@Microsoft.KeyVault(");
+        // The same switches that a plan file may hold under a secret's name.
+        let switch = ["", "0", "1", "true", "false"].iter().any(|word| text.eq_ignore_ascii_case(word));
+        let secret = self.sensitive.contains(name) || (!switch && (secret_name(name) || looks_secret(&text)));
+        if secret && !reference {
+            Value::Secret(SecretValue { source: None, digest: Some(self.digester.digest(&text)) })
+        } else {
+            Value::Text(text)
+        }
+    }
+}
+
+#[async_trait]
+impl Kind for AppSettings {
+    fn schema(&self) -> &'static Schema {
+        &SCHEMA
+    }
+
+    async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
+        let id = site_id(look.key)?;
+        let all = match live.arm.settings(&id).await {
+            Ok(all) => all,
+            Err(refusal) if refusal.failure.class == Class::Forbidden && look.purpose == Purpose::Plan => {
+                let reason = format!("the settings of {id} may not be read: {}", refusal.failure);
+                return Ok(Reading::of(Observed::Unreadable(Unreadable { reason, not_yet: false })));
+            }
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let lens = Lens::new(&live.digester, &[Some(look.attributes)]);
+        let mut attributes = Attributes::new();
+        if look.attributes.contains_key("settings") {
+            let one = |(name, _): (&String, &Value)| (name.clone(), lens.value(name, all.get(name)));
+            let owned = entries(Some(look.attributes), "settings").map(one).collect();
+            attributes.insert("settings".to_owned(), Value::Map(owned));
+        }
+        let mut reading = Reading::present(attributes, Attributes::new());
+        let mut notes = notes(&all);
+        if look.purpose == Purpose::Plan {
+            refuse_missing(&id, look.attributes, &all)?;
+            reading.desired = Some(restated(&lens, look.attributes, &mut notes));
+        }
+        // Which names are secrets goes with every end, so that each later look shows them the same way.
+        let sensitive = match &reading.desired {
+            Some(desired) => desired.get("sensitive"),
+            None => look.attributes.get("sensitive"),
+        };
+        if let (Observed::Present(state), Some(sensitive)) = (&mut reading.observed, sensitive) {
+            state.attributes.insert("sensitive".to_owned(), sensitive.clone());
+        }
+        reading.notes = notes;
+        Ok(reading)
+    }
+
+    async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
+        let id = site_id(&step.key)?;
+        let (before, after) = (step.before.as_ref(), step.after.as_ref());
+        let names: BTreeSet<&String> =
+            entries(before, "settings").chain(entries(after, "settings")).map(|(name, _)| name).collect();
+        let mut wanted = BTreeMap::new();
+        for name in names {
+            wanted.insert(name, resolve(&live.digester, name, entry(after, "settings", name))?);
+        }
+        live.arm.site(&id).await?.refuse_busy(&id)?;
+        // From here to the PUT nothing is awaited but the list itself: what others write in between would be lost.
+        let mut all = live.arm.settings(&id).await?;
+        refuse_conflict(&Lens::new(&live.digester, &[before, after]), &id, step, &all)?;
+        if !merge(&id, &mut all, &wanted)? {
+            return Ok(Written::Done);
+        }
+        watch.note(&format!("changing the settings of {id}; it restarts"));
+        live.arm.put_settings(&id, all, &|text| watch.note(text)).await?;
+        Ok(Written::Done)
+    }
+}
+
+/// What a setting should hold, fetched from its source if it is a secret; `None` when it should not be there.
+fn resolve(digester: &Digester, name: &str, value: &Value) -> Result<Option<Secret>, Failure> {
+    let failure = |class, text: String| Err(Failure::new(class, text));
+    match value {
+        Value::Null => Ok(None),
+        Value::Text(text) => Ok(Some(Secret::new(text.clone()))),
+        Value::Secret(SecretValue { source: Some(source), digest }) => {
+            let secret = fetch(source)?;
+            if digest.as_ref().is_some_and(|digest| *digest == digester.digest(secret.expose())) {
+                return Ok(Some(secret));
+            }
+            let failure = Failure::new(Class::Unfit, format!("setting {name} was planned with another value"));
+            Err(failure.detail(format!("{source} has changed since, or was not set then")).remedy("plan again"))
+        }
+        Value::Secret(_) => failure(Class::Input, format!("nobody can give back the old value of setting {name}")),
+        _ => failure(Class::Input, format!("setting {name} has no value that can be written")),
+    }
+}
+
+/// Sets the wanted values in the live map; answers whether that changed anything.
+fn merge(
+    id: &SiteId,
+    all: &mut Map<String, Json>,
+    wanted: &BTreeMap<&String, Option<Secret>>,
+) -> Result<bool, Failure> {
+    let mut changes = false;
+    for (name, value) in wanted {
+        let Some(value) = value else {
+            changes |= all.remove(name.as_str()).is_some();
+            continue;
+        };
+        if all.get(name.as_str()).and_then(Json::as_str) == Some(value.expose()) {
+            continue;
+        }
+        if let Some(other) = all.keys().find(|own| own.eq_ignore_ascii_case(name) && own != name) {
+            let summary = format!("{id} has a setting {other} already, which Azure takes for the same as {name}");
+            return Err(Failure::new(Class::Conflict, summary).remedy("write it the same way in the plan file"));
+        }
+        all.insert((*name).clone(), Json::String(value.expose().to_owned()));
+        changes = true;
+    }
+    Ok(changes)
+}
+
+/// Refuses when a setting is neither as planned from nor as planned to: somebody has changed it just now.
+fn refuse_conflict(lens: &Lens<'_>, id: &SiteId, step: &Step, all: &Map<String, Json>) -> Result<(), Failure> {
+    let (before, after) = (step.before.as_ref(), step.after.as_ref());
+    let clashes = |name: &&String| {
+        let live = lens.value(name, all.get(name.as_str()));
+        !agrees(&live, entry(before, "settings", name)) && !agrees(&live, entry(after, "settings", name))
+    };
+    let names: BTreeSet<&String> =
+        entries(before, "settings").chain(entries(after, "settings")).map(|(name, _)| name).filter(clashes).collect();
+    if names.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
+    let summary = format!("somebody else has changed settings of {id}: {}", names.join(", "));
+    Err(Failure::new(Class::Conflict, summary).detail("nothing was overwritten").remedy("plan again"))
+}
+
+fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> Result<(), Failure> {
+    let required = asked.get("require").and_then(Value::as_list).into_iter().flatten().filter_map(Value::as_text);
+    let missing: Vec<&str> = required.filter(|name| !all.contains_key(*name)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let summary = format!("{id} lacks settings that the plan file requires: {}", missing.join(", "));
+    Err(Failure::new(Class::Input, summary).remedy("set them, or move them from `require` to `settings`"))
+}
+
+/// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under
+/// `sensitive`.
+fn restated(lens: &Lens<'_>, asked: &Attributes, notes: &mut Vec<String>) -> Attributes {
+    let mut desired = asked.clone();
+    desired.remove("require");
+    desired.remove("sensitive");
+    if !lens.sensitive.is_empty() {
+        let names = lens.sensitive.iter().map(|name| Value::text(name.clone())).collect();
+        desired.insert("sensitive".to_owned(), Value::List(names));
+    }
+    if let Some(Value::Map(settings)) = desired.get_mut("settings") {
+        for (name, value) in settings {
+            if let Value::Secret(SecretValue { source: Some(source), digest }) = value {
+                match fetch(source) {
+                    Ok(secret) => *digest = Some(lens.digester.digest(secret.expose())),
+                    Err(_) => notes.push(format!("setting {name}: {source} is not set, so it cannot be compared")),
+                }
+            }
+        }
+    }
+    desired
+}
+
+fn notes(all: &Map<String, Json>) -> Vec<String> {
+    let disabled = all.get("WEBSITE_DISABLE_MSI").and_then(Json::as_str).unwrap_or_default();
+    if disabled == "1" || disabled.eq_ignore_ascii_case("true") {
+        vec!["WEBSITE_DISABLE_MSI is set: the app gets no tokens, whatever identities it has".to_owned()]
+    } else {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Helpers for tests of kinds against the double of Azure.
+
+use std::sync::Arc;
+
+use serde_json::Value as Json;
+
+use super::{Live, Watch, World, Written};
+use crate::azure::double::{Double, Reply, Seen, arm};
+use crate::model::{
+    Address, Attributes, Digester, Failure, Look, Observed, Purpose, Reading, State, Step, Undo, Value,
+};
+use crate::probe::Web;
+
+/// Attributes from JSON, as plans and journals write them.
+pub(crate) fn attributes(json: Json) -> Attributes {
+    let Value::Map(map) = Value::try_from(json).unwrap() else { panic!("an object") };
+    map
+}
+
+/// The digester of the live world of tests.
+pub(crate) fn digester() -> Digester {
+    Digester::new([7; 32])
+}
+
+/// A live world over the double.
+pub(crate) fn live(handler: impl FnMut(&Seen) -> Reply + Send + 'static) -> (Live, Arc<Double>) {
+    let (arm, double) = arm(handler);
+    (Live { arm, web: Web::new(Vec::new()).unwrap(), digester: digester() }, double)
+}
+
+/// A whole reading for a purpose.
+pub(crate) async fn look(
+    live: &Live,
+    kind: &str,
+    key: &Attributes,
+    asked: &Attributes,
+    purpose: Purpose,
+) -> Result<Reading, Failure> {
+    let address = Address::new(kind, "test");
+    live.read(Look { address: &address, key, attributes: asked, purpose, via: None }).await
+}
+
+/// The state found when settling; `None` when absent.
+pub(crate) async fn read(
+    kind: &str,
+    key: &Attributes,
+    asked: &Attributes,
+    handler: impl FnMut(&Seen) -> Reply + Send + 'static,
+) -> (Option<Attributes>, Attributes) {
+    let (live, _) = live(handler);
+    match look(&live, kind, key, asked, Purpose::Settle).await.unwrap().observed {
+        Observed::Present(State { attributes, outputs }) => (Some(attributes), outputs),
+        _ => (None, Attributes::new()),
+    }
+}
+
+struct Nobody;
+
+impl Watch for Nobody {
+    fn note(&self, _: &str) {}
+}
+
+/// Writes one step.
+pub(crate) async fn write(
+    kind: &str,
+    key: &Attributes,
+    before: Option<Attributes>,
+    after: Option<Attributes>,
+    handler: impl FnMut(&Seen) -> Reply + Send + 'static,
+) -> (Result<Written, Failure>, Arc<Double>) {
+    let (live, double) = live(handler);
+    let address = Address::new(kind, "test");
+    let step = Step {
+        id: address.to_string(),
+        address,
+        key: key.clone(),
+        before,
+        after,
+        via: None,
+        undo: Undo::Faithful,
+        leans_on: std::collections::BTreeSet::new(),
+        serial_key: None,
+        restarts: 0,
+    };
+    (live.write(&step, &Nobody).await, double)
+}

@@ -1,0 +1,102 @@
+//! The live world: what kinds read from and write to, and the dispatch to the kind of each address.
+
+use async_trait::async_trait;
+
+use super::{Kind, Watch, World, Written, register};
+use crate::azure::{Arm, ServerId, SiteId};
+use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
+use crate::probe::Web;
+
+/// What kinds read from and write to.
+pub struct Live {
+    /// The Resource Manager.
+    pub arm: Arm,
+    /// HTTP requests against apps.
+    pub web: Web,
+    /// Makes the digests by which secrets are compared.
+    pub digester: Digester,
+}
+
+fn kind(name: &str) -> Result<&'static dyn Kind, Failure> {
+    register().iter().copied().find(|kind| kind.schema().kind == name).ok_or_else(|| {
+        Failure::new(Class::Input, format!("there is no kind {name:?} in this version of pgentra"))
+            .remedy("use the version that made the plan, or plan again")
+    })
+}
+
+#[async_trait]
+impl World for Live {
+    fn schema(&self, name: &str) -> Option<&'static Schema> {
+        kind(name).ok().map(Kind::schema)
+    }
+
+    async fn read(&self, look: Look<'_>) -> Result<Reading, Failure> {
+        kind(&look.address.kind)?.read(self, look).await
+    }
+
+    async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
+        kind(&step.address.kind)?.write(self, step, watch).await
+    }
+}
+
+/// The text of a field that has to be there.
+pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<&'a str, Failure> {
+    attributes
+        .get(name)
+        .and_then(Value::as_text)
+        .ok_or_else(|| Failure::new(Class::Input, format!("{name} is missing")))
+}
+
+/// The text of a field, if it is there.
+pub(super) fn optional_text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
+    attributes.get(name).and_then(Value::as_text)
+}
+
+/// The site of `subscription`, `resource_group`, `app` and perhaps `slot`.
+pub(super) fn site_id(key: &Attributes) -> Result<SiteId, Failure> {
+    Ok(SiteId {
+        subscription: text(key, "subscription")?.to_owned(),
+        resource_group: text(key, "resource_group")?.to_owned(),
+        app: text(key, "app")?.to_owned(),
+        slot: optional_text(key, "slot").map(str::to_owned),
+    })
+}
+
+/// The server of `subscription`, `resource_group` and `server`.
+pub(super) fn server_id(key: &Attributes) -> Result<ServerId, Failure> {
+    Ok(ServerId {
+        subscription: text(key, "subscription")?.to_owned(),
+        resource_group: text(key, "resource_group")?.to_owned(),
+        server: text(key, "server")?.to_owned(),
+    })
+}
+
+/// The entries of a map field; none when the end or the field is missing.
+pub(super) fn entries<'a>(end: Option<&'a Attributes>, name: &str) -> impl Iterator<Item = (&'a String, &'a Value)> {
+    end.and_then(|end| end.get(name)).and_then(Value::as_map).into_iter().flatten()
+}
+
+/// The entry of a map field; `Null` when it is missing.
+pub(super) fn entry<'a>(end: Option<&'a Attributes>, field: &str, name: &str) -> &'a Value {
+    let map = end.and_then(|end| end.get(field)).and_then(Value::as_map);
+    map.and_then(|map| map.get(name)).unwrap_or(&Value::Null)
+}
+
+/// The text that a field should show for a live value: the plan's spelling where only the case differs.
+pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
+    match (wanted.and_then(Value::as_text), live) {
+        (_, None) => Value::Null,
+        (Some(wanted), Some(live)) if wanted.eq_ignore_ascii_case(live) => Value::text(wanted),
+        (_, Some(live)) => Value::text(live),
+    }
+}
+
+/// Fetches a secret from where it comes from.
+pub(super) fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
+    match source {
+        SecretSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
+            Failure::new(Class::Input, format!("{source} is not set"))
+                .remedy(format!("set {name} in the environment of pgentra"))
+        }),
+    }
+}
