@@ -3,6 +3,7 @@
 pub mod diff;
 pub mod journal;
 pub mod model;
+pub mod postgres;
 pub mod resources;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
