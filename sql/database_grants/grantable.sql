@@ -1,5 +1,5 @@
 -- For objects whose owner's rights the session lacks: may it grant these privileges all the same, by grant options it
--- holds? And is the object part of an extension, so that its privileges are the extension's business?
+-- holds?
 -- $1 kinds (letters), $2 oids, $3 privileges (words), as parallel arrays; one row per object.
 SELECT q.kind AS kind,
        q.oid AS oid,
@@ -10,17 +10,6 @@ SELECT q.kind AS kind,
            WHEN 'S' THEN pg_catalog.has_sequence_privilege(q.oid::oid, q.privilege || ' WITH GRANT OPTION')
            WHEN 'f' THEN pg_catalog.has_function_privilege(q.oid::oid, q.privilege || ' WITH GRANT OPTION')
            WHEN 'T' THEN pg_catalog.has_type_privilege(q.oid::oid, q.privilege || ' WITH GRANT OPTION')
-       END) AS may,
-       EXISTS (
-           SELECT FROM pg_catalog.pg_depend e
-           WHERE e.deptype = 'e'
-             AND e.objid = q.oid::oid
-             AND e.classid = CASE q.kind
-                 WHEN 'n' THEN 'pg_catalog.pg_namespace'
-                 WHEN 'f' THEN 'pg_catalog.pg_proc'
-                 WHEN 'T' THEN 'pg_catalog.pg_type'
-                 ELSE 'pg_catalog.pg_class'
-             END::pg_catalog.regclass
-       ) AS extension
+       END) AS may
 FROM pg_catalog.unnest($1::text[], $2::int8[], $3::text[]) AS q (kind, oid, privilege)
 GROUP BY q.kind, q.oid

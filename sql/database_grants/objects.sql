@@ -9,17 +9,24 @@ WITH wanted AS MATERIALIZED (
         WHEN $1::text[] IS NULL THEN n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
         ELSE n.nspname = ANY ($1::text[])
     END
+), members AS MATERIALIZED (
+    -- Parts of extensions: their privileges are the extension's business, and its owner makes nothing by hand.
+    SELECT e.classid, e.objid
+    FROM pg_catalog.pg_depend e
+    WHERE e.deptype = 'e'
 )
 SELECT 'd' AS kind, d.oid::int8 AS oid, '' AS schema, d.datname::text AS name, '' AS arguments,
-       d.datdba::int8 AS owner, d.datacl::text AS acl
+       d.datdba::int8 AS owner, d.datacl::text AS acl, false AS extension
 FROM pg_catalog.pg_database d
 WHERE d.datname = pg_catalog.current_database()
 UNION ALL
-SELECT 'n', w.oid::int8, '', w.nspname::text, '', w.nspowner::int8, w.nspacl::text
+SELECT 'n', w.oid::int8, '', w.nspname::text, '', w.nspowner::int8, w.nspacl::text,
+       w.oid IN (SELECT m.objid FROM members m WHERE m.classid = 'pg_catalog.pg_namespace'::pg_catalog.regclass)
 FROM wanted w
 UNION ALL
 SELECT CASE c.relkind WHEN 'S' THEN 'S' ELSE 'r' END, c.oid::int8, w.nspname::text, c.relname::text, '',
-       c.relowner::int8, c.relacl::text
+       c.relowner::int8, c.relacl::text,
+       c.oid IN (SELECT m.objid FROM members m WHERE m.classid = 'pg_catalog.pg_class'::pg_catalog.regclass)
 FROM pg_catalog.pg_class c
 JOIN wanted w ON w.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
@@ -29,13 +36,15 @@ UNION ALL
 -- Functions, procedures, aggregates and window functions. Array types and rows of tables have no privileges of their
 -- own; multiranges follow their range.
 SELECT 'f', p.oid::int8, w.nspname::text, p.proname::text, pg_catalog.oidvectortypes(p.proargtypes),
-       p.proowner::int8, p.proacl::text
+       p.proowner::int8, p.proacl::text,
+       p.oid IN (SELECT m.objid FROM members m WHERE m.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass)
 FROM pg_catalog.pg_proc p
 JOIN wanted w ON w.oid = p.pronamespace
 WHERE pg_catalog.strpos($2::text, 'f') > 0
   AND ($3::int8[] IS NULL OR p.oid = ANY ($3::int8[]::oid[]))
 UNION ALL
-SELECT 'T', t.oid::int8, w.nspname::text, t.typname::text, '', t.typowner::int8, t.typacl::text
+SELECT 'T', t.oid::int8, w.nspname::text, t.typname::text, '', t.typowner::int8, t.typacl::text,
+       t.oid IN (SELECT m.objid FROM members m WHERE m.classid = 'pg_catalog.pg_type'::pg_catalog.regclass)
 FROM pg_catalog.pg_type t
 JOIN wanted w ON w.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_class c ON c.oid = t.typrelid

@@ -32,6 +32,8 @@ pub struct Object {
     pub owner: u32,
     /// Its access control list; `None` is the built-in one of its owner. Equal lists are shared.
     pub acl: Option<Arc<Acl>>,
+    /// Whether it is part of an extension.
+    pub extension: bool,
 }
 
 /// A row of `pg_default_acl`.
@@ -185,7 +187,8 @@ impl Snapshot {
                 name: column(row, "name")?,
                 arguments: column(row, "arguments")?,
             };
-            self.objects.push(Object { name, oid: oid(row, "oid")?, owner: oid(row, "owner")?, acl });
+            let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
+            self.objects.push(Object { name, oid, owner, acl, extension });
         }
         self.objects.sort_by(|a, b| (a.name.kind, a.oid).cmp(&(b.name.kind, b.oid)));
         Ok(())
@@ -212,6 +215,37 @@ impl Snapshot {
         self.builtin.get(&kind).map_or("", |builtin| builtin.owner.as_str())
     }
 
+    /// The privileges that everybody has by birth.
+    pub fn public(&self, kind: ObjectType) -> &str {
+        self.builtin.get(&kind).map_or("", |builtin| builtin.public.as_str())
+    }
+
+    /// Who makes objects in each schema: the owners of what is in it, parts of extensions aside, and the schema's owner.
+    /// Nobody makes objects as one of PostgreSQL's or Azure's own roles; where `pg_database_owner` owns the schema it is
+    /// the database's owner who does.
+    pub fn creators(&self) -> BTreeMap<&str, BTreeSet<String>> {
+        let mut creators: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+        for object in self.objects.iter().filter(|object| !object.extension) {
+            let schema = match object.name.kind {
+                ObjectType::Schema => &object.name.name,
+                ObjectType::Table | ObjectType::Sequence | ObjectType::Function => &object.name.schema,
+                ObjectType::Database | ObjectType::Type => continue,
+            };
+            creators.entry(schema).or_default().insert(object.owner);
+        }
+        let database = self.objects.iter().find(|object| object.name.kind == ObjectType::Database);
+        let name = |owner: u32| {
+            let name = self.roles.name(owner);
+            let name = match (name.as_str(), database) {
+                ("pg_database_owner", Some(database)) => self.roles.name(database.owner),
+                _ => name,
+            };
+            let own = name.starts_with("pg_") || ["azure_pg_admin", "azuresu"].contains(&name.as_str());
+            (!own).then_some(name)
+        };
+        creators.into_iter().map(|(schema, owners)| (schema, owners.into_iter().filter_map(name).collect())).collect()
+    }
+
     /// The row of default privileges of a creator inside one schema.
     pub fn default_acl(&self, creator: &str, schema: &str, kind: ObjectType) -> Option<&Acl> {
         let found =
@@ -230,12 +264,12 @@ fn parse(text: &str) -> Result<Acl, Failure> {
     Acl::parse(text).ok_or_else(|| Failure::new(Class::Other, "cannot read an access control list").detail(text))
 }
 
-/// What a session may do about objects whose owner's rights it lacks: (kind, oid) -> (may grant by its grant options,
-/// is part of an extension). `asked` holds the letters to grant per object.
+/// The objects, of those whose owner's rights the session lacks, that it may grant on all the same, by grant options.
+/// `asked` holds the letters to grant per object.
 pub async fn grantable(
     lease: &mut Lease,
     asked: &BTreeMap<(ObjectType, u32), String>,
-) -> Result<BTreeMap<(ObjectType, u32), (bool, bool)>, Failure> {
+) -> Result<BTreeSet<(ObjectType, u32)>, Failure> {
     let (mut kinds, mut oids, mut words): (Vec<String>, Vec<i64>, Vec<&str>) = Default::default();
     for ((kind, oid), letters) in asked {
         for (_, word) in kind.privileges().iter().filter(|(letter, _)| letters.contains(*letter)) {
@@ -245,11 +279,13 @@ pub async fn grantable(
         }
     }
     let query = sqlx::query(include_str!("../../sql/database_grants/grantable.sql")).bind(kinds).bind(oids).bind(words);
-    let mut found = BTreeMap::new();
+    let mut found = BTreeSet::new();
     for row in &lease.rows(query, "see who may grant").await? {
-        let Some(kind) = ObjectType::from_letter(&column::<String>(row, "kind")?) else { continue };
-        let answer = (column::<Option<bool>>(row, "may")?.unwrap_or(false), column(row, "extension")?);
-        found.insert((kind, oid(row, "oid")?), answer);
+        if let (Some(kind), Some(true)) =
+            (ObjectType::from_letter(&column::<String>(row, "kind")?), column(row, "may")?)
+        {
+            found.insert((kind, oid(row, "oid")?));
+        }
     }
     Ok(found)
 }

@@ -62,6 +62,21 @@ pub struct Lease {
     _turn: OwnedMutexGuard<()>,
 }
 
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Whether the server itself refused, so that it was reached and there was something to sign in with.
+    pub refused: bool,
+    /// What went wrong.
+    pub failure: Failure,
+}
+
+impl From<Failure> for Rejection {
+    fn from(failure: Failure) -> Self {
+        Self { refused: false, failure }
+    }
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -94,37 +109,33 @@ impl Databases {
             let name = via.map_or_else(|| "no connection".into(), |name| format!("no connection {name:?}"));
             Failure::new(Class::Input, format!("server {server} has {name} in the plan file"))
         })?;
-        self.open(target, database, connection).await
+        self.open(target, database, connection).await.map_err(|rejection| rejection.failure)
     }
 
-    /// A connection to look through: the named way, or the first one that the server lets in. A way that is refused is
-    /// passed over; the failure is that of the first one.
-    pub async fn lease_any(&self, server: &str, database: &str, via: Option<&str>) -> Result<Lease, Failure> {
-        if via.is_some() {
-            return self.lease(server, database, via).await;
-        }
+    /// A connection to look through: the first way that the server lets in. Ways that it refuses are passed over; when
+    /// it refuses all, the rejection is that of the first one.
+    pub async fn lease_any(&self, server: &str, database: &str) -> Result<Lease, Rejection> {
         let target = self.server(server)?;
-        let mut first = None;
+        let mut first: Option<Rejection> = None;
         for connection in &target.connections {
             match self.open(target, database, connection).await {
-                Err(failure) if failure.class == Class::NotSignedIn => first = first.or(Some(failure)),
+                Err(rejection) if rejection.failure.class == Class::NotSignedIn => first = first.or(Some(rejection)),
                 other => return other,
             }
         }
         Err(first.unwrap_or_else(|| {
-            Failure::new(Class::Input, format!("server {server} has no connection in the plan file"))
+            Failure::new(Class::Input, format!("server {server} has no connection in the plan file")).into()
         }))
     }
 
-    /// A connection that signs in with a token as any role, to see whether it may. Not kept.
+    /// Signs in with a token as any role, to see whether it may. Not kept.
     pub async fn sign_in(&self, server: &str, database: &str, role: &str) -> Result<(), Failure> {
         let target = self.server(server)?;
         let connection = ConnectionTarget { name: format!("\0{role}"), user: role.to_owned(), auth: Auth::Token };
-        let mut lease = self.open(target, database, &connection).await?;
+        let mut lease = self.open(target, database, &connection).await.map_err(|rejection| rejection.failure)?;
+        let answer = lease.rows(sqlx::query("SELECT 1"), "ask the server").await.map(|_| ());
         lease.settled = false;
-        lease.rows(sqlx::query("SELECT 1"), "ask the server").await?;
-        lease.settled = false;
-        Ok(())
+        answer
     }
 
     fn state(&self, server: &str) -> Arc<Server> {
@@ -139,11 +150,12 @@ impl Databases {
         Arc::clone(state)
     }
 
-    async fn open(&self, target: &ServerTarget, database: &str, by: &ConnectionTarget) -> Result<Lease, Failure> {
+    async fn open(&self, target: &ServerTarget, database: &str, by: &ConnectionTarget) -> Result<Lease, Rejection> {
         let server = self.state(&target.name);
-        let turn = Arc::clone(lock(&server.databases).entry(database.to_owned()).or_default()).lock_owned().await;
+        let turn = Arc::clone(lock(&server.databases).entry(database.to_owned()).or_default());
+        let turn = turn.lock_owned().await;
         let Ok(permit) = Arc::clone(&server.permits).acquire_owned().await else {
-            return Err(Failure::new(Class::Other, "the connections were closed"));
+            return Err(Failure::new(Class::Other, "the connections were closed").into());
         };
         let session = match take_idle(&server, database, &by.name).await {
             Some(session) => session,
@@ -166,7 +178,7 @@ impl Databases {
         target: &ServerTarget,
         database: &str,
         by: &ConnectionTarget,
-    ) -> Result<PgConnection, Failure> {
+    ) -> Result<PgConnection, Rejection> {
         let password = match &by.auth {
             Auth::Token => self.access.token().await?,
             Auth::Password(SecretSource::Env(name)) => Secret::new(std::env::var(name).map_err(|_| {
@@ -182,10 +194,14 @@ impl Databases {
         let options = options(target, &host).username(&by.user).password(password.expose()).database(database);
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(Ok(session)) => Ok(session),
-            Ok(Err(error)) => Err(failure(&error, &doing)),
+            Ok(Err(error)) => {
+                let refused = error.as_database_error().is_some();
+                Err(Rejection { refused, failure: failure(&error, &doing) })
+            }
             Err(_) => Err(Failure::new(Class::Unreachable, format!("cannot {doing}"))
                 .detail(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
-                .remedy("check the firewall rules and private network of the server")),
+                .remedy("check the firewall rules and private network of the server")
+                .into()),
         }
     }
 }

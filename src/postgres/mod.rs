@@ -3,6 +3,7 @@
 mod acl;
 mod catalog;
 mod connect;
+mod effective;
 mod entry;
 mod errors;
 mod privilege;
@@ -12,7 +13,8 @@ mod statements;
 
 pub use acl::{Acl, Held};
 pub use catalog::{DefaultAcl, Object, Power, Roles, Snapshot, Wanted, grantable};
-pub use connect::{Access, Databases, Lease};
+pub use connect::{Access, Databases, Lease, Rejection};
+pub use effective::{Count, Demand, Lacking, counts, lacking, rights_of, role_exists};
 pub use entry::{Defaults, ObjectName};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident};

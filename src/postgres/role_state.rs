@@ -11,6 +11,8 @@ use crate::model::{Class, Failure};
 /// What a role is like, or what is wanted of it; `None` is "not asked for".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RoleState {
+    /// Whether it stands for an Entra principal; its object id may still be hidden from the session.
+    pub mapped: bool,
     /// Object id of the Entra principal; `None` for a role without a mapping.
     pub object_id: Option<String>,
     /// `service`, `user` or `group`.
@@ -65,8 +67,12 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
     let rows = lease.rows(query, &format!("read role {name:?}")).await?;
     let Some(row) = rows.first() else { return Ok(None) };
     let labels: Vec<String> = column(row, "labels")?;
-    let mapping = Mapping::parse(labels.iter().map(String::as_str));
+    let mut mapping = Mapping::parse(labels.iter().map(String::as_str));
+    if mapping.mapped && mapping.object_id.is_none() {
+        listed(lease, name, &mut mapping).await;
+    }
     let state = RoleState {
+        mapped: mapping.mapped,
         object_id: mapping.object_id,
         principal_type: mapping.principal_type,
         create_db: Some(column(row, "create_db")?),
@@ -76,6 +82,17 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
         member_of: column::<Vec<String>>(row, "member_of")?.into_iter().collect(),
     };
     Ok(Some((oid(row, "oid")?, state)))
+}
+
+/// Asks Azure's own list where the labels do not tell. Whoever may not ask learns nothing.
+async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
+    let query = sqlx::query(include_str!("../../sql/database_role/principals.sql"));
+    let Ok(rows) = lease.rows(query, "list the principals").await else { return };
+    let field = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok().map(|text| text.to_ascii_lowercase());
+    if let Some(row) = rows.iter().find(|row| row.try_get::<String, _>(0).is_ok_and(|role| role == name)) {
+        mapping.principal_type = field(row, 1);
+        mapping.object_id = field(row, 2);
+    }
 }
 
 /// Something that keeps a role from being dropped.

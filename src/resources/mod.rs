@@ -1,7 +1,18 @@
 //! The kinds of resources: one file each, and the register that lists them.
 
+mod check;
+mod database_grants;
+mod database_role;
+mod live;
+mod reach;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
+
+pub use check::Check;
+pub use database_grants::{DatabaseGrants, render_grants};
+pub use database_role::{DatabaseRole, render_role};
+pub use live::Live;
 
 use crate::model::{Failure, Look, Reading, Schema, Step};
 
@@ -37,4 +48,17 @@ pub trait World: Send + Sync {
     /// Writes `step.after` (every open value is filled) where the engine has just seen `step.before`, or an end that the
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+}
+
+/// One kind of resource.
+#[async_trait]
+pub trait Kind: Send + Sync {
+    /// Everything pure about it.
+    fn schema(&self) -> &'static Schema;
+
+    /// Looks. Never changes anything.
+    async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure>;
+
+    /// Writes `step.after`; see [`World::write`].
+    async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
 }
