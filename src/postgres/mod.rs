@@ -10,6 +10,8 @@ mod privilege;
 mod quote;
 mod role_state;
 mod statements;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub use acl::{Acl, Held};
 pub use catalog::{DefaultAcl, Object, Power, Roles, Snapshot, Wanted, grantable};
