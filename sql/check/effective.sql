@@ -10,7 +10,7 @@ WITH wanted AS MATERIALIZED (
     END
 ), asked AS (
     SELECT q.kind, q.privilege
-    FROM pg_catalog.unnest($3::text[], $4::text[]) AS q (kind, privilege)
+    FROM unnest($3::text[], $4::text[]) AS q (kind, privilege)
 ), answers AS (
     SELECT a.kind, a.privilege, pg_catalog.quote_ident(d.datname) AS name,
            pg_catalog.has_database_privilege($1::name, d.oid, a.privilege) AS has

@@ -11,5 +11,5 @@ SELECT q.kind AS kind,
            WHEN 'f' THEN pg_catalog.has_function_privilege(q.oid::oid, q.privilege || ' WITH GRANT OPTION')
            WHEN 'T' THEN pg_catalog.has_type_privilege(q.oid::oid, q.privilege || ' WITH GRANT OPTION')
        END) AS may
-FROM pg_catalog.unnest($1::text[], $2::int8[], $3::text[]) AS q (kind, oid, privilege)
+FROM unnest($1::text[], $2::int8[], $3::text[]) AS q (kind, oid, privilege)
 GROUP BY q.kind, q.oid

@@ -215,3 +215,6 @@ async fn rule_complaints(lease: &mut Lease, snapshot: &Snapshot, rule: &Rule) ->
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests;

@@ -235,3 +235,6 @@ pub fn render_role(step: &Step) -> Result<Vec<String>, Failure> {
     let name = text(&step.key, "name")?;
     Ok(script(name, step.before.as_ref().map(state_of), step).statements())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,8 @@ mod database_grants;
 mod database_role;
 mod live;
 mod reach;
+#[cfg(test)]
+mod testing;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -94,3 +94,6 @@ fn script(step: &Step, acting: &Acting, stands: &dyn Fn(&str) -> bool) -> Result
 pub fn render_grants(step: &Step) -> Result<Vec<String>, Failure> {
     Ok(script(step, &Acting::new(), &|_| true)?.statements())
 }
+
+#[cfg(test)]
+mod tests;

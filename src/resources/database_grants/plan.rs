@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use super::Live;
 use super::rules::{Rule, rules, schemas_exist, wanted};
 use super::ways::{Entry, route};
-use super::{Live, text};
 use crate::model::{Attributes, Failure, Letters, Look, Reading, Value};
 use crate::postgres::{Defaults, Lease, Object, ObjectType, Snapshot};
 
@@ -14,10 +14,9 @@ type Missing = BTreeMap<String, Letters>;
 
 /// Compares the rules with the catalog. Both ends of the answer hold only entries, grantees and letters that differ.
 pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Result<Reading, Failure> {
-    let database = text(look.key, "database")?;
     let rules = rules(look.attributes.get("grants"))?;
     let snapshot = Snapshot::read(&mut lease, &wanted(&rules)).await?;
-    schemas_exist(&rules, &snapshot, database)?;
+    schemas_exist(&rules, &snapshot, &mut lease).await?;
     let mut entries = lacking_objects(&rules, &snapshot);
     entries.extend(lacking_defaults(&rules, &snapshot));
     let mut notes = absent_roles(&rules, &snapshot);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Attributes, Class, Failure, Field, Type, Value};
-use crate::postgres::{ObjectType, Snapshot, Wanted};
+use crate::postgres::{Lease, ObjectType, Snapshot, Wanted};
 
 const WORDS: Type = Type::List(&Type::Text);
 
@@ -125,22 +125,21 @@ pub(crate) fn wanted(rules: &[Rule]) -> Wanted {
 }
 
 /// Refuses schemas that a rule names and the database does not have.
-pub(crate) fn schemas_exist(rules: &[Rule], snapshot: &Snapshot, database: &str) -> Result<(), Failure> {
-    let there: BTreeSet<&str> = snapshot
-        .objects
-        .iter()
-        .filter(|object| object.name.kind == ObjectType::Schema)
-        .map(|object| object.name.name.as_str())
-        .collect();
-    for name in rules.iter().filter_map(|rule| rule.schemas.as_ref()).flatten() {
-        if !there.contains(name.as_str()) {
-            let failure = wrong(format!("database {database} has no schema {name:?}"));
-            let folded = there.iter().find(|other| other.eq_ignore_ascii_case(name));
-            return Err(match folded {
-                Some(other) => failure.remedy(format!("did you mean {other:?}?")),
-                None => failure.remedy("correct the name, or let the plan file make the schema"),
-            });
-        }
-    }
-    Ok(())
+pub(crate) async fn schemas_exist(rules: &[Rule], snapshot: &Snapshot, lease: &mut Lease) -> Result<(), Failure> {
+    let there = schemas(snapshot);
+    let named = rules.iter().filter_map(|rule| rule.schemas.as_ref()).flatten();
+    let Some(name) = named.into_iter().find(|name| !there.contains(name.as_str())) else { return Ok(()) };
+    let failure = wrong(format!("database {} has no schema {name:?}", lease.database()));
+    let all = Snapshot::read(lease, &Wanted::default()).await?;
+    let all = schemas(&all);
+    let close = |other: &&&str| other.eq_ignore_ascii_case(name) || other.trim() == name.trim();
+    Err(match all.iter().find(close) {
+        Some(other) => failure.remedy(format!("did you mean {other:?}?")),
+        None => failure.remedy(format!("it has: {}", all.into_iter().collect::<Vec<_>>().join(", "))),
+    })
+}
+
+fn schemas(snapshot: &Snapshot) -> BTreeSet<&str> {
+    let schemas = snapshot.objects.iter().filter(|object| object.name.kind == ObjectType::Schema);
+    schemas.map(|object| object.name.name.as_str()).collect()
 }
