@@ -147,13 +147,12 @@ impl Snapshot {
             let (kind, acl): (String, String) = (column(row, "kind")?, column(row, "acl")?);
             let Some(kind) = ObjectType::from_letter(&kind) else { continue };
             let acl = parse(&acl)?;
-            match creator {
-                Some(creator) => self.defaults.push(DefaultAcl { creator, schema, kind, acl }),
-                None => {
-                    let owner = acl.0.iter().find(|(name, _)| !name.is_empty());
-                    let owner = owner.map(|(_, held)| held.letters.clone()).unwrap_or_default();
-                    self.builtin.insert(kind, Builtin { owner, public: acl.letters("").to_owned() });
-                }
+            if let Some(creator) = creator {
+                self.defaults.push(DefaultAcl { creator, schema, kind, acl });
+            } else {
+                let owner = acl.0.iter().find(|(name, _)| !name.is_empty());
+                let owner = owner.map(|(_, held)| held.letters.clone()).unwrap_or_default();
+                self.builtin.insert(kind, Builtin { owner, public: acl.letters("").to_owned() });
             }
         }
         Ok(())
@@ -190,7 +189,7 @@ impl Snapshot {
             let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
             self.objects.push(Object { name, oid, owner, acl, extension });
         }
-        self.objects.sort_by(|a, b| (a.name.kind, a.oid).cmp(&(b.name.kind, b.oid)));
+        self.objects.sort_by_key(|object| (object.name.kind, object.oid));
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::{Roles, Snapshot};
+use super::catalog::Snapshot;
 use super::connect::Lease;
 use super::privilege::ObjectType;
 use super::role_state::column;
@@ -80,18 +80,16 @@ pub async fn counts(lease: &mut Lease, role: &str) -> Result<Vec<Count>, Failure
     rows.iter().map(count).collect()
 }
 
-/// The roles whose rights a role has, itself and `PUBLIC` included.
+/// The roles whose rights a role has, itself and `PUBLIC` included; `public` itself has none but these.
 pub async fn rights_of(lease: &mut Lease, role: &str) -> Result<BTreeSet<String>, Failure> {
+    if role == "public" {
+        return Ok(BTreeSet::from(["PUBLIC".to_owned()]));
+    }
     let query = sqlx::query(include_str!("../../sql/check/rights_of.sql")).bind(role);
     let rows = lease.rows(query, &format!("see whose rights role {role:?} has")).await?;
     let mut roles: BTreeSet<String> = rows.iter().map(|row| column(row, "name")).collect::<Result<_, _>>()?;
     roles.insert("PUBLIC".to_owned());
     Ok(roles)
-}
-
-/// Whether there is a role of this name.
-pub async fn role_exists(lease: &mut Lease, role: &str) -> Result<bool, Failure> {
-    Ok(Roles::read(lease).await?.has(role))
 }
 
 impl Snapshot {

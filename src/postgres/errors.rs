@@ -69,12 +69,11 @@ fn classify(code: &str, message: &str) -> (Class, Option<&'static str>) {
         "28000" | "28P01" => (
             Class::NotSignedIn,
             Some(
-                "check the role's name, that it is mapped to your principal, and that the server takes this way of signing in",
+                "check the role's name, its mapping to your principal, and that the server takes this way of signing in",
             ),
         ),
-        "3D000" => (Class::NotFound, None),
         "42501" => (Class::Forbidden, None),
-        "42704" | "3F000" | "42P01" => (Class::NotFound, None),
+        "3D000" | "42704" | "3F000" | "42P01" => (Class::NotFound, None),
         "42883" if says("pgaadauth") => (
             Class::Other,
             Some("the function exists only in database postgres of an Azure flexible server with Entra authentication"),

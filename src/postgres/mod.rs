@@ -16,7 +16,7 @@ pub(crate) mod testing;
 pub use acl::{Acl, Held};
 pub use catalog::{DefaultAcl, Object, Power, Roles, Snapshot, Wanted, grantable};
 pub use connect::{Access, Databases, Lease, Rejection};
-pub use effective::{Count, Demand, Lacking, counts, lacking, rights_of, role_exists};
+pub use effective::{Count, Demand, Lacking, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectName};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident};

@@ -51,7 +51,7 @@ impl Mapping {
                 match part.split_once('=') {
                     Some(("oid", id)) if !id.is_empty() => mapping.object_id = Some(id.to_ascii_lowercase()),
                     Some(("type", kind)) if !kind.is_empty() => {
-                        mapping.principal_type = Some(kind.to_ascii_lowercase())
+                        mapping.principal_type = Some(kind.to_ascii_lowercase());
                     }
                     _ => {}
                 }

@@ -84,7 +84,7 @@ pub fn grants(before: Option<&Attributes>, after: Option<&Attributes>, acting: &
     let mut groups: BTreeMap<Group, Vec<String>> = BTreeMap::new();
     for field in ["privileges", "grant_options", "default_privileges"] {
         let (before, after) = (map(before, field), map(after, field));
-        for entry in names(&before, &after) {
+        for entry in names(before, after) {
             let target = Target::parse(entry, field == "default_privileges")?;
             let option = field == "grant_options";
             for (verb, letters, grantees) in moves(sub(before, entry), sub(after, entry), option) {
@@ -135,8 +135,8 @@ fn sub<'a>(map: Option<&'a Attributes>, entry: &str) -> Option<&'a Attributes> {
     map.and_then(|map| map.get(entry)).and_then(Value::as_map)
 }
 
-fn names<'a>(a: &Option<&'a Attributes>, b: &Option<&'a Attributes>) -> BTreeSet<&'a String> {
-    a.iter().chain(b).flat_map(|map| map.keys()).collect()
+fn names<'a>(a: Option<&'a Attributes>, b: Option<&'a Attributes>) -> BTreeSet<&'a String> {
+    a.into_iter().chain(b).flat_map(|map| map.keys()).collect()
 }
 
 /// What one entry needs: per verb and set of letters the grantees that need exactly it.
@@ -150,7 +150,7 @@ fn moves(
         Some(Value::Letters(letters)) => letters.clone(),
         _ => Letters::default(),
     };
-    for grantee in names(&before, &after) {
+    for grantee in names(before, after) {
         let (old, new) = (letters(before, grantee), letters(after, grantee));
         let only = |a: &Letters, b: &Letters| Letters::new(a.as_str().chars().filter(|letter| !b.contains(*letter)));
         let (take, give) = if option { (Verb::RevokeOption, Verb::GrantOption) } else { (Verb::Revoke, Verb::Grant) };

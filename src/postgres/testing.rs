@@ -85,6 +85,7 @@ impl Server {
                       -c log_line_prefix='%p ' >\"$1\"/log 2>&1 <&- & cat >/dev/null; kill -INT $!; wait; rm -rf \"$1\"";
         let mut keeper = command(Path::new("/bin/sh"));
         keeper.args(["-c", script]).arg(bin.join("postgres")).arg(&dir).arg(port.to_string());
+        #[allow(clippy::zombie_processes)] // it outlives this process by a moment, on purpose
         let keeper = keeper.current_dir("/").process_group(0).stdin(Stdio::piped()).spawn().unwrap();
         std::mem::forget(keeper.stdin);
         for _ in 0..200 {

@@ -10,10 +10,10 @@ use super::{Kind, Live, Watch, Written};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
-use crate::postgres::{Demand, Lease, ObjectType, Snapshot, lacking, rights_of, role_exists};
+use crate::postgres::{Demand, Lease, ObjectType, Snapshot, lacking, rights_of};
 
 /// How long a check may take to pass, where the plan file does not say.
-const WITHIN: Duration = Duration::from_secs(300);
+const WITHIN: Duration = Duration::from_mins(5);
 /// The pause between two tries.
 const PAUSE: Duration = Duration::from_secs(5);
 
@@ -169,21 +169,22 @@ async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Fail
 /// The rules of a check; where it names one role for all of them, a rule need not.
 fn rules_for(role: Option<&str>, list: Option<&Value>) -> Result<Vec<Rule>, Failure> {
     let Some(role) = role else { return rules(list) };
-    let named = list.and_then(Value::as_list).unwrap_or_default().iter().map(|rule| {
-        let mut rule = rule.as_map().cloned().unwrap_or_default();
-        rule.entry("role".to_owned()).or_insert_with(|| Value::text(role));
-        Value::Map(rule)
+    let filled = list.and_then(Value::as_list).unwrap_or_default().iter().map(|given| {
+        let mut given = given.as_map().cloned().unwrap_or_default();
+        given.entry("role".to_owned()).or_insert_with(|| Value::text(role));
+        Value::Map(given)
     });
-    rules(Some(&Value::List(named.collect())))
+    rules(Some(&Value::List(filled.collect())))
 }
 
 async fn rule_complaints(lease: &mut Lease, snapshot: &Snapshot, rule: &Rule) -> Result<Vec<String>, Failure> {
-    let role = &rule.role;
-    if !role_exists(lease, role).await? {
-        return Ok(vec![format!("there is no role {role:?}")]);
+    // PostgreSQL's functions call everybody `public`.
+    let who = if rule.role == "PUBLIC" { "public" } else { &rule.role };
+    if who != "public" && !snapshot.roles.has(who) {
+        return Ok(vec![format!("there is no role {who:?}")]);
     }
-    let there = |schema: &&String| {
-        snapshot.objects.iter().any(|object| object.name.kind == ObjectType::Schema && object.name.name == **schema)
+    let there = |name: &&String| {
+        snapshot.objects.iter().any(|object| object.name.kind == ObjectType::Schema && object.name.name == **name)
     };
     let absent = rule.schemas.iter().flatten().filter(|schema| !there(schema));
     let mut found: Vec<String> = absent.map(|schema| format!("there is no schema {schema:?}")).collect();
@@ -192,21 +193,21 @@ async fn rule_complaints(lease: &mut Lease, snapshot: &Snapshot, rule: &Rule) ->
         .flat_map(|kind| rule.letters(kind, snapshot).into_iter().map(move |letter| (kind, letter)))
         .collect();
     let schemas = rule.schemas.as_ref().map(|schemas| schemas.iter().cloned().collect());
-    for lack in lacking(lease, &Demand { role: role.clone(), schemas, letters }).await? {
+    for lack in lacking(lease, &Demand { role: who.to_owned(), schemas, letters }).await? {
         let more = if lack.lacking > 5 { ", ..." } else { "" };
         let names = lack.names.join(", ");
         let (kind, privilege, few, all) = (lack.kind, lack.privilege, lack.lacking, lack.total);
-        found.push(format!("role {role:?} lacks {privilege} on {few} of {all} objects of kind {kind}: {names}{more}"));
+        found.push(format!("role {who:?} lacks {privilege} on {few} of {all} objects of kind {kind}: {names}{more}"));
     }
     if rule.future {
-        let roles = rights_of(lease, role).await?;
+        let held = rights_of(lease, who).await?;
         for (schema, creators) in snapshot.creators().into_iter().filter(|(schema, _)| rule.covers(schema)) {
             for kind in ObjectType::ALL.into_iter().filter(|kind| kind.plural().is_some()) {
                 let letters = rule.letters(kind, snapshot);
-                let lacks = |creator: &&String| !letters.is_subset(&snapshot.tomorrow(creator, schema, kind, &roles));
+                let lacks = |creator: &&String| !letters.is_subset(&snapshot.tomorrow(creator, schema, kind, &held));
                 for creator in creators.iter().filter(lacks) {
                     found.push(format!(
-                        "role {role:?} will lack privileges on {} that role {creator:?} makes in schema {schema:?}",
+                        "role {who:?} will lack privileges on {} that role {creator:?} makes in schema {schema:?}",
                         kind.plural().unwrap_or("objects")
                     ));
                 }

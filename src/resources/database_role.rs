@@ -103,6 +103,9 @@ impl Kind for DatabaseRole {
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let (server, name) = (text(&step.key, "server")?, text(&step.key, "name")?);
+        if let Some(open) = step.after.iter().flat_map(Attributes::values).flat_map(Value::open_refs).next() {
+            return Err(Failure::new(Class::Other, format!("{open} is not known yet")));
+        }
         let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
         let actual = role_state(&mut lease, name).await?;
         if let (Some((oid, _)), None) = (&actual, &step.after) {
@@ -191,7 +194,10 @@ fn state_of(attributes: &Attributes) -> RoleState {
     let flag = |name: &str| attributes.get(name).and_then(Value::as_bool);
     RoleState {
         mapped: attributes.get("object_id").is_some_and(|id| id != &Value::Null),
-        object_id: text("object_id"),
+        object_id: match attributes.get("object_id") {
+            Some(Value::Open(reference)) => Some(format!("(known after apply: {reference})")),
+            _ => text("object_id"),
+        },
         principal_type: text("principal_type"),
         create_db: flag("create_db"),
         create_role: flag("create_role"),

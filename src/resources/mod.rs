@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use check::Check;
-pub use database_grants::{DatabaseGrants, render_grants};
+pub use database_grants::{DatabaseGrants, grant_statements, render_grants};
 pub use database_role::{DatabaseRole, render_role};
 pub use live::Live;
 

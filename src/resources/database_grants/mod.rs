@@ -13,8 +13,8 @@ pub(super) use rules::{RULE_FIELDS, Rule, rules, wanted};
 
 use super::reach::{reach, text};
 use super::{Kind, Live, Watch, Written};
-use crate::model::{Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo};
-use crate::postgres::{Acting, Script, grants};
+use crate::model::{Attributes, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value};
+use crate::postgres::{Acting, Lease, Script, grants};
 
 /// The kind `database_grants`.
 pub struct DatabaseGrants;
@@ -64,23 +64,35 @@ impl Kind for DatabaseGrants {
     }
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
-        let (server, database) = (text(&step.key, "server")?, text(&step.key, "database")?);
-        let mut lease = live.databases.lease(server, database, step.via.as_deref()).await?;
-        let standing = settle::standing(&mut lease, [step.before.as_ref(), step.after.as_ref()]).await?;
-        let acting = ways::acting(&mut lease, &standing).await?;
-        let script = script(step, &acting, &|entry| standing.stands(entry))?;
-        watch.note(&format!("{} statements in database {database}", script.statements().len()));
-        lease.run(&script, &format!("grant in database {database:?}")).await?;
+        let (mut lease, script) = prepare(live, step).await?;
+        watch.note(&format!("{} statements in database {}", script.statements().len(), lease.database()));
+        let doing = format!("grant in database {:?}", lease.database());
+        lease.run(&script, &doing).await?;
         Ok(Written::Done)
     }
 }
 
+/// What a step needs by what is there now: without vanished entries, each entry acted for by a role that may.
+async fn prepare(live: &Live, step: &Step) -> Result<(Lease, Script), Failure> {
+    let (server, database) = (text(&step.key, "server")?, text(&step.key, "database")?);
+    let mut lease = live.databases.lease(server, database, step.via.as_deref()).await?;
+    let standing = settle::standing(&mut lease, [step.before.as_ref(), step.after.as_ref()]).await?;
+    let acting = ways::acting(&mut lease, &standing).await?;
+    let script = script(step, &acting, &|entry| standing.stands(entry))?;
+    Ok((lease, script))
+}
+
+/// Exactly the statements that a write of this step would run now. Looks, and changes nothing.
+pub async fn grant_statements(live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
+    Ok(prepare(live, step).await?.1.statements())
+}
+
 /// The statements of a step, without the entries that are gone or were replaced.
 fn script(step: &Step, acting: &Acting, stands: &dyn Fn(&str) -> bool) -> Result<Script, Failure> {
-    let standing = |end: &Option<crate::model::Attributes>| {
+    let standing = |end: &Option<Attributes>| {
         let mut end = end.clone()?;
         for map in end.values_mut() {
-            if let crate::model::Value::Map(entries) = map {
+            if let Value::Map(entries) = map {
                 entries.retain(|entry, _| stands(entry));
             }
         }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
-use super::{DatabaseGrants, render_grants};
+use super::{DatabaseGrants, grant_statements, render_grants};
 use crate::model::{Attributes, Class, Purpose, Step, Value, agrees_all};
 use crate::postgres::testing::{HOSTILE, SERVER, SUPERUSER, Server, server};
 use crate::postgres::{Databases, Demand, ObjectType, Snapshot, Wanted, lacking, quote_ident};
@@ -26,9 +26,9 @@ impl Dice {
 const TABLES: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
 
 fn rule(role: &str, schemas: Value, more: &[(&str, Value)]) -> Value {
-    let mut rule = attributes([("role", Value::text(role)), ("schemas", schemas)]);
-    rule.extend(more.iter().map(|(name, value)| ((*name).to_owned(), value.clone())));
-    Value::Map(rule)
+    let mut table = attributes([("role", Value::text(role)), ("schemas", schemas)]);
+    table.extend(more.iter().map(|(field, value)| ((*field).to_owned(), value.clone())));
+    Value::Map(table)
 }
 
 fn grants(rules: Vec<Value>) -> Attributes {
@@ -237,6 +237,8 @@ async fn a_member_without_inherited_rights_becomes_the_owner() {
     settles(&bench, &step, true).await;
     bench.write(&undo(&step)).await.unwrap();
     settles(&bench, &step, false).await;
+    let exact = grant_statements(&bench.live, &step).await.unwrap();
+    assert_eq!((exact[1].as_str(), exact[5].as_str()), ("SET LOCAL ROLE \"become_owner\"", "RESET ROLE"), "{exact:?}");
     let printed = render_grants(&step).unwrap();
     assert_eq!(printed.len(), 5, "{printed:?}");
     assert!(printed[3].starts_with("ALTER DEFAULT PRIVILEGES FOR ROLE \"become_owner\" IN SCHEMA \"s\" GRANT SELECT"));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::settle::Standing;
+use super::settle::{Found, Standing};
 use super::{Live, text};
 use crate::model::{Class, Failure, Letters, Look};
 use crate::postgres::{Acting, Defaults, Lease, Object, ObjectType, Power, Roles, Snapshot, grantable, quote_ident};
@@ -72,7 +72,7 @@ pub(super) async fn route(
 ) -> Result<BTreeMap<String, String>, Failure> {
     let server = live.databases.server(text(look.key, "server")?)?;
     let first = server.connections.first().map(|connection| connection.name.clone()).unwrap_or_default();
-    let (used, user) = (lease.connection().to_owned(), lease.user().to_owned());
+    let (used, signed_in) = (lease.connection().to_owned(), lease.user().to_owned());
     let database = lease.database().to_owned();
     let mut routes = BTreeMap::new();
     let mut open: BTreeSet<usize> = (0..entries.len()).collect();
@@ -109,7 +109,10 @@ pub(super) async fn route(
     }
     let helpless: Vec<&Entry> = open.iter().map(|at| &entries[*at]).filter(|entry| !spare(entry, snapshot)).collect();
     if !helpless.is_empty() {
-        return Err(nobody(&helpless.iter().map(|entry| (&*entry.text, &*entry.owner)).collect::<Vec<_>>(), &user));
+        return Err(nobody(
+            &helpless.iter().map(|entry| (&*entry.text, &*entry.owner)).collect::<Vec<_>>(),
+            &signed_in,
+        ));
     }
     notes.extend(spared(entries, &open));
     let mut at = 0;
@@ -178,7 +181,7 @@ fn nobody(entries: &[(&str, &str)], user: &str) -> Failure {
 /// Which role has to act for each entry of a write, through the connection that is open.
 pub(super) async fn acting(lease: &mut Lease, standing: &Standing) -> Result<Acting, Failure> {
     let mut acting = Acting::new();
-    let mut open: Vec<(&str, &str, Option<(ObjectType, u32)>)> = Vec::new();
+    let mut open: Vec<&Found> = Vec::new();
     let mut asked: BTreeMap<(ObjectType, u32), String> = BTreeMap::new();
     for entry in &standing.entries {
         match standing.snapshot.roles.power(&entry.owner) {
@@ -187,16 +190,16 @@ pub(super) async fn acting(lease: &mut Lease, standing: &Standing) -> Result<Act
                 acting.insert(entry.text.clone(), entry.owner.clone());
             }
             Power::None => {
-                open.push((&entry.text, &entry.owner, entry.object));
+                open.push(entry);
                 asked.extend(entry.object.map(|object| (object, entry.letters.clone())));
             }
         }
     }
     if !open.is_empty() {
         let may = grantable(lease, &asked).await?;
-        open.retain(|(_, _, object)| !object.is_some_and(|object| may.contains(&object)));
+        open.retain(|entry| !entry.object.is_some_and(|object| may.contains(&object)));
         if !open.is_empty() {
-            let open: Vec<(&str, &str)> = open.iter().map(|(text, owner, _)| (*text, *owner)).collect();
+            let open: Vec<(&str, &str)> = open.iter().map(|entry| (&*entry.text, &*entry.owner)).collect();
             return Err(nobody(&open, lease.user()));
         }
     }
