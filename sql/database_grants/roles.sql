@@ -1,9 +1,8 @@
 -- All roles, and what the one that is signed in may do in their name: `usage` = has their rights without more ado,
--- `set` = may SET ROLE to them. Since PostgreSQL 16 SET is an option of its own; before it came with membership.
+-- `set` = may SET ROLE to them. Since PostgreSQL 16 SET is an option of its own; before it came with membership. A
+-- superuser has both for all.
 SELECT r.oid::int8 AS oid,
        r.rolname::text AS name,
-       r.rolname = CURRENT_USER AS self,
-       r.rolsuper AS super,
        pg_catalog.pg_has_role(CURRENT_USER, r.oid, 'USAGE') AS usage,
        pg_catalog.pg_has_role(
            CURRENT_USER, r.oid,

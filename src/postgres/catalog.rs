@@ -73,11 +73,9 @@ impl Roles {
         let query = sqlx::query(include_str!("../../sql/database_grants/roles.sql"));
         let rows = lease.rows(query, "read the roles").await?;
         let mut roles = Self::default();
-        let mut superuser = false;
         for row in &rows {
             let name: String = column(row, "name")?;
             let (usage, set): (bool, bool) = (column(row, "usage")?, column(row, "set")?);
-            superuser |= column::<bool>(row, "self")? && column::<bool>(row, "super")?;
             roles.by_oid.insert(oid(row, "oid")?, name.clone());
             roles.powers.insert(
                 name,
@@ -89,9 +87,6 @@ impl Roles {
                     Power::None
                 },
             );
-        }
-        if superuser {
-            roles.powers.values_mut().for_each(|power| *power = Power::Direct);
         }
         Ok(roles)
     }

@@ -324,13 +324,15 @@ async fn extensions_keep_their_own_privileges() {
     server
         .run(
             "ext",
-            "CREATE TABLE s.theirs (i int); CREATE EXTENSION IF NOT EXISTS plpgsql;
+            "CREATE ROLE ext_vendor; CREATE TABLE s.theirs (i int);
+        ALTER TABLE s.theirs OWNER TO ext_vendor; CREATE EXTENSION IF NOT EXISTS plpgsql;
         ALTER EXTENSION plpgsql ADD TABLE s.theirs; GRANT ext_owner TO ext_admin",
         )
         .await;
     let bench = Bench::new(&DatabaseGrants, server.databases(&["ext_admin"]), ("database", "ext"));
     let reading = bench.plan(&select("ext_app")).await;
     assert!(reading.notes[0].contains("table s.theirs"), "{:?}", reading.notes);
+    assert!(!reading.notes[0].contains("ext_vendor"), "{:?}", reading.notes);
     let desired = reading.desired.unwrap();
     let count = |field: &str| desired[field].as_map().unwrap().len();
     assert_eq!((count("privileges"), count("default_privileges")), (2, 1));
