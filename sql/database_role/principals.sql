@@ -1,0 +1,3 @@
+-- Azure's own list of the principals that roles stand for; only in database postgres, only for Entra administrators.
+-- Columns by position (documentation and servers disagree on the first name): role, type, object id, ...
+SELECT * FROM pg_catalog.pgaadauth_list_principals(false)

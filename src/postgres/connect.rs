@@ -1,0 +1,330 @@
+//! Connections: at most two at once per server and one per database, kept and reused, each signed in afresh.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
+use sqlx::{ConnectOptions, Connection};
+use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
+
+use super::errors::{failure, worth_another_try};
+use super::statements::Script;
+use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, SecretSource, ServerTarget, Target, Tls};
+
+/// How many connections one server has to bear at once.
+const PER_SERVER: usize = 2;
+/// Reaching a server and signing in takes no longer than this.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How often a transaction is run again when somebody else touched the same catalog rows.
+const TRIES: u32 = 6;
+
+/// What the way to a server needs from elsewhere.
+#[async_trait]
+pub trait Access: Send + Sync {
+    /// A token that PostgreSQL takes as a password, good for at least a few minutes.
+    async fn token(&self) -> Result<Secret, Failure>;
+
+    /// The fully qualified domain name of a server, for one whose host the plan file does not name.
+    async fn host(&self, server: &ServerTarget) -> Result<String, Failure>;
+}
+
+/// All databases of a plan file's servers.
+#[derive(Clone)]
+pub struct Databases {
+    target: Arc<Target>,
+    access: Arc<dyn Access>,
+    servers: Arc<Mutex<BTreeMap<String, Arc<Server>>>>,
+}
+
+struct Server {
+    permits: Arc<Semaphore>,
+    databases: Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<()>>>>,
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    database: String,
+    connection: String,
+    session: PgConnection,
+}
+
+/// A connection in use. Goes back to be reused when dropped, unless something went wrong with it. Never hold two.
+pub struct Lease {
+    session: Option<PgConnection>,
+    settled: bool,
+    database: String,
+    connection: String,
+    user: String,
+    server: Arc<Server>,
+    _permit: OwnedSemaphorePermit,
+    _turn: OwnedMutexGuard<()>,
+}
+
+/// Why there is no connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    /// Whether the server itself refused, so that it was reached and there was something to sign in with.
+    pub refused: bool,
+    /// What went wrong.
+    pub failure: Failure,
+}
+
+impl From<Failure> for Rejection {
+    fn from(failure: Failure) -> Self {
+        Self { refused: false, failure }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Databases {
+    /// Knows the servers and how to get at tokens and names; connects when asked.
+    pub fn new(target: Arc<Target>, access: Arc<dyn Access>) -> Self {
+        Self { target, access, servers: Arc::default() }
+    }
+
+    /// A server of the plan file. An unknown one is an [`Class::Input`] failure.
+    pub fn server(&self, name: &str) -> Result<&ServerTarget, Failure> {
+        self.target.servers.get(name).ok_or_else(|| {
+            let known: Vec<&str> = self.target.servers.keys().map(String::as_str).collect();
+            Failure::new(Class::Input, format!("the plan file has no server {name:?}")).remedy(format!(
+                "servers it knows: {}",
+                if known.is_empty() { "none".into() } else { known.join(", ") }
+            ))
+        })
+    }
+
+    /// A connection to a database: through the named way, or through the first one.
+    pub async fn lease(&self, server: &str, database: &str, via: Option<&str>) -> Result<Lease, Failure> {
+        let target = self.server(server)?;
+        let connection = match via {
+            Some(name) => target.connections.iter().find(|connection| connection.name == name),
+            None => target.connections.first(),
+        };
+        let connection = connection.ok_or_else(|| {
+            let name = via.map_or_else(|| "no connection".into(), |name| format!("no connection {name:?}"));
+            Failure::new(Class::Input, format!("server {server} has {name} in the plan file"))
+        })?;
+        self.open(target, database, connection).await.map_err(|rejection| rejection.failure)
+    }
+
+    /// A connection to look through: the first way that the server lets in. Ways that it refuses are passed over; when
+    /// it refuses all, the rejection is that of the first one.
+    pub async fn lease_any(&self, server: &str, database: &str) -> Result<Lease, Rejection> {
+        let target = self.server(server)?;
+        let mut first: Option<Rejection> = None;
+        for connection in &target.connections {
+            match self.open(target, database, connection).await {
+                Err(rejection) if rejection.failure.class == Class::NotSignedIn => first = first.or(Some(rejection)),
+                other => return other,
+            }
+        }
+        Err(first.unwrap_or_else(|| {
+            Failure::new(Class::Input, format!("server {server} has no connection in the plan file")).into()
+        }))
+    }
+
+    /// Signs in with a token as any role, to see whether it may. Not kept.
+    pub async fn sign_in(&self, server: &str, database: &str, role: &str) -> Result<(), Failure> {
+        let target = self.server(server)?;
+        let connection = ConnectionTarget { name: format!("\0{role}"), user: role.to_owned(), auth: Auth::Token };
+        let mut lease = self.open(target, database, &connection).await.map_err(|rejection| rejection.failure)?;
+        let answer = lease.rows(sqlx::query("SELECT 1"), "ask the server").await.map(|_| ());
+        lease.settled = false;
+        answer
+    }
+
+    fn state(&self, server: &str) -> Arc<Server> {
+        let mut servers = lock(&self.servers);
+        let state = servers.entry(server.to_owned()).or_insert_with(|| {
+            Arc::new(Server {
+                permits: Arc::new(Semaphore::new(PER_SERVER)),
+                databases: Mutex::default(),
+                idle: Mutex::default(),
+            })
+        });
+        Arc::clone(state)
+    }
+
+    async fn open(&self, target: &ServerTarget, database: &str, by: &ConnectionTarget) -> Result<Lease, Rejection> {
+        let server = self.state(&target.name);
+        let turn = Arc::clone(lock(&server.databases).entry(database.to_owned()).or_default());
+        let turn = turn.lock_owned().await;
+        let Ok(permit) = Arc::clone(&server.permits).acquire_owned().await else {
+            return Err(Failure::new(Class::Other, "the connections were closed").into());
+        };
+        let session = match take_idle(&server, database, &by.name).await {
+            Some(session) => session,
+            None => self.connect(target, database, by).await?,
+        };
+        Ok(Lease {
+            session: Some(session),
+            settled: true,
+            database: database.to_owned(),
+            connection: by.name.clone(),
+            user: by.user.clone(),
+            server,
+            _permit: permit,
+            _turn: turn,
+        })
+    }
+
+    async fn connect(
+        &self,
+        target: &ServerTarget,
+        database: &str,
+        by: &ConnectionTarget,
+    ) -> Result<PgConnection, Rejection> {
+        let password = match &by.auth {
+            Auth::Token => self.access.token().await?,
+            Auth::Password(SecretSource::Env(name)) => Secret::new(std::env::var(name).map_err(|_| {
+                Failure::new(Class::NotSignedIn, format!("connection {} has no password: {name} is not set", by.name))
+                    .remedy(format!("set the environment variable {name}"))
+            })?),
+        };
+        let host = match &target.host {
+            Some(host) => host.clone(),
+            None => self.access.host(target).await?,
+        };
+        let doing = format!("sign in to database {database:?} at {host}:{} as {:?}", target.port, by.user);
+        let options = options(target, &host).username(&by.user).password(password.expose()).database(database);
+        match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => {
+                let refused = error.as_database_error().is_some();
+                Err(Rejection { refused, failure: failure(&error, &doing) })
+            }
+            Err(_) => Err(Failure::new(Class::Unreachable, format!("cannot {doing}"))
+                .detail(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
+                .remedy("check the firewall rules and private network of the server")
+                .into()),
+        }
+    }
+}
+
+/// The options that do not depend on who signs in. Looks are read-only: a session writes only inside a transaction
+/// that says so. Unqualified names mean the catalog's, so that nobody's look-alike is run.
+fn options(target: &ServerTarget, host: &str) -> PgConnectOptions {
+    let mode = match target.tls {
+        Tls::VerifyFull => PgSslMode::VerifyFull,
+        Tls::VerifyCa => PgSslMode::VerifyCa,
+        Tls::Require => PgSslMode::Require,
+        Tls::Disable => PgSslMode::Disable,
+    };
+    PgConnectOptions::new_without_pgpass()
+        .host(host)
+        .port(target.port)
+        .ssl_mode(mode)
+        .application_name(concat!("pgentra/", env!("CARGO_PKG_VERSION")))
+        .options([
+            ("default_transaction_read_only", "on"),
+            ("search_path", "pg_catalog"),
+            ("statement_timeout", "120s"),
+            ("lock_timeout", "10s"),
+            ("idle_in_transaction_session_timeout", "120s"),
+        ])
+        .disable_statement_logging()
+}
+
+/// An unused connection of this database and way. Makes room by closing others when the server has its two.
+async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<PgConnection> {
+    let (found, surplus) = {
+        let mut idle = lock(&server.idle);
+        let at = idle.iter().position(|idle| idle.database == database && idle.connection == connection);
+        let found = at.map(|at| idle.remove(at).session);
+        let leased = PER_SERVER - server.permits.available_permits();
+        let room = PER_SERVER.saturating_sub(leased);
+        let (same, mut other): (Vec<Idle>, Vec<Idle>) = idle.drain(..).partition(|idle| idle.database == database);
+        let keep = other.split_off(other.len().saturating_sub(room));
+        *idle = keep;
+        (found, same.into_iter().chain(other).collect::<Vec<_>>())
+    };
+    for idle in surplus {
+        let _ = idle.session.close().await;
+    }
+    let mut session = found?;
+    session.ping().await.ok()?;
+    Some(session)
+}
+
+type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
+
+impl Lease {
+    /// The role that is signed in.
+    pub fn user(&self) -> &str {
+        &self.user
+    }
+
+    /// The plan file's name of this way to sign in.
+    pub fn connection(&self) -> &str {
+        &self.connection
+    }
+
+    /// The database.
+    pub fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// The server's version as PostgreSQL counts it: 150018 is 15.18.
+    pub fn version(&self) -> u32 {
+        self.session.as_ref().and_then(PgConnection::server_version_num).unwrap_or_default()
+    }
+
+    /// Runs one query and answers all its rows. `doing` is what it is for, as in `cannot <doing>`.
+    pub async fn rows(&mut self, query: Query<'_>, doing: &str) -> Result<Vec<PgRow>, Failure> {
+        let Some(session) = self.session.as_mut() else {
+            return Err(Failure::new(Class::Other, "the connection is gone"));
+        };
+        self.settled = false;
+        let answer = query.fetch_all(session).await;
+        self.settled = !matches!(&answer, Err(error) if error.as_database_error().is_none());
+        answer.map_err(|error| failure(&error, doing))
+    }
+
+    /// Runs the statements of a script in one transaction, in as few round trips as their size allows; all or nothing.
+    /// Runs them again when somebody else touched the same catalog rows meanwhile.
+    pub async fn run(&mut self, script: &Script, doing: &str) -> Result<(), Failure> {
+        let messages = script.messages();
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.run_once(&messages).await {
+                Ok(()) => return Ok(()),
+                Err(error) if tries < TRIES && worth_another_try(&error) => {
+                    tokio::time::sleep(Duration::from_millis(25 << tries)).await;
+                }
+                Err(error) => return Err(failure(&error, doing)),
+            }
+        }
+    }
+
+    async fn run_once(&mut self, messages: &[String]) -> Result<(), sqlx::Error> {
+        let Some(session) = self.session.as_mut() else { return Err(sqlx::Error::PoolClosed) };
+        self.settled = false;
+        for message in messages {
+            if let Err(error) = sqlx::raw_sql(Script::trusted(message)).execute(&mut *session).await {
+                let undone = sqlx::raw_sql("ROLLBACK").execute(session).await;
+                self.settled = undone.is_ok();
+                return Err(error);
+            }
+        }
+        self.settled = true;
+        Ok(())
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if let Some(session) = self.session.take().filter(|_| self.settled) {
+            let (database, connection) = (self.database.clone(), self.connection.clone());
+            lock(&self.server.idle).push(Idle { database, connection, session });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,144 @@
+//! The state of one role: attributes, memberships, and the Entra principal it stands for.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::connect::Lease;
+use crate::model::{Class, Failure};
+
+/// What a role is like, or what is wanted of it; `None` is "not asked for".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RoleState {
+    /// Whether it stands for an Entra principal; its object id may still be hidden from the session.
+    pub mapped: bool,
+    /// Object id of the Entra principal; `None` for a role without a mapping.
+    pub object_id: Option<String>,
+    /// `service`, `user` or `group`.
+    pub principal_type: Option<String>,
+    /// CREATEDB.
+    pub create_db: Option<bool>,
+    /// CREATEROLE.
+    pub create_role: Option<bool>,
+    /// INHERIT.
+    pub inherit: Option<bool>,
+    /// CONNECTION LIMIT; -1 is none.
+    pub connection_limit: Option<i64>,
+    /// Roles it is a direct member of.
+    pub member_of: BTreeSet<String>,
+}
+
+/// The Entra principal that a role is mapped to, as its security labels say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mapping {
+    /// Whether any label maps the role.
+    pub mapped: bool,
+    /// Object id, in lower case.
+    pub object_id: Option<String>,
+    /// `service`, `user` or `group`.
+    pub principal_type: Option<String>,
+}
+
+impl Mapping {
+    /// Reads the labels of providers `pgaadauth` and `pgaadauth-int`: comma-separated `key=value` and words, in any
+    /// order, either of the two with the object id.
+    pub fn parse<'a>(labels: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut mapping = Self::default();
+        for label in labels {
+            mapping.mapped = true;
+            for part in label.split(',').map(str::trim) {
+                match part.split_once('=') {
+                    Some(("oid", id)) if !id.is_empty() => mapping.object_id = Some(id.to_ascii_lowercase()),
+                    Some(("type", kind)) if !kind.is_empty() => {
+                        mapping.principal_type = Some(kind.to_ascii_lowercase());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        mapping
+    }
+}
+
+/// Reads a role by name; `None` when there is none.
+pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, RoleState)>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/database_role/state.sql")).bind(name);
+    let rows = lease.rows(query, &format!("read role {name:?}")).await?;
+    let Some(row) = rows.first() else { return Ok(None) };
+    let labels: Vec<String> = column(row, "labels")?;
+    let mut mapping = Mapping::parse(labels.iter().map(String::as_str));
+    if mapping.mapped && mapping.object_id.is_none() {
+        listed(lease, name, &mut mapping).await;
+    }
+    let state = RoleState {
+        mapped: mapping.mapped,
+        object_id: mapping.object_id,
+        principal_type: mapping.principal_type,
+        create_db: Some(column(row, "create_db")?),
+        create_role: Some(column(row, "create_role")?),
+        inherit: Some(column(row, "inherit")?),
+        connection_limit: Some(column(row, "connection_limit")?),
+        member_of: column::<Vec<String>>(row, "member_of")?.into_iter().collect(),
+    };
+    Ok(Some((oid(row, "oid")?, state)))
+}
+
+/// Asks Azure's own list where the labels do not tell. Whoever may not ask learns nothing.
+async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
+    let query = sqlx::query(include_str!("../../sql/database_role/principals.sql"));
+    let Ok(rows) = lease.rows(query, "list the principals").await else { return };
+    let field = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok().map(|text| text.to_ascii_lowercase());
+    if let Some(row) = rows.iter().find(|row| row.try_get::<String, _>(0).is_ok_and(|role| role == name)) {
+        mapping.principal_type = field(row, 1);
+        mapping.object_id = field(row, 2);
+    }
+}
+
+/// Something that keeps a role from being dropped.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Leftover(pub String);
+
+/// What a role (by oid) owns or may do anywhere on the server, most telling first.
+pub async fn leftovers(lease: &mut Lease, oid: u32) -> Result<Vec<Leftover>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/database_role/leftovers.sql")).bind(i64::from(oid));
+    let rows = lease.rows(query, "see what a role owns and may do").await?;
+    rows.iter()
+        .map(|row| {
+            let (database, how): (String, String) = (column(row, "database")?, column(row, "how")?);
+            let (what, times): (Option<String>, i64) = (column(row, "what")?, column(row, "times")?);
+            let what = what.unwrap_or_else(|| format!("{times} objects"));
+            let place = if database.is_empty() { String::new() } else { format!(" in database {database}") };
+            Ok(Leftover(format!("{how} {what}{place}")))
+        })
+        .collect()
+}
+
+/// A column of a catalog query. A wrong type is a fault of ours, and is said so rather than guessed at.
+pub(super) fn column<'r, T>(row: &'r PgRow, name: &str) -> Result<T, Failure>
+where
+    T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
+{
+    row.try_get(name).map_err(|error| Failure::new(Class::Other, "cannot read the catalog").detail(error.to_string()))
+}
+
+/// An oid that the query gave as an int8.
+pub(super) fn oid(row: &PgRow, name: &str) -> Result<u32, Failure> {
+    u32::try_from(column::<i64>(row, name)?)
+        .map_err(|error| Failure::new(Class::Other, "an oid is out of range").detail(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Mapping;
+
+    #[test]
+    fn both_forms_of_label_are_read() {
+        let mapping =
+            Mapping { mapped: true, object_id: Some("1234-ab".into()), principal_type: Some("service".into()) };
+        assert_eq!(Mapping::parse(["aadauth,oid=1234-AB,type=service"]), mapping);
+        assert_eq!(Mapping::parse(["aadauth,admin", "type=service,oid=1234-ab,tenant_id=9"]), mapping);
+        assert_eq!(Mapping::parse([]), Mapping::default());
+        assert_eq!(Mapping::parse(["aadauth"]), Mapping { mapped: true, ..Mapping::default() });
+    }
+}

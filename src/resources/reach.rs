@@ -1,0 +1,35 @@
+//! Reaches the database that a look is about, or says why nobody can look yet.
+
+use crate::model::{Attributes, Class, Failure, Look, Purpose, Reading, Value};
+use crate::postgres::Lease;
+
+use super::Live;
+
+/// A text that a key or a table of attributes has to have.
+pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<&'a str, Failure> {
+    attributes
+        .get(name)
+        .and_then(Value::as_text)
+        .ok_or_else(|| Failure::new(Class::Input, format!("{name} is missing or no text")))
+}
+
+/// A connection for a look. When planning, a server that lets nobody in or lacks the database is one that earlier steps
+/// may still change (Entra authentication, an administrator, the database): then the answer is a reading. A server that
+/// cannot be reached, or a sign-in that gave no token, is a failure.
+pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Result<Result<Lease, Reading>, Failure> {
+    let server = text(look.key, "server")?;
+    if look.purpose == Purpose::Settle || look.via.is_some() {
+        return live.databases.lease(server, database, look.via).await.map(Ok);
+    }
+    match live.databases.lease_any(server, database).await {
+        Ok(lease) => Ok(Ok(lease)),
+        Err(rejection) if rejection.refused && rejection.failure.class == Class::NotSignedIn => {
+            let why = rejection.failure.detail.unwrap_or_default();
+            Ok(Err(Reading::not_yet(format!("server {server} lets none of its connections in yet: {why}"))))
+        }
+        Err(rejection) if rejection.refused && rejection.failure.class == Class::NotFound => {
+            Ok(Err(Reading::not_yet(format!("server {server} has no database {database:?} yet"))))
+        }
+        Err(rejection) => Err(rejection.failure),
+    }
+}
