@@ -73,9 +73,9 @@ impl Live {
                 self.running.remove(step);
                 name(step).with(Tone::Change, "Held").and(format!(": {reason}"))
             }
-            Event::Failed { step, error, conflict } => {
+            Event::Failed { step, error, refused } => {
                 let took = self.took(step, record.at);
-                let word = if *conflict { "Conflict" } else { "Failed" };
+                let word = if *refused { "Conflict" } else { "Failed" };
                 name(step).with(Tone::Bad, word).and(format!("{took}: {error}"))
             }
             Event::UndoStarted { step } => {

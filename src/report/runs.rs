@@ -112,8 +112,8 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::AlreadyThere { step, .. } => (Tone::Good, "already there", step, none()),
         Event::Done { step, .. } => (Tone::Good, "done", step, none()),
         Event::Held { step, reason, earliest } => (Tone::Change, "held", step, until(reason, *earliest)),
-        Event::Failed { step, error, conflict } => {
-            (Tone::Bad, if *conflict { "conflict" } else { "failed" }, step, error.clone())
+        Event::Failed { step, error, refused } => {
+            (Tone::Bad, if *refused { "conflict" } else { "failed" }, step, error.clone())
         }
         Event::UndoStarted { step } => (Tone::Plain, "undo started", step, none()),
         Event::Undone { step } => (Tone::Change, "undone", step, none()),

@@ -87,9 +87,9 @@ impl Tally {
             Event::Held { step, reason, earliest } => {
                 self.put(step, Fate::Held { reason: reason.clone(), earliest: *earliest });
             }
-            Event::Failed { step, error, conflict } => {
+            Event::Failed { step, error, refused } => {
                 self.failures.push((step.clone(), error.clone()));
-                self.put(step, Fate::Failed { error: error.clone(), conflict: *conflict });
+                self.put(step, Fate::Failed { error: error.clone(), conflict: *refused });
             }
             Event::UndoStarted { step } => self.put(step, Fate::Undoing),
             Event::Undone { step } => self.put(step, Fate::Undone),

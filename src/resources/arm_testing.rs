@@ -25,7 +25,31 @@ pub(crate) fn digester() -> Digester {
 /// A live world over the double.
 pub(crate) fn live(handler: impl FnMut(&Seen) -> Reply + Send + 'static) -> (Live, Arc<Double>) {
     let (arm, double) = arm(handler);
-    (Live { arm, web: Web::new(Vec::new()).unwrap(), digester: digester() }, double)
+    (assemble(arm, Databases::new(Arc::new(Target::default()), Arc::new(NoAccess))), double)
+}
+
+/// A live world with these databases, over an ARM that nobody calls.
+pub(crate) fn with_databases(databases: Databases) -> Live {
+    let (arm, _) = arm(|seen| panic!("unexpected call to ARM: {seen:?}"));
+    assemble(arm, databases)
+}
+
+fn assemble(arm: Arm, databases: Databases) -> Live {
+    Live { arm, databases, web: Web::new(Vec::new()).unwrap(), digester: digester() }
+}
+
+/// Nobody can sign in to a database.
+struct NoAccess;
+
+#[async_trait]
+impl Access for NoAccess {
+    async fn token(&self) -> Result<Secret, Failure> {
+        Err(Failure::new(Class::NotSignedIn, "no token in this test"))
+    }
+
+    async fn host(&self, _: &ServerTarget) -> Result<String, Failure> {
+        Err(Failure::new(Class::NotFound, "no host in this test"))
+    }
 }
 
 /// A whole reading for a purpose.

@@ -132,8 +132,7 @@ async fn complaints(live: &Live, asked: &Attributes) -> Result<Vec<String>, Fail
     match (table("privileges"), table("login"), table("http")) {
         (Some(table), None, None) => privileges(live, table).await,
         (None, Some(table), None) => login(live, table).await,
-        // The HTTP probe is wired here: `super::check_http::complaints(live, table)`.
-        (None, None, Some(_)) => Err(Failure::new(Class::Input, "this build has no HTTP checks")),
+        (None, None, Some(table)) => super::check_http::complaints(live, table).await,
         _ => Err(Failure::new(Class::Input, "a check has exactly one of privileges, login and http")),
     }
 }

@@ -5,12 +5,15 @@ use async_trait::async_trait;
 use super::{Kind, Watch, World, Written, register};
 use crate::azure::{Arm, ServerId, SiteId};
 use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
+use crate::postgres::Databases;
 use crate::probe::Web;
 
 /// What kinds read from and write to.
 pub struct Live {
     /// The Resource Manager.
     pub arm: Arm,
+    /// All databases of the plan file's servers.
+    pub databases: Databases,
     /// HTTP requests against apps.
     pub web: Web,
     /// Makes the digests by which secrets are compared.

@@ -4,16 +4,23 @@ mod app_identity;
 mod app_settings;
 #[cfg(test)]
 pub(crate) mod arm_testing;
+mod check;
 mod check_http;
+mod database_grants;
+mod database_role;
 mod live;
+mod reach;
 mod server_admin;
 mod server_auth;
 mod slot_settings;
+#[cfg(test)]
+mod testing;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use check_http::complaints;
+pub use database_grants::{grant_statements, render_grants};
+pub use database_role::render_role;
 pub use live::Live;
 
 use crate::model::{Failure, Look, Reading, Schema, Step};
@@ -71,8 +78,11 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &server_auth::ServerAuth,
         &server_admin::ServerAdmin,
         &app_identity::AppIdentity,
+        &database_role::DatabaseRole,
+        &database_grants::DatabaseGrants,
         &app_settings::AppSettings,
         &slot_settings::SlotSettings,
+        &check::Check,
     ]
 }
 

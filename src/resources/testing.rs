@@ -38,7 +38,7 @@ pub(super) fn list(texts: &[&str]) -> Value {
 impl<'a> Bench<'a> {
     pub(super) fn new(kind: &'a dyn Kind, databases: Databases, name: (&str, &str)) -> Self {
         let key = attributes([("server", Value::text(SERVER)), (name.0, Value::text(name.1))]);
-        Self { kind, live: Live { databases }, key }
+        Self { kind, live: super::arm_testing::with_databases(databases), key }
     }
 
     pub(super) async fn look(

@@ -40,7 +40,7 @@ fn journal() -> Vec<Record> {
         Event::Started { step: id("a") },
         Event::Done { step: id("a"), outputs: Attributes::new() },
         Event::Started { step: id("b") },
-        Event::Failed { step: id("b"), error: "HTTP 409\u{1b}".into(), conflict: false },
+        Event::Failed { step: id("b"), error: "HTTP 409\u{1b}".into(), refused: false },
         Event::UndoStarted { step: id("a") },
         Event::Undone { step: id("a") },
         Event::Closed { outcome: Outcome::RolledBack },

@@ -1,0 +1,9 @@
+# `make test` sets up what the tests need on a Debian machine and runs them all.
+
+.PHONY: setup test
+
+setup:
+	@./.ci/setup
+
+test: setup
+	cargo test --locked
