@@ -2,13 +2,17 @@
 
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use serde_json::Value as Json;
 
 use super::{Live, Watch, World, Written};
+use crate::azure::Arm;
 use crate::azure::double::{Double, Reply, Seen, arm};
 use crate::model::{
-    Address, Attributes, Digester, Failure, Look, Observed, Purpose, Reading, State, Step, Undo, Value,
+    Address, Attributes, Class, Digester, Failure, Look, Observed, Purpose, Reading, Secret, ServerTarget, State, Step,
+    Target, Undo, Value,
 };
+use crate::postgres::{Access, Databases};
 use crate::probe::Web;
 
 /// Attributes from JSON, as plans and journals write them.
