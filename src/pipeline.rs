@@ -1,18 +1,19 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod saved;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
-use crate::diff::{ChangeSet, diff, lint, steps};
+use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
 use crate::engine::{Chronicle, Listener, Ran, Stop, misfit, observe, run, undo};
 use crate::journal::{Event, Operation, Outcome, Record, VERSION, fold};
-use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step, Target, Value};
+use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
 
 /// What a plan file comes to on the live system.
 #[derive(Clone, Debug)]
@@ -71,36 +72,13 @@ pub struct Applied {
 pub trait Approve: Send + Sync {
     /// `phase` counts from 0; later phases show what could not be read before.
     async fn approve(&self, planned: &Planned, phase: usize) -> Result<bool, Failure>;
-}
 
-/// A plan that was saved: its steps with both ends, and nothing left to decide. Holds no secret.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct SavedPlan {
-    /// Format of this file.
-    pub format: u32,
-    /// The tool's version.
-    pub version: String,
-    /// The plan's name.
-    pub plan: String,
-    /// SHA-256 (hex) of the plan file and variables.
-    pub digest: String,
-    /// When it was made.
-    pub made: Timestamp,
-    /// How the live system is reached.
-    pub target: Target,
-    /// The steps in order.
-    pub steps: Vec<Step>,
-    /// The outputs known when it was made.
-    pub given: BTreeMap<Address, Attributes>,
-    /// Whether it ends where the system could not be read.
-    pub frontier: bool,
+    /// Hears of a change set that has nothing to carry out.
+    fn nothing(&self, planned: &Planned) -> Result<(), Failure>;
 }
 
 /// How often `apply` looks again at what was not readable before.
 const PHASES_MAX: usize = 8;
-
-/// The format that [`SavedPlan::format`] carries.
-pub const SAVED_PLAN_FORMAT: u32 = 1;
 
 /// Looks at the live system and computes what would be done. Changes nothing.
 ///
@@ -113,8 +91,26 @@ pub async fn plan(world: &dyn World, desired: &[Desired], parallelism: usize) ->
     refuse_unreadable(&changes)?;
     lint(desired, &changes, &schemas)?;
     let steps = steps(&changes, &schemas);
-    let frontier = changes.changes.iter().any(|change| change.action == crate::diff::Action::Unknown);
+    let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown);
     Ok(Planned { changes, steps, frontier })
+}
+
+/// Whether one resource is as it should be, or one check passes.
+#[derive(Clone, Debug)]
+pub struct Verified {
+    /// What was seen, as the change that it would take.
+    pub change: Change,
+    /// Whether it holds.
+    pub holds: bool,
+}
+
+/// Looks at everything and says of each whether it holds. Changes nothing, and does not stop at what cannot be read.
+pub async fn verify(world: &dyn World, desired: &[Desired], parallelism: usize) -> Vec<Verified> {
+    let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
+    let readings = observe(world, desired, parallelism).await;
+    let holds = |change: &Change| change.failure.is_none() && (change.action == Action::None || change.passes());
+    let changes = diff(desired, &readings, &schemas).changes.into_iter();
+    changes.map(|change| Verified { holds: holds(&change), change }).collect()
 }
 
 /// Makes the plan file true: looks, shows, asks, runs; again when earlier steps made more of the system readable.
@@ -142,6 +138,9 @@ pub async fn apply(
             planned => planned?,
         };
         if planned.steps.is_empty() {
+            if phase == 0 {
+                approve.nothing(&planned)?;
+            }
             break;
         }
         if !approve.approve(&planned, phase).await? {
@@ -269,43 +268,4 @@ fn refuse_unreadable(changes: &ChangeSet) -> Result<(), Failure> {
             })
         }
     }
-}
-
-impl SavedPlan {
-    /// What is saved of a planned change set.
-    ///
-    /// # Errors
-    /// When a step holds a secret and `keyed` is false: its digest could not be compared by a later process.
-    pub fn new(file: &PlanFile, planned: &Planned, keyed: bool) -> Result<Self, Failure> {
-        let secret =
-            planned.steps.iter().find(|step| [&step.before, &step.after].into_iter().flatten().any(holds_secret));
-        if let (Some(step), false) = (secret, keyed) {
-            return Err(Failure::new(Class::Input, "the plan cannot be saved yet")
-                .detail(format!("{} changes a secret, and the store has no key to compare secrets by", step.id))
-                .remedy("make the key with `pgentra init --key`, or apply without a saved plan"));
-        }
-        Ok(Self {
-            format: SAVED_PLAN_FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            plan: file.name.clone(),
-            digest: file.digest.clone(),
-            made: Timestamp::now(),
-            target: file.target.clone(),
-            steps: planned.steps.clone(),
-            given: given(&planned.changes),
-            frontier: planned.frontier,
-        })
-    }
-}
-
-fn holds_secret(end: &Attributes) -> bool {
-    fn is_secret(value: &Value) -> bool {
-        match value {
-            Value::Secret(_) => true,
-            Value::Map(map) => map.values().any(is_secret),
-            Value::List(list) => list.iter().any(is_secret),
-            _ => false,
-        }
-    }
-    end.values().any(is_secret)
 }

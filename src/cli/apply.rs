@@ -1,18 +1,30 @@
 //! `apply`: shows, asks, tells what goes on and what came of it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::args::{LiveArgs, duration};
+use async_trait::async_trait;
+
+use super::args::{Global, LiveArgs, PlanFileArg, duration};
 use super::exit::Exit;
+use super::load::{load, narrowed};
+use super::locate;
 use super::output::Output;
+use super::progress::Progress;
 use super::prompt::{self, Prompt};
+use super::{live, place};
 use crate::diff::ChangeSet;
+use crate::engine::Stop;
 use crate::journal::Outcome;
-use crate::model::Failure;
+use crate::model::{Class, Failure};
+use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::report::{Page, PlanView, Run, outcome, plan, terminal};
+use crate::resources::schemas;
+use crate::store::{Directory, Store as _};
 
 /// Make the plan file true: look, show, ask, do
 #[derive(Args, Clone, Debug)]
@@ -45,6 +57,119 @@ pub enum OnFailure {
     Rollback,
     /// It is left as it is, to be resumed or rolled back.
     Stop,
+}
+
+/// Runs `apply` on a plan file or on a saved plan.
+pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    if let Some(saved) = args.file.as_deref().map_or(Ok(None), saved)? {
+        return apply_saved(args, global, output, &saved).await;
+    }
+    let file = PlanFileArg { file: args.file.clone() };
+    let (source, mut file) = match load(&file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
+    file.desired = narrowed(file.desired, &args.live.only)?;
+    let store = place::store(&source, &file)?;
+    let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
+    let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
+    let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
+    let context =
+        Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let terminal = Terminal { args, output, asked: Mutex::new(None) };
+    let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
+    terminal.conclude(applied)
+}
+
+async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {
+    if !args.live.only.is_empty() {
+        return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed"));
+    }
+    let store = Directory::new(&saved.store);
+    let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
+    let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
+    let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
+    let context =
+        Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
+    let applied = pipeline::apply_saved(&context, saved, held.as_mut()).await?;
+    Terminal { args, output, asked: Mutex::new(Some(true)) }.conclude(applied)
+}
+
+/// The saved plan at a path, if there is one: a plan file is TOML, a saved plan JSON.
+///
+/// # Errors
+/// `Input`: it cannot be read, or is of another version.
+pub fn saved(path: &Path) -> Result<Option<SavedPlan>, Failure> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = locate::read(path)?;
+    if text.trim_start().starts_with('{') { SavedPlan::parse(&text).map(Some) } else { Ok(None) }
+}
+
+fn options(args: &ApplyArgs) -> ApplyOptions {
+    let note = place::lock_note("apply");
+    ApplyOptions {
+        parallelism: args.live.parallelism,
+        undo_on_failure: args.on_failure == OnFailure::Rollback,
+        who: format!("{}@{}", note.who, note.host),
+    }
+}
+
+/// The first SIGINT or SIGTERM asks the run to stop after the steps in hand; more of them change nothing.
+fn stop_on_signal() -> Arc<Stop> {
+    let stop = Arc::new(Stop::new(false));
+    let flag = Arc::clone(&stop);
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut interrupt), Ok(mut terminate)) =
+            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        else {
+            return;
+        };
+        loop {
+            tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+            flag.store(true, Ordering::SeqCst);
+        }
+    });
+    stop
+}
+
+/// Shows each change set on the terminal and asks for it there.
+struct Terminal<'a> {
+    args: &'a ApplyArgs,
+    output: &'a Output,
+    /// The last answer; `None` when there was nothing to ask about.
+    asked: Mutex<Option<bool>>,
+}
+
+#[async_trait]
+impl Approve for Terminal<'_> {
+    async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
+        let answer = approve(self.args, &planned.changes, self.output)?;
+        *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
+        Ok(answer)
+    }
+
+    fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
+        self.output.page(&plan(&planned.changes, PlanView { full: self.args.live.full }))
+    }
+}
+
+impl Terminal<'_> {
+    fn conclude(&self, applied: Applied) -> Result<Exit, Failure> {
+        let (Some(run), Some(ended)) = (&applied.run, applied.outcome) else {
+            let declined = *self.asked.lock().unwrap_or_else(PoisonError::into_inner) == Some(false);
+            return Ok(if declined { Exit::Error } else { Exit::Done });
+        };
+        let failures: Vec<(String, Failure)> = applied.failed.into_iter().chain(applied.stuck).collect();
+        let conflict = failures.iter().any(|(_, failure)| failure.class == Class::Conflict);
+        let run = Run { id: run, records: &applied.records };
+        let exit = conclude(run, ended, &failures, self.args.detailed_exitcode, self.output)?;
+        Ok(if conflict { Exit::Stuck } else { exit })
+    }
 }
 
 const REMEDY: &str =

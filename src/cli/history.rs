@@ -2,11 +2,16 @@
 
 use clap::Args;
 
-use super::args::PlanFileArg;
+use super::args::{Global, PlanFileArg};
 use super::exit::Exit;
+use super::load::load;
 use super::output::Output;
+use super::place;
+use crate::journal::Record;
 use crate::model::Failure;
-use crate::report::{Run, history};
+use crate::report::{self, Run};
+use crate::resources::schemas;
+use crate::store::Store as _;
 
 /// List the runs of this plan file, newest first
 #[derive(Args, Clone, Debug, Default)]
@@ -16,9 +21,19 @@ pub struct HistoryArgs {
     pub file: PlanFileArg,
 }
 
-/// Runs `history` on journals that were read, oldest first.
-pub fn conclude(runs: &[Run<'_>], output: &Output) -> Result<Exit, Failure> {
-    let newest_first: Vec<Run<'_>> = runs.iter().rev().copied().collect();
-    output.page(&history(&newest_first))?;
+/// Runs `history`.
+pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    let store = place::store(&source, &file)?;
+    let mut journals: Vec<(String, Vec<Record>)> = Vec::new();
+    for run in store.runs().await? {
+        let records = store.journal(&run).await?;
+        journals.push((run, records));
+    }
+    let newest_first: Vec<Run<'_>> = journals.iter().rev().map(|(id, records)| Run { id, records }).collect();
+    output.page(&report::history(&newest_first))?;
     Ok(Exit::Done)
 }

@@ -1,5 +1,6 @@
 //! The way of every command to its plan file: find it, gather the variables, check it, show what is wrong with it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::args::{Global, PlanFileArg};
@@ -8,7 +9,7 @@ use super::findings;
 use super::locate::{self, Source};
 use super::output::Output;
 use super::variables;
-use crate::model::{Failure, Finding, Schema};
+use crate::model::{Address, Class, Desired, Failure, Finding, Graph, Schema};
 use crate::plan::{self, PlanFile};
 
 /// A plan file that was read, with what is wrong with it.
@@ -45,4 +46,25 @@ impl Loaded {
             _ => Err(Exit::Findings),
         }
     }
+}
+
+/// The resources at these addresses and all that they lean on; everything when none is named.
+///
+/// # Errors
+/// `Input`: an address that the plan file does not have.
+pub fn narrowed(desired: Vec<Desired>, only: &[Address]) -> Result<Vec<Desired>, Failure> {
+    if only.is_empty() {
+        return Ok(desired);
+    }
+    let graph = Graph::new(&desired.iter().map(|want| (want.address.clone(), want.after.clone())).collect());
+    let mut kept: BTreeSet<Address> = BTreeSet::new();
+    for address in only {
+        if !desired.iter().any(|want| want.address == *address) {
+            return Err(Failure::new(Class::Input, format!("the plan file has no {address}"))
+                .remedy("`pgentra graph` lists the addresses"));
+        }
+        kept.insert(address.clone());
+        kept.extend(graph.leans_on_all(address));
+    }
+    Ok(desired.into_iter().filter(|want| kept.contains(&want.address)).collect())
 }

@@ -9,16 +9,19 @@ pub mod fmt;
 pub mod graph;
 pub mod history;
 pub mod init;
+pub mod live;
 pub mod load;
 pub mod locate;
 pub mod logging;
 pub mod man;
 pub mod output;
+pub mod place;
 pub mod plan;
 pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+#[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schema;
 pub mod show;
@@ -35,7 +38,8 @@ use args::Global;
 use exit::Exit;
 use output::Output;
 
-use crate::model::Failure;
+use crate::model::{Class, Failure};
+use crate::resources::schemas;
 
 /// Moves Azure apps from PostgreSQL passwords to managed identity, as code, with proof
 #[derive(Clone, Debug, Parser)]
@@ -51,14 +55,24 @@ pub struct Cli {
 
 /// The commands.
 #[derive(Clone, Debug, Subcommand)]
+#[allow(missing_docs, reason = "the argument structs carry the documentation that --help shows")]
 pub enum Command {
-    #[allow(missing_docs, reason = "the argument structs carry the documentation that --help shows")]
     Init(init::InitArgs),
-    #[allow(missing_docs, reason = "see above")]
+    Validate(validate::ValidateArgs),
     Fmt(fmt::FmtArgs),
-    #[allow(missing_docs, reason = "see above")]
+    Plan(plan::PlanArgs),
+    Apply(apply::ApplyArgs),
+    Verify(verify::VerifyArgs),
+    History(history::HistoryArgs),
+    Show(show::ShowArgs),
+    Graph(graph::GraphArgs),
+    Render(render::RenderArgs),
+    Schema(schema::SchemaArgs),
+    Token(token::TokenArgs),
+    Psql(psql::PsqlArgs),
+    #[cfg(feature = "sandbox")]
+    Sandbox(sandbox::SandboxArgs),
     Completions(completions::CompletionsArgs),
-    #[allow(missing_docs, reason = "see above")]
     Man(man::ManArgs),
 }
 
@@ -75,16 +89,33 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
     };
     let output = Output::new(&cli.global);
     logging::start(cli.global.log, output.stderr_color() != anstream::ColorChoice::Never);
-    dispatch(&cli, &output).unwrap_or_else(|failure| {
+    let ended = tokio::runtime::Runtime::new()
+        .map_err(|error| Failure::new(Class::Other, "cannot start").detail(error.to_string()))
+        .and_then(|runtime| runtime.block_on(dispatch(&cli, &output)));
+    ended.unwrap_or_else(|failure| {
         output.failure(&failure);
         Exit::from(failure.class)
     })
 }
 
-fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+    let global = &cli.global;
     match &cli.command {
         Command::Init(args) => init::run(args, output),
+        Command::Validate(args) => validate::run(args, global, &schemas(), output),
         Command::Fmt(args) => fmt::run(args, output),
+        Command::Plan(args) => plan::run(args, global, output).await,
+        Command::Apply(args) => apply::run(args, global, output).await,
+        Command::Verify(args) => verify::run(args, global, output).await,
+        Command::History(args) => history::run(args, global, output).await,
+        Command::Show(args) => show::run(args, global, output).await,
+        Command::Graph(args) => graph::run(args, global, &schemas(), output),
+        Command::Render(args) => render::run(args, global, output).await,
+        Command::Schema(_) => schema::run(&schemas(), output),
+        Command::Token(args) => token::run(args, global, output).await,
+        Command::Psql(args) => psql::run(args, global, output).await,
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(args) => sandbox::run(args, output).await,
         Command::Completions(args) => completions::run(args, Cli::command(), output),
         Command::Man(args) => man::run(args, Cli::command(), output),
     }

@@ -1,8 +1,8 @@
 //! Where results go: standard output as text or JSON, a JSON file besides, errors and progress on standard error.
 
-use std::cell::Cell;
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 
@@ -17,7 +17,7 @@ pub struct Output {
     json_into: Option<PathBuf>,
     stdout: ColorChoice,
     stderr: ColorChoice,
-    told: Cell<bool>,
+    told: AtomicBool,
 }
 
 impl Output {
@@ -29,7 +29,7 @@ impl Output {
             json_into: global.json_into.clone(),
             stdout: choice(io::stdout().is_terminal()),
             stderr: choice(io::stderr().is_terminal()),
-            told: Cell::new(false),
+            told: AtomicBool::new(false),
         }
     }
 
@@ -73,7 +73,7 @@ impl Output {
 
     /// Text on standard output, with its styles taken out where they are not wanted.
     pub fn data(&self, text: &str) -> Result<(), Failure> {
-        self.told.set(true);
+        self.told.store(true, Ordering::Relaxed);
         let mut stdout = AutoStream::new(io::stdout().lock(), self.stdout);
         finished(stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
     }
@@ -94,7 +94,7 @@ impl Output {
     pub fn failure(&self, error: &Failure) {
         let page = failure(error);
         self.aside(&terminal(&page));
-        if !self.told.get() {
+        if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.
             let _ = if self.is_json() { self.page(&page) } else { self.json_file(&page) };
         }

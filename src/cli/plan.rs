@@ -4,12 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::args::{LiveArgs, PlanFileArg};
+use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
+use super::load::{load, narrowed};
 use super::output::Output;
+use super::{live, place};
 use crate::diff::{ChangeSet, Summary};
-use crate::model::Failure;
-use crate::report::{PlanView, plan};
+use crate::model::{Class, Failure};
+use crate::pipeline::{self, SavedPlan};
+use crate::report::{Line, PlanView, Text, plan};
+use crate::resources::schemas;
+use crate::store::Store as _;
 
 /// Show what would be done; changes nothing
 #[derive(Args, Clone, Debug)]
@@ -29,6 +34,37 @@ pub struct PlanArgs {
     /// Save the plan's steps into a file that `apply` takes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// Runs `plan`.
+pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    file.desired = narrowed(file.desired, &args.live.only)?;
+    let store = place::store(&source, &file)?;
+    let key = store.digest_key().await?;
+    let world = live::world(&file.target, global, key).await?;
+    let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
+    if let Some(path) = &args.out {
+        let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;
+        write_private(path, &saved.text()?)?;
+        let note = format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display());
+        output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
+    }
+    conclude(args, &planned.changes, output)
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(path: &std::path::Path, text: &str) -> Result<(), Failure> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
+    })
 }
 
 /// Shows a change set and says how `plan` ends.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anstream::ColorChoice;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use crate::engine::Listener;
 use crate::journal::Record;
 use crate::report::{Line, Live, Text};
 
@@ -32,8 +33,10 @@ impl Progress {
         Self { live: Mutex::default(), spinners, color: color != ColorChoice::Never }
     }
 
-    /// Takes an event that is durable in the journal.
-    pub fn event(&self, record: &Record) {
+}
+
+impl Listener for Progress {
+    fn event(&self, record: &Record) {
         let mut live = lock(&self.live);
         if let Some(line) = live.hear(record) {
             self.print(line);
@@ -43,8 +46,7 @@ impl Progress {
         }
     }
 
-    /// Takes a remark on what a running step waits for.
-    pub fn note(&self, step: &str, text: &str) {
+    fn note(&self, step: &str, text: &str) {
         let line = Line::plain(step).and(": ").and(text);
         match &self.spinners {
             Some(spinners) => spinners.note(step, &line.text()),
@@ -52,6 +54,9 @@ impl Progress {
         }
     }
 
+}
+
+impl Progress {
     fn print(&self, line: Line) {
         let text: Text = [line].into_iter().collect();
         let text = if self.color { text.ansi() } else { text.plain() };

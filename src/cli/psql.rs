@@ -1,15 +1,23 @@
-//! `psql`: the arguments of the command that runs PostgreSQL's client with a token as its password.
+//! `psql`: runs PostgreSQL's own client on a server of the plan file, with a token as its password.
 
 use std::ffi::OsString;
+use std::process::Command;
 
 use clap::Args;
 
-use super::args::PlanFileArg;
+use super::args::{Global, PlanFileArg};
+use super::exit::Exit;
+use super::live;
+use super::load::load;
+use super::output::Output;
+use crate::model::{Auth, Class, ConnectionTarget, Failure, ServerTarget, Target, Tls};
+use crate::postgres::Access as _;
+use crate::resources::{fetch, schemas};
 
 /// Run psql on a server of the plan file, signed in with a token
 #[derive(Args, Clone, Debug)]
 pub struct PsqlArgs {
-    /// The plan file.
+    /// The plan file [default: the `*.toml` here that has a `version`]
     #[arg(long = "plan", value_name = "PLAN_FILE")]
     pub file: Option<std::path::PathBuf>,
     /// The server, by its Azure name; may be left out when the plan file has one
@@ -18,17 +26,84 @@ pub struct PsqlArgs {
     /// The database
     #[arg(long, short, default_value = "postgres")]
     pub database: String,
-    /// The role to sign in as; by default that of the server's first connection
+    /// The role to sign in as, with a token; by default the server's first connection
     #[arg(long, short = 'U')]
     pub user: Option<String>,
-    /// What psql gets, after `--`
+    /// What psql gets, after `--`: for example `-- -c "SELECT 1"`
     #[arg(last = true)]
     pub psql: Vec<OsString>,
 }
 
-impl PsqlArgs {
-    /// The plan file as other commands have it.
-    pub fn plan_file(&self) -> PlanFileArg {
-        PlanFileArg { file: self.file.clone() }
+/// Runs `psql` and ends as it does: well, or not.
+pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let file = PlanFileArg { file: args.file.clone() };
+    let (_, file) = match load(&file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    let server = server(&file.target, args.server.as_deref())?;
+    let connection = connection(server, args.user.as_deref())?;
+    let access = live::access(&file.target, global).await?;
+    let password = match &connection.auth {
+        Auth::Token => access.token().await?,
+        Auth::Password(source) => fetch(source)?,
+    };
+    let host = match &server.host {
+        Some(host) => host.clone(),
+        None => access.host(server).await?,
+    };
+    let mut psql = Command::new("psql");
+    psql.args(&args.psql)
+        .env("PGHOST", host)
+        .env("PGPORT", server.port.to_string())
+        .env("PGDATABASE", &args.database)
+        .env("PGUSER", &connection.user)
+        .env("PGPASSWORD", password.expose())
+        .env("PGSSLMODE", tls(server.tls));
+    let ended = psql.status().map_err(|error| {
+        Failure::new(Class::Input, "cannot run psql")
+            .detail(error.to_string())
+            .remedy("install PostgreSQL's client: on Debian the package postgresql-client")
+    })?;
+    Ok(if ended.success() { Exit::Done } else { Exit::Error })
+}
+
+fn server<'a>(target: &'a Target, named: Option<&str>) -> Result<&'a ServerTarget, Failure> {
+    let known = || target.servers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    match named {
+        Some(name) => target.servers.get(name).ok_or_else(|| {
+            Failure::new(Class::Input, format!("the plan file has no server {name:?}"))
+                .remedy(format!("servers it knows: {}", known()))
+        }),
+        None => match target.servers.values().collect::<Vec<_>>().as_slice() {
+            [only] => Ok(*only),
+            several => Err(Failure::new(Class::Input, format!("the plan file has {} servers", several.len()))
+                .remedy(format!("choose one with --server: {}", known()))),
+        },
+    }
+}
+
+/// The connection of the plan file, or the given role with a token.
+fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTarget, Failure> {
+    match (user, server.connections.first()) {
+        (Some(user), _) => match server.connections.iter().find(|connection| connection.user == user) {
+            Some(connection) => Ok(connection.clone()),
+            None => Ok(ConnectionTarget { name: user.to_owned(), user: user.to_owned(), auth: Auth::Token }),
+        },
+        (None, Some(first)) => Ok(first.clone()),
+        (None, None) => {
+            Err(Failure::new(Class::Input, format!("server {} has no connection in the plan file", server.name))
+                .remedy("name a role with --user"))
+        }
+    }
+}
+
+/// libpq's word.
+fn tls(tls: Tls) -> &'static str {
+    match tls {
+        Tls::VerifyFull => "verify-full",
+        Tls::VerifyCa => "verify-ca",
+        Tls::Require => "require",
+        Tls::Disable => "disable",
     }
 }

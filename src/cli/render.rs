@@ -1,8 +1,18 @@
-//! `render`: the arguments of the command that writes what would be run for a DBA to read.
+//! `render`: writes what would be run in another form: the SQL statements, for a DBA to review.
 
 use clap::{Args, Subcommand};
 
-use super::args::{LiveArgs, PlanFileArg};
+use super::args::{Global, LiveArgs, PlanFileArg};
+use super::exit::Exit;
+use super::load::{load, narrowed};
+use super::output::Output;
+use super::{live, place};
+use crate::diff::swapped;
+use crate::model::{Failure, Step};
+use crate::pipeline;
+use crate::report::{Block, Page, StepSql, sql};
+use crate::resources::{Live, schemas};
+use crate::store::Store as _;
 
 /// Write what would be done in another form
 #[derive(Args, Clone, Debug)]
@@ -15,7 +25,7 @@ pub struct RenderArgs {
 /// The form.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Form {
-    /// The SQL statements, for a DBA to review
+    /// The SQL statements in their order, each step with its inverse; changes nothing
     Sql(SqlArgs),
 }
 
@@ -28,4 +38,40 @@ pub struct SqlArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+}
+
+/// Runs `render`.
+pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let Form::Sql(args) = &args.form;
+    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    file.desired = narrowed(file.desired, &args.live.only)?;
+    let key = place::store(&source, &file)?.digest_key().await?;
+    let world = live::world(&file.target, global, key).await?;
+    let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
+    let mut steps = Vec::new();
+    for step in &planned.steps {
+        steps.extend(step_sql(&world, step).await?);
+    }
+    let (text, data) = sql(&file.name, &steps, &planned.changes);
+    let page = Page { blocks: Vec::<Block>::new(), data };
+    if output.is_json() {
+        output.page(&page)?;
+    } else {
+        output.data(&text)?;
+        output.json_file(&page)?;
+    }
+    Ok(Exit::Done)
+}
+
+/// The statements of a step and of its undo; none when it speaks no SQL.
+async fn step_sql(world: &Live, step: &Step) -> Result<Option<StepSql>, Failure> {
+    let statements = world.statements(step).await?;
+    if statements.is_empty() {
+        return Ok(None);
+    }
+    let inverse = world.statements(&swapped(step)).await?;
+    Ok(Some(StepSql { step: step.clone(), statements, inverse }))
 }

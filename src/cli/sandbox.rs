@@ -1,15 +1,25 @@
-//! `sandbox`: the arguments of the commands that run a local Azure and PostgreSQL.
+//! `sandbox`: runs a local Azure and PostgreSQL, in the foreground or behind the terminal.
 
-use std::path::PathBuf;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use clap::{Args, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
 
-/// Run a local Azure emulator and a PostgreSQL that takes tokens
+use super::exit::Exit;
+use super::output::Output;
+use crate::model::{Class, Failure};
+use crate::report::{Line, Text, json_line};
+use crate::sandbox::{self, Down, Info, Options};
+
+/// Run a local Azure emulator, a PostgreSQL that takes tokens, and a demo app
 #[derive(Args, Clone, Debug)]
 pub struct SandboxArgs {
     /// Where the sandbox keeps its files
-    #[arg(long, value_name = "DIRECTORY", default_value = ".pgentra-sandbox", global = true)]
-    pub directory: PathBuf,
+    #[arg(long, value_name = "DIRECTORY", default_value = ".pgentra-sandbox", global = true, env = "PGENTRA_SANDBOX_DIR")]
+    pub dir: PathBuf,
     /// What to do.
     #[command(subcommand)]
     pub action: SandboxAction,
@@ -18,14 +28,120 @@ pub struct SandboxArgs {
 /// What to do with the sandbox.
 #[derive(Clone, Debug, Subcommand)]
 pub enum SandboxAction {
-    /// Start it
-    Up,
-    /// Stop it
+    /// Start it, and stay until interrupted
+    Up {
+        /// Go on in the background once it is ready
+        #[arg(long)]
+        detach: bool,
+    },
+    /// Stop it; its data stay
     Down,
-    /// Put it back to its beginning
+    /// Stop it and forget its data; the next `up` begins anew
     Reset,
-    /// Write the environment variables that point pgentra at it, for `eval`
+    /// Write the environment variables that point pgentra, az, curl and psql at it, for `eval "$(pgentra sandbox env)"`
     Env,
-    /// Show its log
-    Log,
+    /// Show every request that it served
+    Log {
+        /// Show what PostgreSQL and the demo app said instead
+        #[arg(long)]
+        processes: bool,
+    },
+    /// The demo app itself; the sandbox runs it
+    #[command(hide = true)]
+    RunApp,
+}
+
+/// Runs `sandbox`.
+pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
+    let dir = args.dir.as_path();
+    match args.action {
+        SandboxAction::Up { detach: false } => up(dir, output).await?,
+        SandboxAction::Up { detach: true } => detach(dir, output)?,
+        SandboxAction::Down => {
+            let said = match sandbox::down(dir).await? {
+                Down::Stopped => "The sandbox is down.",
+                Down::Swept => "The sandbox was not running; what it had left behind is down.",
+                Down::Nothing => "The sandbox was not running.",
+            };
+            say(output, said);
+        }
+        SandboxAction::Reset => {
+            sandbox::reset(dir).await?;
+            say(output, "The sandbox is down and its data are gone.");
+        }
+        SandboxAction::Env => output.data(&sandbox::env(dir)?)?,
+        SandboxAction::Log { processes: true } => {
+            for (name, text) in sandbox::log(dir)? {
+                let lines = text.lines().map(|line| Line::plain(format!("{name}: {line}")));
+                output.text(&lines.collect::<Text>())?;
+            }
+        }
+        SandboxAction::Log { processes: false } => {
+            for request in sandbox::requests(dir).await? {
+                output.data(&json_line(&request))?;
+            }
+        }
+        SandboxAction::RunApp => sandbox::run_app().await?,
+    }
+    Ok(Exit::Done)
+}
+
+fn say(output: &Output, text: &str) {
+    output.aside(&[Line::plain(text)].into_iter().collect::<Text>());
+}
+
+async fn up(dir: &Path, output: &Output) -> Result<(), Failure> {
+    let failed = |error: std::io::Error| Failure::new(Class::Other, "cannot wait for signals").detail(error.to_string());
+    let (mut interrupt, mut terminate) =
+        (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
+    let shutdown = async move {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    };
+    // A reader of standard output that went away is no reason to end.
+    let ready = |info: &Info| drop(output.text(&greeting(dir, info)));
+    sandbox::up(Options::new(dir), ready, shutdown).await
+}
+
+fn greeting(dir: &Path, info: &Info) -> Text {
+    let option = if dir == Path::new(".pgentra-sandbox") { String::new() } else { format!(" --dir {}", dir.display()) };
+    [
+        format!("The sandbox is up. Azure: {}", info.resource_manager),
+        format!("  PostgreSQL: {}:5432, app: {}", info.postgres_host, info.app_url),
+        "Point a shell at it, then try the migration:".to_owned(),
+        format!("  eval \"$(pgentra sandbox env{option})\""),
+        "  pgentra plan plans/rmhazuregeoapi.toml".to_owned(),
+    ]
+    .iter()
+    .map(Line::plain)
+    .collect()
+}
+
+/// Starts `sandbox up` as a process of its own and waits until it says that it is ready, or ends.
+fn detach(dir: &Path, output: &Output) -> Result<(), Failure> {
+    let failed = |what: &'static str| {
+        move |error: std::io::Error| Failure::new(Class::Other, format!("cannot {what}")).detail(error.to_string())
+    };
+    std::fs::create_dir_all(dir).map_err(failed("make the sandbox's directory"))?;
+    let log = dir.join("up.log");
+    let errors = std::fs::File::create(&log).map_err(failed("write the sandbox's log"))?;
+    let mut child = Command::new(std::env::current_exe().map_err(failed("find the program itself"))?)
+        .args(["sandbox", "up", "--dir"])
+        .arg(dir)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(errors)
+        .process_group(0)
+        .spawn()
+        .map_err(failed("start the sandbox"))?;
+    let mut lines = Vec::new();
+    if let Some(out) = child.stdout.take() {
+        // The greeting has five lines; afterwards nobody reads, and the sandbox does not mind.
+        lines.extend(BufReader::new(out).lines().take(5).map_while(Result::ok));
+    }
+    if lines.is_empty() {
+        let _ = child.wait();
+        let said = std::fs::read_to_string(&log).unwrap_or_default();
+        return Err(Failure::new(Class::Other, "the sandbox did not start").detail(said.trim().to_owned()));
+    }
+    output.text(&lines.iter().map(Line::plain).collect::<Text>())
 }

@@ -1,27 +1,75 @@
-//! `show`: one run, event by event.
+//! `show`: one run, event by event, or a saved plan.
+
+use std::path::Path;
 
 use clap::Args;
 
-use super::args::PlanFileArg;
+use super::args::{Global, PlanFileArg};
 use super::exit::Exit;
+use super::load::load;
 use super::output::Output;
-use crate::journal::Record;
-use crate::model::Failure;
-use crate::report::{Run, run as run_page};
+use super::{apply, place};
+use crate::model::{Class, Failure};
+use crate::report::{self, PlanView, Run};
+use crate::resources::schemas;
+use crate::store::Store as _;
 
-/// Show one run, event by event
+/// Show one run, event by event, or a saved plan
 #[derive(Args, Clone, Debug)]
 pub struct ShowArgs {
-    /// The run's id, as `history` shows it
+    /// The run's id as `history` shows it, the beginning of one, or `last`; or a plan saved by `plan --out`
     #[arg(value_name = "RUN")]
     pub run: String,
     /// The plan file, which says where the store is.
     #[command(flatten)]
     pub file: PlanFileArg,
+    /// Of a saved plan, show unchanged attributes and every object of a grant
+    #[arg(long)]
+    pub full: bool,
 }
 
-/// Runs `show` on a journal that was read.
-pub fn conclude(args: &ShowArgs, records: &[Record], output: &Output) -> Result<Exit, Failure> {
-    output.page(&run_page(Run { id: &args.run, records }))?;
+/// Runs `show`.
+pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    if let Some(saved) = apply::saved(Path::new(&args.run))? {
+        output.page(&report::plan(&saved.changes(&schemas()), PlanView { full: args.full }))?;
+        return Ok(Exit::Done);
+    }
+    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    let store = place::store(&source, &file)?;
+    let id = chosen(&store.runs().await?, &args.run)?;
+    let records = store.journal(&id).await?;
+    output.page(&report::run(Run { id: &id, records: &records }))?;
     Ok(Exit::Done)
+}
+
+/// The run that a person means.
+fn chosen(runs: &[String], meant: &str) -> Result<String, Failure> {
+    if meant == "last" {
+        return runs.last().cloned().ok_or_else(|| Failure::new(Class::NotFound, "there are no runs yet"));
+    }
+    let fits: Vec<&String> = runs.iter().filter(|run| !meant.is_empty() && run.starts_with(meant)).collect();
+    match fits.as_slice() {
+        [only] => Ok((*only).clone()),
+        [] => Err(Failure::new(Class::NotFound, format!("there is no run {meant}"))
+            .remedy("`pgentra history` lists the runs")),
+        several => Err(Failure::new(Class::Input, format!("{} runs begin with {meant}", several.len()))
+            .remedy("give more of the id")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::chosen;
+
+    #[test]
+    fn a_run_is_meant_by_its_beginning() {
+        let runs = ["0199-aa", "0199-ab"].map(str::to_owned);
+        assert_eq!(chosen(&runs, "0199-ab").as_deref(), Ok("0199-ab"));
+        assert_eq!(chosen(&runs, "last").as_deref(), Ok("0199-ab"));
+        assert!(chosen(&runs, "0199").is_err() && chosen(&runs, "x").is_err() && chosen(&runs, "").is_err());
+        assert!(chosen(&[], "last").is_err());
+    }
 }

@@ -1,14 +1,24 @@
-//! `verify`: runs the plan file's checks now and shows them as a checklist.
+//! `verify`: looks whether everything is as the plan file says and works, and shows it as a checklist.
 
 use clap::Args;
 
-use super::args::{LiveArgs, PlanFileArg};
+use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
+use super::load::{load, narrowed};
 use super::output::Output;
+use super::{live, place};
+use crate::diff::{Action, Change, Reason};
 use crate::model::Failure;
+use crate::pipeline::{self, Verified};
 use crate::report::{Check, checklist};
+use crate::resources::{Proof, proofs, schemas};
+use crate::store::Store as _;
 
-/// Run the plan file's checks now; changes nothing
+/// Look whether everything is as the plan file says and works; changes nothing
+///
+/// Each resource and each check of the plan file is a line; so is how each app is set to sign in, and what each role can
+/// use of the schemas, tables, sequences and functions of its databases, by PostgreSQL's own has_*_privilege functions.
+/// Where pgentra itself is signed in as the identity of a role, the token is tried. Exits with 10 when a line says NO.
 #[derive(Args, Clone, Debug)]
 pub struct VerifyArgs {
     /// The plan file.
@@ -19,8 +29,38 @@ pub struct VerifyArgs {
     pub live: LiveArgs,
 }
 
-/// Shows checks that were run and says how `verify` ends.
-pub fn conclude(checks: &[Check], output: &Output) -> Result<Exit, Failure> {
-    output.page(&checklist("Verification", checks))?;
+/// Runs `verify`.
+pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    file.desired = narrowed(file.desired, &args.live.only)?;
+    let key = place::store(&source, &file)?.digest_key().await?;
+    let world = live::world(&file.target, global, key).await?;
+    let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
+    let own = verified.iter().map(line);
+    let besides = proofs(&world, &file.desired).await;
+    let besides = besides.into_iter().map(|Proof { label, holds, detail }| Check { label, holds, detail });
+    let checks: Vec<Check> = own.chain(besides).collect();
+    output.page(&checklist("Verification", &checks))?;
     Ok(if checks.iter().all(|check| check.holds) { Exit::Done } else { Exit::CheckFailed })
+}
+
+fn line(verified: &Verified) -> Check {
+    Check { label: verified.change.address.to_string(), holds: verified.holds, detail: detail(verified) }
+}
+
+fn detail(Verified { change, holds }: &Verified) -> String {
+    let Change { failure, notes, reason, action, .. } = change;
+    match (failure, action, reason) {
+        (Some(failure), ..) => failure.to_string(),
+        (None, Action::Check, _) if !notes.is_empty() => notes.join("; "),
+        _ if *holds => notes.join("; "),
+        (None, _, Reason::Missing) => "not there".to_owned(),
+        (None, _, Reason::Differs(fields)) => format!("differs: {}", fields.join(", ")),
+        (None, _, Reason::Unreadable(why) | Reason::Gate(why)) => why.clone(),
+        (None, _, Reason::LeansOn(address)) => format!("{address} comes first"),
+        (None, _, Reason::AsWanted) => String::new(),
+    }
 }

@@ -88,6 +88,12 @@ impl Change {
         matches!(self.action, Action::Create | Action::Update | Action::Delete | Action::Unknown)
     }
 
+    /// Whether it is a check that passes as things stand.
+    pub fn passes(&self) -> bool {
+        let passed = self.before.as_ref().and_then(|before| before.get("passed"));
+        self.action == Action::Check && passed.and_then(Value::as_bool) == Some(true)
+    }
+
     /// Every open reference in the wanted end.
     pub fn open_refs(&self) -> Vec<&crate::model::Ref> {
         self.after.iter().flat_map(|after| after.values()).flat_map(Value::open_refs).collect()

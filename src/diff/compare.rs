@@ -154,7 +154,8 @@ fn check(
         None => Reason::Differs(vec!["passed".to_owned()]),
     };
     let after = fill(&want.attributes, so_far).unwrap_or_else(|_| want.attributes.clone());
-    Change { action: Action::Check, after: Some(after), reason, ..change }
+    let before = if let Observed::Present(state) = observed { Some(state.attributes.clone()) } else { None };
+    Change { action: Action::Check, before, after: Some(after), reason, ..change }
 }
 
 fn gate(change: Change, want: &Desired, observed: &Observed, open: &Attributes) -> Change {

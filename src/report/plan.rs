@@ -116,8 +116,8 @@ fn comments(change: &Change) -> Vec<Line> {
         Action::Unknown => lines.push(head.and(format!(" {}", unknown(&change.reason)))),
         Action::Held | Action::None => lines.push(head),
     }
-    if let (Action::Check, Some(passed)) = (change.action, passes(change)) {
-        let (tone, text) = if passed { (Tone::Good, "passes now") } else { (Tone::Change, "does not pass yet") };
+    if change.action == Action::Check && change.before.is_some() {
+        let (tone, text) = if change.passes() { (Tone::Good, "passes now") } else { (Tone::Change, "does not pass yet") };
         lines.push(Line::of(tone, text));
     }
     if let (Reason::LeansOn(address), false) = (&change.reason, change.action == Action::Unknown) {
@@ -131,10 +131,6 @@ fn comments(change: &Change) -> Vec<Line> {
         lines.push(undo(&change.undo));
     }
     lines
-}
-
-fn passes(change: &Change) -> Option<bool> {
-    change.before.as_ref()?.get("passed")?.as_bool()
 }
 
 fn unknown(reason: &Reason) -> String {

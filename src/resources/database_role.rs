@@ -118,6 +118,11 @@ impl Kind for DatabaseRole {
         lease.run(&script, &format!("change role {name:?}")).await?;
         Ok(Written::Done)
     }
+
+    async fn statements(&self, _live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
+        let name = text(&step.key, "name")?;
+        Ok(script(name, step.before.as_ref().map(state_of), step).statements())
+    }
 }
 
 fn unmapped(name: &str) -> Failure {
@@ -234,12 +239,6 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
         wanted.principal_type.clone_from(&actual.principal_type);
     }
     update_role(name, &actual, &wanted)
-}
-
-/// The statements that a step of this kind runs, from its ends alone; the inverse is that of the swapped step.
-pub fn render_role(step: &Step) -> Result<Vec<String>, Failure> {
-    let name = text(&step.key, "name")?;
-    Ok(script(name, step.before.as_ref().map(state_of), step).statements())
 }
 
 #[cfg(test)]

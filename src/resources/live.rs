@@ -27,6 +27,16 @@ fn kind(name: &str) -> Result<&'static dyn Kind, Failure> {
     })
 }
 
+impl Live {
+    /// Exactly the SQL statements that a write of this step would run now; none for kinds that speak no SQL.
+    ///
+    /// # Errors
+    /// Those of a look.
+    pub async fn statements(&self, step: &Step) -> Result<Vec<String>, Failure> {
+        kind(&step.address.kind)?.statements(self, step).await
+    }
+}
+
 #[async_trait]
 impl World for Live {
     fn schema(&self, name: &str) -> Option<&'static Schema> {
@@ -95,7 +105,10 @@ pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
 }
 
 /// Fetches a secret from where it comes from.
-pub(super) fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
+///
+/// # Errors
+/// `Input`: it is not there.
+pub fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
     match source {
         SecretSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
             Failure::new(Class::Input, format!("{source} is not set"))

@@ -12,16 +12,18 @@ mod live;
 mod reach;
 mod server_admin;
 mod server_auth;
+mod sign_in;
 mod slot_settings;
 #[cfg(test)]
 mod testing;
+mod verify;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-pub use database_grants::{grant_statements, render_grants};
-pub use database_role::render_role;
-pub use live::Live;
+pub use live::{Live, fetch};
+pub use sign_in::{SignIn, sign_in};
+pub use verify::{Proof, proofs};
 
 use crate::model::{Failure, Look, Reading, Schema, Step};
 
@@ -70,6 +72,12 @@ pub trait Kind: Send + Sync {
 
     /// Writes `step.after`; see [`World::write`].
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+
+    /// Exactly the SQL statements that a write of this step would run now, the transaction around them included; none for
+    /// kinds that speak no SQL. Looks, and changes nothing.
+    async fn statements(&self, _live: &Live, _step: &Step) -> Result<Vec<String>, Failure> {
+        Ok(Vec::new())
+    }
 }
 
 /// Every kind, in the order of the reference page.

@@ -24,6 +24,14 @@ impl Directory {
         Self { root: root.into() }
     }
 
+    /// Where it is, as an absolute path, whatever directory a later process starts in.
+    ///
+    /// # Errors
+    /// When the current directory is gone.
+    pub fn root(&self) -> Result<PathBuf, Failure> {
+        std::path::absolute(&self.root).map_err(failed("find the directory of", &self.root))
+    }
+
     fn file(&self, name: &str) -> PathBuf {
         self.root.join(name)
     }

@@ -70,6 +70,10 @@ impl Kind for DatabaseGrants {
         lease.run(&script, &doing).await?;
         Ok(Written::Done)
     }
+
+    async fn statements(&self, live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
+        Ok(prepare(live, step).await?.1.statements())
+    }
 }
 
 /// What a step needs by what is there now: without vanished entries, each entry acted for by a role that may.
@@ -80,11 +84,6 @@ async fn prepare(live: &Live, step: &Step) -> Result<(Lease, Script), Failure> {
     let acting = ways::acting(&mut lease, &standing).await?;
     let script = script(step, &acting, &|entry| standing.stands(entry))?;
     Ok((lease, script))
-}
-
-/// Exactly the statements that a write of this step would run now. Looks, and changes nothing.
-pub async fn grant_statements(live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
-    Ok(prepare(live, step).await?.1.statements())
 }
 
 /// The statements of a step, without the entries that are gone or were replaced.
@@ -99,12 +98,6 @@ fn script(step: &Step, acting: &Acting, stands: &dyn Fn(&str) -> bool) -> Result
         Some(end)
     };
     grants(standing(&step.before).as_ref(), standing(&step.after).as_ref(), acting)
-}
-
-/// The statements that a step of this kind runs, from its ends alone; the inverse is that of the swapped step. Where
-/// the session has to become an object's owner first, apply puts SET LOCAL ROLE around the same statements.
-pub fn render_grants(step: &Step) -> Result<Vec<String>, Failure> {
-    Ok(script(step, &Acting::new(), &|_| true)?.statements())
 }
 
 #[cfg(test)]

@@ -1,0 +1,109 @@
+//! Builds the clients of the live system: which cloud, signed in as whom, with which key for secrets.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::args::Global;
+use crate::azure::{
+    Arm, Choice, Pace, ServerId, Tokens, endpoints, environment, extra_certificates, http_client, sign_in,
+};
+use crate::model::{Class, Cloud, Digester, Endpoints, Failure, Secret, ServerTarget, Target};
+use crate::postgres::{Access, Databases};
+use crate::probe::Web;
+use crate::resources::Live;
+
+/// The environment variable that names another cloud than the plan file does.
+pub const CLOUD: &str = "PGENTRA_CLOUD";
+
+/// Tokens of a cloud, for commands that need nothing else.
+pub async fn tokens(target: &Target, global: &Global) -> Result<(Endpoints, Tokens), Failure> {
+    let vars = environment();
+    let http = http_client(&vars)?;
+    let endpoints = endpoints(&cloud(target, vars.get(CLOUD)), &http).await?;
+    let choice = global.credential.as_deref().map_or(Ok(Choice::Automatic), str::parse);
+    let choice = choice.map_err(|why| Failure::new(Class::Input, why))?;
+    let tokens = sign_in(choice, &endpoints, target.tenant.as_deref(), &vars, &http)?;
+    Ok((endpoints, tokens))
+}
+
+/// The live world of a target. `key` is that of the store; without one, secrets are compared in memory only.
+pub async fn world(target: &Target, global: &Global, key: Option<[u8; 32]>) -> Result<Live, Failure> {
+    let vars = environment();
+    let access = access(target, global).await?;
+    Ok(Live {
+        arm: access.arm.clone(),
+        databases: Databases::new(Arc::new(target.clone()), Arc::new(access)),
+        web: Web::new(extra_certificates(&vars)?)?,
+        digester: Digester::new(key.map_or_else(random_key, Ok)?),
+    })
+}
+
+/// What signing in to the databases of a target needs of Azure.
+pub async fn access(target: &Target, global: &Global) -> Result<AzureAccess, Failure> {
+    let (endpoints, tokens) = tokens(target, global).await?;
+    let audience = endpoints.postgres_audience.clone();
+    let http = Arc::new(http_client(&environment())?);
+    let arm = Arm::new(endpoints, tokens.clone(), http, Pace::default())?;
+    Ok(AzureAccess { arm, tokens, audience })
+}
+
+fn random_key() -> Result<[u8; 32], Failure> {
+    let mut key = [0; 32];
+    getrandom::fill(&mut key).map_err(|error| {
+        Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string())
+    })?;
+    Ok(key)
+}
+
+/// The environment wins, so that the same plan file runs in a sandbox.
+fn cloud(target: &Target, named: Option<&String>) -> Cloud {
+    match named.map(String::as_str) {
+        None | Some("") => target.cloud.clone(),
+        Some("public") => Cloud::Public,
+        Some("usgov") => Cloud::UsGov,
+        Some("china") => Cloud::China,
+        Some(url) => Cloud::Custom(url.trim_end_matches('/').to_owned()),
+    }
+}
+
+/// Gives the database room what it needs of Azure.
+pub struct AzureAccess {
+    arm: Arm,
+    tokens: Tokens,
+    audience: String,
+}
+
+#[async_trait]
+impl Access for AzureAccess {
+    async fn token(&self) -> Result<Secret, Failure> {
+        Ok(self.tokens.token(&self.audience).await?.secret)
+    }
+
+    async fn host(&self, server: &ServerTarget) -> Result<String, Failure> {
+        let id = ServerId {
+            subscription: server.subscription.clone(),
+            resource_group: server.resource_group.clone(),
+            server: server.name.clone(),
+        };
+        self.arm.server(&id).await?.properties.fully_qualified_domain_name.ok_or_else(|| {
+            Failure::new(Class::NotFound, format!("Azure does not say where server {} is reached", server.name))
+                .remedy("name it in the plan file: host = \"...\" under [server]")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cloud;
+    use crate::model::{Cloud, Target};
+
+    #[test]
+    fn the_environment_names_the_cloud() {
+        let target = Target { cloud: Cloud::China, ..Target::default() };
+        let named = |text: &str| cloud(&target, Some(&text.to_owned()));
+        assert_eq!(cloud(&target, None), Cloud::China);
+        assert_eq!((named(""), named("public"), named("usgov")), (Cloud::China, Cloud::Public, Cloud::UsGov));
+        assert_eq!(named("https://127.0.0.1:8443/"), Cloud::Custom("https://127.0.0.1:8443".into()));
+    }
+}

@@ -1,0 +1,174 @@
+//! A saved plan: the steps with both ends and nothing left to decide, as a file that holds no secret.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Planned, given};
+use crate::diff::{Action, Change, ChangeSet, Reason};
+use crate::model::{Address, Attributes, Class, Failure, Nature, Schema, Step, Target, Value};
+use crate::plan::PlanFile;
+
+/// The format that [`SavedPlan::format`] carries.
+pub const SAVED_PLAN_FORMAT: u32 = 1;
+
+/// A plan that was saved: its steps with both ends, and nothing left to decide. Holds no secret.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedPlan {
+    /// Format of this file.
+    pub format: u32,
+    /// The tool's version.
+    pub version: String,
+    /// The plan's name.
+    pub plan: String,
+    /// SHA-256 (hex) of the plan file and variables.
+    pub digest: String,
+    /// When it was made.
+    pub made: Timestamp,
+    /// How the live system is reached.
+    pub target: Target,
+    /// The store of the plan file, as an absolute path.
+    pub store: PathBuf,
+    /// The steps in order.
+    pub steps: Vec<Step>,
+    /// The outputs known when it was made.
+    pub given: BTreeMap<Address, Attributes>,
+    /// Whether it ends where the system could not be read.
+    pub frontier: bool,
+}
+
+impl SavedPlan {
+    /// What is saved of a planned change set. `keyed`: the store has a key to compare secrets by.
+    ///
+    /// # Errors
+    /// When a step holds a secret and `keyed` is false: its digest could not be compared by a later process.
+    pub fn new(file: &PlanFile, planned: &Planned, keyed: bool, store: &Path) -> Result<Self, Failure> {
+        let secret =
+            planned.steps.iter().find(|step| [&step.before, &step.after].into_iter().flatten().any(holds_secret));
+        if let (Some(step), false) = (secret, keyed) {
+            return Err(Failure::new(Class::Input, "the plan cannot be saved yet")
+                .detail(format!("{} changes a secret, and the store has no key to compare secrets by", step.id))
+                .remedy("apply once without a saved plan; the first apply makes the key"));
+        }
+        Ok(Self {
+            format: SAVED_PLAN_FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            plan: file.name.clone(),
+            digest: file.digest.clone(),
+            made: Timestamp::now(),
+            target: file.target.clone(),
+            store: store.to_owned(),
+            steps: planned.steps.clone(),
+            given: given(&planned.changes),
+            frontier: planned.frontier,
+        })
+    }
+
+    /// Reads a saved plan.
+    ///
+    /// # Errors
+    /// `Input`: it is not one, or it is of a later version.
+    pub fn parse(text: &str) -> Result<Self, Failure> {
+        #[derive(Deserialize)]
+        struct Head {
+            format: u32,
+        }
+        let wrong = |error: serde_json::Error| {
+            Failure::new(Class::Input, "this is no saved plan").detail(error.to_string()).remedy("plan again")
+        };
+        let Head { format } = serde_json::from_str(text).map_err(wrong)?;
+        if format != SAVED_PLAN_FORMAT {
+            let summary = format!("this saved plan has format {format}; this version reads {SAVED_PLAN_FORMAT}");
+            return Err(Failure::new(Class::Input, summary).remedy("use the version that made it, or plan again"));
+        }
+        serde_json::from_str(text).map_err(wrong)
+    }
+
+    /// The text of the file.
+    ///
+    /// # Errors
+    /// None that a user can cause.
+    pub fn text(&self) -> Result<String, Failure> {
+        let text = serde_json::to_string_pretty(self);
+        text.map(|text| text + "\n").map_err(|error| Failure::new(Class::Other, error.to_string()))
+    }
+
+    /// The change set that the steps make up, for reports: one change per address, however many connections write it.
+    pub fn changes(&self, schemas: &[&'static Schema]) -> ChangeSet {
+        let addresses: BTreeMap<&str, &Address> =
+            self.steps.iter().map(|step| (step.id.as_str(), &step.address)).collect();
+        let mut set = ChangeSet::default();
+        for step in &self.steps {
+            let nature = schemas.iter().find(|schema| schema.kind == step.address.kind).map(|schema| schema.nature);
+            match set.changes.iter_mut().find(|change| change.address == step.address) {
+                Some(change) => {
+                    join(&mut change.before, step.before.as_ref());
+                    join(&mut change.after, step.after.as_ref());
+                }
+                None => set.changes.push(change(step, nature, &addresses)),
+            }
+        }
+        set
+    }
+}
+
+fn change(step: &Step, nature: Option<Nature>, addresses: &BTreeMap<&str, &Address>) -> Change {
+    let action = match (nature, &step.before, &step.after) {
+        (Some(Nature::Check), ..) => Action::Check,
+        (Some(Nature::Gate), ..) => Action::Held,
+        (_, None, _) => Action::Create,
+        (_, _, None) => Action::Delete,
+        _ => Action::Update,
+    };
+    let reason = match action {
+        Action::Create => Reason::Missing,
+        _ => Reason::Differs(step.after.iter().flat_map(Attributes::keys).cloned().collect()),
+    };
+    let leans_on: BTreeSet<Address> =
+        step.leans_on.iter().filter_map(|id| addresses.get(id.as_str())).map(|address| (*address).clone()).collect();
+    Change {
+        address: step.address.clone(),
+        key: step.key.clone(),
+        before: step.before.clone(),
+        after: step.after.clone(),
+        action,
+        reason,
+        undo: step.undo.clone(),
+        outputs: Attributes::new(),
+        restarts: step.restarts,
+        leans_on,
+        routes: BTreeMap::new(),
+        notes: Vec::new(),
+        failure: None,
+        place: None,
+    }
+}
+
+/// Adds the entries of one more step of the same resource.
+fn join(end: &mut Option<Attributes>, more: Option<&Attributes>) {
+    let Some(more) = more else { return };
+    let end = end.get_or_insert_default();
+    for (name, value) in more {
+        match (end.get_mut(name), value) {
+            (Some(Value::Map(into)), Value::Map(from)) => {
+                into.extend(from.iter().map(|(entry, value)| (entry.clone(), value.clone())));
+            }
+            _ => _ = end.insert(name.clone(), value.clone()),
+        }
+    }
+}
+
+fn holds_secret(end: &Attributes) -> bool {
+    fn is_secret(value: &Value) -> bool {
+        match value {
+            Value::Secret(_) => true,
+            Value::Map(map) => map.values().any(is_secret),
+            Value::List(list) => list.iter().any(is_secret),
+            _ => false,
+        }
+    }
+    end.values().any(is_secret)
+}
