@@ -76,6 +76,11 @@ impl<'a> Bench<'a> {
         }
     }
 
+    /// What a write of this step would run, the transaction around it included.
+    pub(super) async fn statements(&self, step: &Step) -> Vec<String> {
+        self.kind.statements(&self.live, step).await.unwrap()
+    }
+
     pub(super) async fn write(&self, step: &Step) -> Result<(), Failure> {
         self.kind.write(&self.live, step, &Deaf).await.map(|_| ())
     }
