@@ -75,8 +75,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context =
-        Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, asked: Mutex::new(None) };
     let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
     terminal.conclude(applied)
@@ -90,8 +89,7 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context =
-        Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
     let applied = pipeline::apply_saved(&context, saved, held.as_mut()).await?;
     Terminal { args, output, asked: Mutex::new(Some(true)) }.conclude(applied)
@@ -124,8 +122,7 @@ fn stop_on_signal() -> Arc<Stop> {
     let flag = Arc::clone(&stop);
     tokio::spawn(async move {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) =
-            (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
         else {
             return;
         };

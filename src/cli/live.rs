@@ -50,9 +50,8 @@ pub async fn access(target: &Target, global: &Global) -> Result<AzureAccess, Fai
 
 fn random_key() -> Result<[u8; 32], Failure> {
     let mut key = [0; 32];
-    getrandom::fill(&mut key).map_err(|error| {
-        Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string())
-    })?;
+    getrandom::fill(&mut key)
+        .map_err(|error| Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string()))?;
     Ok(key)
 }
 

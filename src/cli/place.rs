@@ -34,7 +34,9 @@ pub fn refuse_forgetful(plan: &PlanFile, ci: bool) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::new(Class::Input, "no store is named, and this runs in CI")
-        .detail("the default store is a directory beside the plan file; a CI job throws it away, and the journal with it")
+        .detail(
+            "the default store is a directory beside the plan file; a CI job throws it away, and the journal with it",
+        )
         .remedy("name a directory that is kept: [store] url = \"path/to/directory\""))
 }
 

@@ -32,7 +32,6 @@ impl Progress {
         let spinners = io::stderr().is_terminal().then(Spinners::default);
         Self { live: Mutex::default(), spinners, color: color != ColorChoice::Never }
     }
-
 }
 
 impl Listener for Progress {
@@ -53,7 +52,6 @@ impl Listener for Progress {
             None => self.print(line),
         }
     }
-
 }
 
 impl Progress {

@@ -18,7 +18,13 @@ use crate::sandbox::{self, Down, Info, Options};
 #[derive(Args, Clone, Debug)]
 pub struct SandboxArgs {
     /// Where the sandbox keeps its files
-    #[arg(long, value_name = "DIRECTORY", default_value = ".pgentra-sandbox", global = true, env = "PGENTRA_SANDBOX_DIR")]
+    #[arg(
+        long,
+        value_name = "DIRECTORY",
+        default_value = ".pgentra-sandbox",
+        global = true,
+        env = "PGENTRA_SANDBOX_DIR"
+    )]
     pub dir: PathBuf,
     /// What to do.
     #[command(subcommand)]
@@ -91,7 +97,8 @@ fn say(output: &Output, text: &str) {
 }
 
 async fn up(dir: &Path, output: &Output) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| Failure::new(Class::Other, "cannot wait for signals").detail(error.to_string());
+    let failed =
+        |error: std::io::Error| Failure::new(Class::Other, "cannot wait for signals").detail(error.to_string());
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
     let shutdown = async move {

@@ -117,7 +117,8 @@ fn comments(change: &Change) -> Vec<Line> {
         Action::Held | Action::None => lines.push(head),
     }
     if change.action == Action::Check && change.before.is_some() {
-        let (tone, text) = if change.passes() { (Tone::Good, "passes now") } else { (Tone::Change, "does not pass yet") };
+        let (tone, text) =
+            if change.passes() { (Tone::Good, "passes now") } else { (Tone::Change, "does not pass yet") };
         lines.push(Line::of(tone, text));
     }
     if let (Reason::LeansOn(address), false) = (&change.reason, change.action == Action::Unknown) {

@@ -73,8 +73,7 @@ mod tests {
 
     #[test]
     fn the_decision_rule_of_the_guide() {
-        let (token, both) =
-            (SignIn::ManagedIdentity { fallback: false }, SignIn::ManagedIdentity { fallback: true });
+        let (token, both) = (SignIn::ManagedIdentity { fallback: false }, SignIn::ManagedIdentity { fallback: true });
         let password = json!({ "POSTGIS_PASSWORD": "x" });
         assert_eq!(judged(&password, &[]), SignIn::Password);
         assert_eq!(judged(&json!({}), &[]), token, "in Azure, without a password");

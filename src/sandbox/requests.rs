@@ -21,8 +21,7 @@ pub async fn requests(dir: &Path) -> Result<Vec<Value>, Failure> {
         Failure::new(Class::Unreachable, "the sandbox does not answer").detail(error.without_url().to_string())
     };
     let pem = super::files::read(&info.ca_bundle)?;
-    let certificates =
-        reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)?;
+    let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(failed)?;
     let client = reqwest::Client::builder().no_proxy().tls_certs_only(certificates).build().map_err(failed)?;
     let url = format!("{}/_sandbox/requests", info.resource_manager);
     let answer = client.get(url).header("x-sandbox", "1").send().await.map_err(failed)?;

@@ -1,4 +1,5 @@
-//! The store in a directory: `lock`, `key` and `runs/<id>.jsonl`, files of mode 0600, every append synced to disk.
+//! The store in a directory: `lock`, `key`, `owned.json`, `evidence.jsonl` and `runs/<id>.jsonl`, all of mode 0600, every
+//! append synced to disk.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -11,6 +12,11 @@ use async_trait::async_trait;
 use super::{Held, LockNote, Store};
 use crate::journal::Record;
 use crate::model::{Class, Failure, hex};
+
+/// The evidence ledger's file.
+const LEDGER: &str = "evidence.jsonl";
+/// The file that lists what runs made or adopted.
+const OWNED: &str = "owned.json";
 
 /// A directory on this machine. The lock is the operating system's, so that of a holder that died is free at once.
 #[derive(Clone, Debug)]
@@ -56,8 +62,9 @@ fn make_dir(path: &Path) -> Result<(), Failure> {
 }
 
 /// Makes a new directory entry durable.
-fn sync_dir(path: &Path) -> Result<(), Failure> {
-    File::open(path).and_then(|dir| dir.sync_all()).map_err(failed("sync", path))
+fn sync_parent(path: &Path) -> Result<(), Failure> {
+    let parent = path.parent().unwrap_or(Path::new("."));
+    File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("sync", parent))
 }
 
 /// The holder's note, when somebody holds the lock.
@@ -137,6 +144,25 @@ impl Store for Directory {
         }
     }
 
+    async fn ledger(&self) -> Result<Vec<String>, Failure> {
+        let path = self.file(LEDGER);
+        let text = match fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(failed("read", &path)(error)),
+        };
+        Ok(lines(&text).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+    }
+
+    async fn owned(&self) -> Result<Option<String>, Failure> {
+        let path = self.file(OWNED);
+        match fs::read_to_string(&path) {
+            Ok(text) => Ok(Some(text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed("read", &path)(error)),
+        }
+    }
+
     fn place(&self) -> String {
         self.root.display().to_string()
     }
@@ -149,16 +175,20 @@ fn locked(store: &Directory, holder: Option<LockNote>) -> Failure {
         .remedy("wait for that run to end, or wait for it here with `--lock-timeout 5m`")
 }
 
-/// Parses journal lines. A last line without its line break was torn by a crash and never counted.
-fn parse(text: &[u8], path: &Path) -> Result<Vec<Record>, Failure> {
+/// The whole lines of a text. A last line without its line break was torn by a crash and never counted.
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
+}
+
+fn parse(text: &[u8], path: &Path) -> Result<Vec<Record>, Failure> {
     let line = |(number, line): (usize, &[u8])| {
         serde_json::from_slice(line).map_err(|error| {
             Failure::new(Class::Other, format!("{}:{} is not a journal record", path.display(), number + 1))
                 .detail(error.to_string())
         })
     };
-    text[..whole].split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty()).map(line).collect()
+    lines(text).enumerate().map(line).collect()
 }
 
 fn unhex(text: &str) -> Option<[u8; 32]> {
@@ -178,18 +208,16 @@ struct Lock {
 #[async_trait]
 impl Held for Lock {
     async fn append(&mut self, run: &str, record: &Record) -> Result<(), Failure> {
-        let path = self.store.journal_file(run);
-        let mut line = serde_json::to_vec(record).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
-        line.push(b'\n');
-        let fresh = !path.exists();
-        let append = || {
-            let mut file = private().read(true).append(true).open(&path)?;
-            cut_torn_line(&mut file)?;
-            file.write_all(&line)?;
-            file.sync_all()
-        };
-        append().map_err(failed("append to the journal", &path))?;
-        if fresh { sync_dir(&self.store.root.join("runs")) } else { Ok(()) }
+        let line = serde_json::to_vec(record).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
+        append_line(&self.store.journal_file(run), line)
+    }
+
+    async fn append_ledger(&mut self, line: &str) -> Result<(), Failure> {
+        append_line(&self.store.file(LEDGER), line.as_bytes().to_vec())
+    }
+
+    async fn put_owned(&mut self, json: &str) -> Result<(), Failure> {
+        replace(&self.store.file(OWNED), json.as_bytes())
     }
 
     async fn make_digest_key(&mut self) -> Result<[u8; 32], Failure> {
@@ -200,21 +228,39 @@ impl Held for Lock {
         getrandom::fill(&mut key).map_err(|error| {
             Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string())
         })?;
-        let path = self.store.file("key");
-        let make = || {
-            let mut file = tempfile::NamedTempFile::new_in(&self.store.root)?;
-            file.write_all(hex(&key).as_bytes())?;
-            file.as_file().sync_all()?;
-            file.persist(&path).map_err(|error| error.error)
-        };
-        make().map_err(failed("write", &path))?;
-        sync_dir(&self.store.root)?;
+        replace(&self.store.file("key"), hex(&key).as_bytes())?;
         Ok(key)
     }
 
     fn died_before(&self) -> Option<&LockNote> {
         self.died_before.as_ref()
     }
+}
+
+/// Appends one line to a file and makes it durable, the file's own entry in its directory included.
+fn append_line(path: &Path, mut line: Vec<u8>) -> Result<(), Failure> {
+    line.push(b'\n');
+    let fresh = !path.exists();
+    let append = || {
+        let mut file = private().read(true).append(true).open(path)?;
+        cut_torn_line(&mut file)?;
+        file.write_all(&line)?;
+        file.sync_all()
+    };
+    append().map_err(failed("append to", path))?;
+    if fresh { sync_parent(path) } else { Ok(()) }
+}
+
+/// Replaces a file's content, all of it or nothing, and makes that durable.
+fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
+    let write = || {
+        let mut file = tempfile::NamedTempFile::new_in(path.parent().unwrap_or(Path::new(".")))?;
+        file.write_all(content)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map_err(failed("write", path))?;
+    sync_parent(path)
 }
 
 /// Cuts a last line that a crash tore, so that the next record starts on a line of its own.

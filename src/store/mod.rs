@@ -34,7 +34,7 @@ impl std::fmt::Display for LockNote {
     }
 }
 
-/// A place for journals. Reading needs no lock.
+/// A place for journals, the evidence ledger, the list of what was made, and the key of secret digests. Reading needs no lock.
 #[async_trait]
 pub trait Store: Send + Sync {
     /// Takes the lock, waiting up to `patience`.
@@ -55,6 +55,12 @@ pub trait Store: Send + Sync {
     /// The key of secret digests, when it was made.
     async fn digest_key(&self) -> Result<Option<[u8; 32]>, Failure>;
 
+    /// The lines of the evidence ledger, oldest first, each as it was appended. A torn last line is left out.
+    async fn ledger(&self) -> Result<Vec<String>, Failure>;
+
+    /// The list of what the runs of this plan file made or adopted, as JSON text; `None` when there is none yet.
+    async fn owned(&self) -> Result<Option<String>, Failure>;
+
     /// Where it is, for messages.
     fn place(&self) -> String;
 }
@@ -64,6 +70,12 @@ pub trait Store: Send + Sync {
 pub trait Held: Send + Sync {
     /// Appends one record; it is durable when this returns.
     async fn append(&mut self, run: &str, record: &Record) -> Result<(), Failure>;
+
+    /// Appends one line (without its line break) to the evidence ledger; it is durable when this returns.
+    async fn append_ledger(&mut self, line: &str) -> Result<(), Failure>;
+
+    /// Replaces the list of what runs made or adopted; all of it or nothing, and durable when this returns.
+    async fn put_owned(&mut self, json: &str) -> Result<(), Failure>;
 
     /// The key of secret digests; made now when there is none yet.
     async fn make_digest_key(&mut self) -> Result<[u8; 32], Failure>;
