@@ -184,7 +184,7 @@ pub fn approve(args: &ApplyArgs, changes: &ChangeSet, output: &Output) -> Result
 }
 
 fn show(page: &Page, output: &Output) -> Result<(), Failure> {
-    if output.is_json() {
+    if !output.is_text() {
         output.aside(&terminal(page));
         return Ok(());
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use crate::model::Address;
+use crate::report::COMMENT_BYTES;
 
 /// Options of every command.
 #[derive(Args, Clone, Debug, Default)]
@@ -23,6 +24,9 @@ pub struct Global {
     /// Writes the result as JSON into a file as well
     #[arg(long, value_name = "FILE", global = true)]
     pub json_into: Option<PathBuf>,
+    /// How many bytes `--format markdown` may have; what does not fit is left out by whole resources, and named
+    #[arg(long, value_name = "BYTES", default_value_t = COMMENT_BYTES, global = true)]
+    pub budget: usize,
     /// Uses no colours (so do `NO_COLOR`, `TERM=dumb` and output that is no terminal)
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -42,6 +46,10 @@ pub enum Format {
     Text,
     /// For programs.
     Json,
+    /// For a comment on a pull request.
+    Markdown,
+    /// One self-contained file for a browser.
+    Html,
 }
 
 /// How much is logged.

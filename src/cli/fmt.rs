@@ -72,7 +72,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.toml");
         fs::write(&path, "version=1\n").unwrap();
-        let output = Output::new(&Global::default());
+        let output = Output::new(&Global::default(), "fmt");
         let args = |check| FmtArgs { file: PlanFileArg { file: Some(path.clone()) }, check };
         assert_eq!(run(&args(true), &output), Ok(Exit::Changes));
         assert_eq!(fs::read_to_string(&path).unwrap(), "version=1\n");

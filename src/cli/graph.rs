@@ -40,8 +40,8 @@ pub fn run(args: &GraphArgs, global: &Global, schemas: &[&'static Schema], outpu
     };
     let page = graph(&plan.desired);
     match args.notation {
-        Notation::Dot if !output.is_json() => output.data(&dot(&plan.desired))?,
-        Notation::Mermaid if !output.is_json() => output.data(&mermaid(&plan.desired))?,
+        Notation::Dot if output.is_text() => output.data(&dot(&plan.desired))?,
+        Notation::Mermaid if output.is_text() => output.data(&mermaid(&plan.desired))?,
         _ => {
             output.page(&page)?;
             return Ok(Exit::Done);

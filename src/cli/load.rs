@@ -42,7 +42,10 @@ impl Loaded {
     pub fn usable(self, output: &Output) -> Result<(Source, PlanFile), Exit> {
         let exit = findings::report(output, &self.source, &self.findings);
         match self.plan {
-            Some(plan) if exit == Exit::Done => Ok((self.source, plan)),
+            Some(plan) if exit == Exit::Done => {
+                output.about(&plan.name);
+                Ok((self.source, plan))
+            }
             _ => Err(Exit::Findings),
         }
     }

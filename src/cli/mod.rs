@@ -32,7 +32,7 @@ pub mod verify;
 
 use std::ffi::OsString;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use args::Global;
 use exit::Exit;
@@ -78,8 +78,12 @@ pub enum Command {
 
 /// Runs one command line, the program's name first.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
-    let cli = match Cli::try_parse_from(args) {
-        Ok(cli) => cli,
+    let parsed = Cli::command().try_get_matches_from(args).and_then(|matches| {
+        let name = matches.subcommand_name().unwrap_or_default().to_owned();
+        Ok((Cli::from_arg_matches(&matches)?, name))
+    });
+    let (cli, name) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => {
             // Help and version go to standard output and are no error; wrong usage is one. A reader that went away
             // has seen what it wanted.
@@ -87,7 +91,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             return if error.use_stderr() { Exit::Error } else { Exit::Done };
         }
     };
-    let output = Output::new(&cli.global);
+    let output = Output::new(&cli.global, &name);
     logging::start(cli.global.log, output.stderr_color() != anstream::ColorChoice::Never);
     let ended = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Class::Other, "cannot start").detail(error.to_string()))

@@ -2,13 +2,14 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 
 use super::args::{Format, Global};
 use crate::model::{Class, Failure};
-use crate::report::{Page, Text, failure, json, terminal};
+use crate::report::{MarkdownView, Page, Text, failure, html, json, markdown, terminal};
 
 /// The sinks of one command.
 #[derive(Debug)]
@@ -18,11 +19,15 @@ pub struct Output {
     stdout: ColorChoice,
     stderr: ColorChoice,
     told: AtomicBool,
+    budget: usize,
+    /// The command, and the plan file's name once it is known: what a comment or a page in a browser is about.
+    command: String,
+    plan: OnceLock<String>,
 }
 
 impl Output {
     /// The sinks that the arguments and the environment ask for.
-    pub fn new(global: &Global) -> Self {
+    pub fn new(global: &Global, command: &str) -> Self {
         let choice = |tty: bool| color(global.no_color, &|name| std::env::var(name).ok(), tty);
         Self {
             format: global.format,
@@ -30,12 +35,31 @@ impl Output {
             stdout: choice(io::stdout().is_terminal()),
             stderr: choice(io::stderr().is_terminal()),
             told: AtomicBool::new(false),
+            budget: global.budget,
+            command: command.to_owned(),
+            plan: OnceLock::new(),
         }
     }
 
     /// Whether the result is JSON.
     pub fn is_json(&self) -> bool {
         self.format == Format::Json
+    }
+
+    /// Whether the result is text for a person at a terminal. If not, standard output is kept for the result alone.
+    pub fn is_text(&self) -> bool {
+        self.format == Format::Text
+    }
+
+    /// Takes the plan file's name. The first one stays.
+    pub fn about(&self, plan: &str) {
+        let _ = self.plan.set(plan.to_owned());
+    }
+
+    /// `plan geoapi`.
+    fn subject(&self) -> String {
+        let plan = self.plan.get().map(|plan| format!(" {plan}")).unwrap_or_default();
+        format!("{}{plan}", self.command)
     }
 
     /// Whether standard error takes colours.
@@ -50,10 +74,13 @@ impl Output {
 
     /// The result.
     pub fn page(&self, page: &Page) -> Result<(), Failure> {
-        if self.is_json() {
-            self.data(&json(page))?;
-        } else {
-            self.text(&terminal(page))?;
+        match self.format {
+            Format::Text => self.text(&terminal(page))?,
+            Format::Json => self.data(&json(page))?,
+            Format::Markdown => {
+                self.data(&markdown(page, MarkdownView { subject: &self.subject(), budget: self.budget }))?;
+            }
+            Format::Html => self.data(&html(page, &format!("pgentra {}", self.subject())))?,
         }
         self.json_file(page)
     }
@@ -96,7 +123,7 @@ impl Output {
         self.aside(&terminal(&page));
         if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.
-            let _ = if self.is_json() { self.page(&page) } else { self.json_file(&page) };
+            let _ = if !self.is_text() { self.page(&page) } else { self.json_file(&page) };
         }
     }
 }

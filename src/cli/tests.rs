@@ -73,7 +73,7 @@ fn validate_tells_people_and_programs() {
     std::fs::write(&plan, "version = 1\nnaem = \"x\"\nurl = \"postgres://u:hunter2@h/d\"\n").unwrap();
     let args = validate::ValidateArgs { file: PlanFileArg { file: Some(plan.clone()) } };
     let global = Global { json_into: Some(into.clone()), ..Global::default() };
-    let output = Output::new(&global);
+    let output = Output::new(&global, "validate");
     assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Findings));
     let data: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&into).unwrap()).unwrap();
     assert_eq!(data["valid"], false);

@@ -38,8 +38,25 @@ pub enum Block {
         /// The cells, as many as there are columns.
         rows: Vec<Vec<Line>>,
     },
+    /// What the symbols mean, for those who see no colours.
+    Legend(Vec<Line>),
+    /// Who leans on whom, for renderers that can draw.
+    Graph(Vec<Node>),
     /// The one line that says what comes of it all.
     Verdict(Line),
+    /// What else comes of it, right below the verdict: restarts, irreversible steps, checks.
+    Consequences(Vec<Line>),
+}
+
+/// One resource in a drawing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its address.
+    pub address: String,
+    /// What is done with it.
+    pub symbol: Symbol,
+    /// The addresses it leans on.
+    pub leans_on: Vec<String>,
 }
 
 /// One line in the body of a resource.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::attributes;
-use super::page::{Block, Page, Row, Symbol};
+use super::page::{Block, Node, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
 use super::text::{Line, Tone};
@@ -25,7 +25,7 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
     let mut blocks = Vec::new();
     let symbols: BTreeSet<Symbol> = acting.iter().filter_map(|change| symbol(change.action)).collect();
     if !symbols.is_empty() {
-        blocks.push(Block::Lines(legend(&symbols)));
+        blocks.push(Block::Legend(legend(&symbols)));
     }
     if !acting.is_empty() {
         blocks.push(Block::Heading(Line::plain("pgentra will perform the following actions:")));
@@ -36,12 +36,19 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
     blocks.push(Block::Verdict(verdict(changes, &summary)));
     let more = consequences(&summary);
     if !more.is_empty() {
-        // On the line below the verdict, so that the verdict alone stays as Terraform prints it.
-        if let Some(Block::Verdict(line)) = blocks.pop() {
-            blocks.push(Block::Lines([line].into_iter().chain(more).collect()));
-        }
+        blocks.push(Block::Consequences(more));
     }
+    blocks.push(Block::Graph(nodes(changes)));
     Page { blocks, data: plan_json::data(changes, &summary) }
+}
+
+fn nodes(changes: &ChangeSet) -> Vec<Node> {
+    let node = |change: &Change| Node {
+        address: change.address.to_string(),
+        symbol: symbol(change.action).unwrap_or(Symbol::Same),
+        leans_on: change.leans_on.iter().map(ToString::to_string).collect(),
+    };
+    changes.changes.iter().map(node).collect()
 }
 
 fn legend(symbols: &BTreeSet<Symbol>) -> Vec<Line> {

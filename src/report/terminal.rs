@@ -7,10 +7,16 @@ use super::text::{Line, Text, Tone};
 pub fn terminal(page: &Page) -> Text {
     let mut text = Text::default();
     for block in &page.blocks {
-        text.gap();
+        // The verdict and what comes of it stay together, so that the verdict alone is a line as Terraform prints it.
+        if !matches!(block, Block::Consequences(_) | Block::Graph(_)) {
+            text.gap();
+        }
         match block {
+            Block::Graph(_) => {}
             Block::Heading(line) | Block::Verdict(line) => text.push(line.clone()),
-            Block::Lines(lines) => lines.iter().for_each(|line| text.push(line.clone())),
+            Block::Lines(lines) | Block::Legend(lines) | Block::Consequences(lines) => {
+                lines.iter().for_each(|line| text.push(line.clone()))
+            }
             Block::Resource { comments, symbol, opening, rows } => {
                 resource(&mut text, comments, *symbol, opening, rows);
             }
