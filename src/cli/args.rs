@@ -27,6 +27,9 @@ pub struct Global {
     /// How many bytes `--format markdown` may have; what does not fit is left out by whole resources, and named
     #[arg(long, value_name = "BYTES", default_value_t = COMMENT_BYTES, global = true)]
     pub budget: usize,
+    /// Writes findings and failures on standard error as annotations of a CI system too
+    #[arg(long, value_enum, value_name = "SYSTEM", default_value_t, global = true)]
+    pub annotations: Annotations,
     /// Uses no colours (so do `NO_COLOR`, `TERM=dumb` and output that is no terminal)
     #[arg(long, global = true)]
     pub no_color: bool,
@@ -50,6 +53,20 @@ pub enum Format {
     Markdown,
     /// One self-contained file for a browser.
     Html,
+}
+
+/// Whose annotations are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Annotations {
+    /// Those of GitHub Actions or Azure Pipelines, where this runs in one of them.
+    #[default]
+    Auto,
+    /// Those of GitHub Actions.
+    Github,
+    /// Those of Azure Pipelines.
+    Azure,
+    /// None.
+    None,
 }
 
 /// How much is logged.

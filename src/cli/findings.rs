@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 use anstream::ColorChoice;
 use serde_json::{Value as Json, json};
 
+use super::annotate;
 use super::exit::Exit;
 use super::locate::Source;
 use super::output::Output;
@@ -19,6 +20,9 @@ use crate::report::{Page, clean, guard_lines};
 pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
     let color = output.stderr_color() != ColorChoice::Never;
     output.aside_raw(&text(source, findings, color));
+    if let Some(dialect) = output.annotations() {
+        output.aside_raw(&annotate::findings(dialect, source, findings));
+    }
     if errors(findings) > 0 { Exit::Findings } else { Exit::Done }
 }
 

@@ -1,5 +1,6 @@
 //! The command line: arguments in, an exit code out; the only room that prints.
 
+pub mod annotate;
 pub mod apply;
 pub mod args;
 pub mod completions;
@@ -23,6 +24,7 @@ pub mod psql;
 pub mod render;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
+pub mod sarif;
 pub mod schema;
 pub mod show;
 pub mod token;

@@ -1,12 +1,13 @@
 //! Where results go: standard output as text or JSON, a JSON file besides, errors and progress on standard error.
 
 use std::io::{self, IsTerminal as _, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
 
+use super::annotate::{self, Dialect, dialect};
 use super::args::{Format, Global};
 use crate::model::{Class, Failure};
 use crate::report::{MarkdownView, Page, Text, failure, html, json, markdown, terminal};
@@ -20,6 +21,7 @@ pub struct Output {
     stderr: ColorChoice,
     told: AtomicBool,
     budget: usize,
+    annotations: Option<Dialect>,
     /// The command, and the plan file's name once it is known: what a comment or a page in a browser is about.
     command: String,
     plan: OnceLock<String>,
@@ -36,6 +38,7 @@ impl Output {
             stderr: choice(io::stderr().is_terminal()),
             told: AtomicBool::new(false),
             budget: global.budget,
+            annotations: dialect(global.annotations, &|name| std::env::var(name).ok()),
             command: command.to_owned(),
             plan: OnceLock::new(),
         }
@@ -49,6 +52,11 @@ impl Output {
     /// Whether the result is text for a person at a terminal. If not, standard output is kept for the result alone.
     pub fn is_text(&self) -> bool {
         self.format == Format::Text
+    }
+
+    /// Whose annotations are written besides, on standard error.
+    pub fn annotations(&self) -> Option<Dialect> {
+        self.annotations
     }
 
     /// Takes the plan file's name. The first one stays.
@@ -88,9 +96,7 @@ impl Output {
     /// Only the JSON file, for results whose text is written in another way.
     pub fn json_file(&self, page: &Page) -> Result<(), Failure> {
         let Some(path) = &self.json_into else { return Ok(()) };
-        std::fs::write(path, json(page)).map_err(|error| {
-            Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-        })
+        write(path, &json(page))
     }
 
     /// Styled lines on standard output.
@@ -121,11 +127,24 @@ impl Output {
     pub fn failure(&self, error: &Failure) {
         let page = failure(error);
         self.aside(&terminal(&page));
+        if let Some(dialect) = self.annotations {
+            self.aside_raw(&annotate::failure(dialect, error));
+        }
         if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.
             let _ = if !self.is_text() { self.page(&page) } else { self.json_file(&page) };
         }
     }
+}
+
+/// Writes a result into a file.
+///
+/// # Errors
+/// `Input`: it cannot be written.
+pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| {
+        Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
+    })
 }
 
 /// A reader that went away (`| head`) is not an error: it has seen what it wanted.

@@ -71,7 +71,7 @@ fn validate_tells_people_and_programs() {
     let plan = directory.path().join("p.toml");
     let into = directory.path().join("out.json");
     std::fs::write(&plan, "version = 1\nnaem = \"x\"\nurl = \"postgres://u:hunter2@h/d\"\n").unwrap();
-    let args = validate::ValidateArgs { file: PlanFileArg { file: Some(plan.clone()) } };
+    let args = validate::ValidateArgs { file: PlanFileArg { file: Some(plan.clone()) }, sarif_into: None };
     let global = Global { json_into: Some(into.clone()), ..Global::default() };
     let output = Output::new(&global, "validate");
     assert_eq!(validate::run(&args, &global, &[], &output), Ok(Exit::Findings));

@@ -1,16 +1,18 @@
 //! `verify`: looks whether everything is as the plan file says and works, and shows it as a checklist.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
-use super::output::Output;
+use super::output::{self, Output};
 use super::{live, place};
 use crate::diff::{Action, Change, Reason};
 use crate::model::Failure;
 use crate::pipeline::{self, Verified};
-use crate::report::{Check, checklist};
+use crate::report::{Check, checklist, junit};
 use crate::resources::{Proof, proofs, schemas};
 use crate::store::Store as _;
 
@@ -27,6 +29,9 @@ pub struct VerifyArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// Writes the checklist as JUnit XML into a file as well
+    #[arg(long, value_name = "FILE")]
+    pub junit_into: Option<PathBuf>,
 }
 
 /// Runs `verify`.
@@ -43,6 +48,9 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
     let besides = proofs(&world, &file.desired).await;
     let besides = besides.into_iter().map(|Proof { label, holds, detail }| Check { label, holds, detail });
     let checks: Vec<Check> = own.chain(besides).collect();
+    if let Some(path) = &args.junit_into {
+        output::write(path, &junit(&format!("verify {}", file.name), &checks))?;
+    }
     output.page(&checklist("Verification", &checks))?;
     Ok(if checks.iter().all(|check| check.holds) { Exit::Done } else { Exit::CheckFailed })
 }
