@@ -5,6 +5,7 @@
 //! transport   the one HTTP client, and whom it trusts
 //! credential  how this process can sign in; tokens caches what that gives; claims says who it was
 //! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
+//! vault       Key Vault secrets
 //! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
 //! ```
 
@@ -22,6 +23,7 @@ mod servers;
 mod sites;
 mod tokens;
 mod transport;
+mod vault;
 
 pub use arm::{Arm, Note};
 pub use azure_core::http::Method;
@@ -35,3 +37,4 @@ pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId,
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};
 pub use transport::{environment, extra_certificates, http_client};
+pub use vault::{Standing, Vault};

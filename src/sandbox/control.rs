@@ -67,6 +67,12 @@ fn state(emulator: &Emulator) -> Value {
             principal.remove("secret");
         }
     }
+    let vaults = state["vaults"].as_object_mut().into_iter().flat_map(|vaults| vaults.values_mut());
+    for secret in vaults.filter_map(|vault| vault["secrets"].as_object_mut()).flat_map(|all| all.values_mut()) {
+        for version in secret["versions"].as_array_mut().into_iter().flatten() {
+            version["value"] = json!("(masked)");
+        }
+    }
     for site in state["sites"].as_object_mut().into_iter().flat_map(|sites| sites.values_mut()) {
         site["identity_header"] = Value::Null;
         site["master_key"] = Value::Null;

@@ -17,7 +17,7 @@ use super::faults::{Action, Faults, Hit};
 use super::log::Log;
 use super::state::World;
 use super::token::Issuer;
-use super::{control, entra, files, identity};
+use super::{control, entra, files, identity, vault};
 use crate::model::Failure;
 
 /// Audiences of Resource Manager that real clients ask tokens for.
@@ -158,6 +158,7 @@ impl Emulator {
                 let world = self.world();
                 return (entra::answer(&world, &self.issuer, &self.base, call), None);
             }
+            ["vaults", ..] => return self.vault(call),
             ["subscriptions" | "providers" | "tenants", ..] => {}
             _ => return (errors::no_route(&call.path), None),
         }
@@ -177,6 +178,26 @@ impl Emulator {
             tokio::spawn(async move { emulator.work(work, late).await });
         }
         (answer.reply, Some(caller.object_id))
+    }
+
+    /// Key Vault's data plane: tokens of an audience of its own, asked for by a challenge.
+    fn vault(&self, call: &Call) -> (Reply, Option<String>) {
+        let token = call.header("authorization").and_then(|header| header.strip_prefix("Bearer "));
+        let claims = token.and_then(|token| self.issuer.check(token.trim(), &[vault::AUDIENCE]).ok());
+        let Some(claims) = claims else {
+            return (vault::challenge(&self.base, &lock(&self.world).tenant), None);
+        };
+        let now = vault::Moment {
+            seconds: self.issuer.now(),
+            millis: jiff::Timestamp::now().as_millisecond() + lock(&self.world).knobs.clock_shift * 1_000,
+        };
+        let answer = |world: &mut World| {
+            let principal = world.directory.principals.get(&claims.object_id);
+            let role = principal.map_or(Role::None, |principal| principal.role);
+            vault::answer(world, &self.base, call, role, now)
+        };
+        let reply = if call.method == "GET" { answer(&mut lock(&self.world)) } else { self.change(answer) };
+        (reply, Some(claims.object_id))
     }
 
     fn arm(&self, call: &Call, caller: &access::Caller, databases: &[String], hit: Option<&Hit>) -> Answer {

@@ -37,6 +37,9 @@ mod seed;
 mod state;
 mod tls;
 mod token;
+mod vault;
+#[cfg(test)]
+mod vault_tests;
 mod wire;
 
 pub use app::run_app;

@@ -6,6 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::directory::{Directory, Group, Kind, Principal, Role};
 use super::state::{Knobs, Server, Site, UserAssigned, World};
+use super::vault::Vault;
 
 /// Tenant.
 pub const TENANT: &str = "11111111-1111-4111-8111-111111111111";
@@ -39,6 +40,8 @@ pub const ADMIN_LOGIN: &str = "pgadmin";
 pub const APP_LOGIN: &str = "geoapp";
 /// Database of the app.
 pub const DATABASE: &str = "geopgflex";
+/// Key vault of the operators.
+pub const VAULT: &str = "kv-ops";
 /// Audience of tokens for PostgreSQL.
 pub const POSTGRES_AUDIENCE: &str = "https://ossrdbms-aad.database.windows.net";
 /// Region.
@@ -83,6 +86,10 @@ pub fn start(start: &Start) -> World {
         sticky: BTreeMap::new(),
         identities: BTreeMap::from([(IDENTITY.to_owned(), identity)]),
         servers: BTreeMap::from([(SERVER.to_owned(), server(start))]),
+        vaults: BTreeMap::from([(
+            VAULT.to_owned(),
+            Vault { name: VAULT.into(), resource_group: RESOURCE_GROUP.into(), secrets: BTreeMap::new() },
+        )]),
         operations: BTreeMap::new(),
         knobs: Knobs::default(),
     }

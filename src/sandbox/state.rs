@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::directory::Directory;
+use super::vault::Vault;
 
 /// Everything the emulator knows, and the knobs it is driven by.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -28,6 +29,9 @@ pub struct World {
     pub identities: BTreeMap<String, UserAssigned>,
     /// Flexible servers by name in lower case.
     pub servers: BTreeMap<String, Server>,
+    /// Key vaults by name in lower case.
+    #[serde(default)]
+    pub vaults: BTreeMap<String, Vault>,
     /// Long-running operations by id.
     #[serde(default)]
     pub operations: BTreeMap<String, Operation>,

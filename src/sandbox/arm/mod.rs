@@ -168,6 +168,9 @@ fn in_groups(arm: &mut Arm<'_>, call: &Call, rest: &[&str]) -> Answer {
         ["providers", "microsoft.dbforpostgresql", "flexibleservers", rest @ ..] => {
             servers::answer(arm, call, &name, rest)
         }
+        ["providers", "microsoft.keyvault", "vaults", rest @ ..] => {
+            crate::sandbox::vault::resource(arm.world, arm.base, &name, rest).into()
+        }
         ["providers", namespace, kind, ..] => {
             let known = ["microsoft.web", "microsoft.managedidentity", "microsoft.dbforpostgresql"];
             let code = if known.contains(namespace) { kind } else { namespace };

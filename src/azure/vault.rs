@@ -1,0 +1,258 @@
+//! Key Vault secrets through Azure's own client: set, read by version, delete, recover, purge.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use azure_core::credentials::{AccessToken, TokenCredential, TokenRequestOptions};
+use azure_core::error::ErrorKind;
+use azure_core::http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, StatusCode, Transport};
+use azure_security_keyvault_secrets::models::{SecretClientGetSecretOptions, SetSecretParameters};
+use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
+
+use crate::azure::arm::Arm;
+use crate::azure::refusal::Refusal;
+use crate::azure::tokens::Tokens;
+use crate::model::{Class, Failure, Secret};
+
+/// The API version of Microsoft.KeyVault by which a vault's address is asked for.
+const RESOURCE_VERSION: &str = "2023-07-01";
+/// A delete or recover is in effect after some seconds; longer than this it never took in practice.
+const SETTLES_WITHIN: Duration = Duration::from_mins(2);
+/// The pause between two looks whether it is.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
+
+/// A vault, ready to be asked.
+pub struct Vault {
+    client: SecretClient,
+    url: String,
+}
+
+/// Whether a secret is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// It can be read.
+    There,
+    /// It was deleted and can be recovered.
+    Deleted,
+    /// It was never there, or was purged.
+    Absent,
+}
+
+/// Our tokens, as the SDK wants them.
+struct Bridge(Tokens);
+
+impl fmt::Debug for Bridge {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Bridge")
+    }
+}
+
+#[async_trait]
+impl TokenCredential for Bridge {
+    async fn get_token(&self, scopes: &[&str], _: Option<TokenRequestOptions<'_>>) -> azure_core::Result<AccessToken> {
+        let audience = scopes.first().copied().unwrap_or_default().trim_end_matches("/.default");
+        let failed = |failure: Failure| azure_core::Error::with_message(ErrorKind::Credential, failure.to_string());
+        let token = self.0.token(audience).await.map_err(failed)?;
+        let expires = azure_core::time::OffsetDateTime::from_unix_timestamp(token.expires_on.as_second())
+            .map_err(|error| azure_core::Error::with_message(ErrorKind::Credential, error.to_string()))?;
+        Ok(AccessToken::new(token.secret.expose().to_owned(), expires))
+    }
+}
+
+impl Vault {
+    /// The vault at `url`, `https://<name>.vault.azure.net`. A vault elsewhere (one that Resource Manager named) may ask
+    /// for tokens of another host, which is fine: the token is for Key Vault and nothing else.
+    ///
+    /// # Errors
+    /// `Input`: `url` is none of a vault.
+    pub fn new(url: &str, tokens: Tokens, http: Arc<dyn HttpClient>) -> Result<Self, Failure> {
+        let wrong =
+            |why: String| Failure::new(Class::Input, format!("{url} is not the address of a key vault")).detail(why);
+        if !url.starts_with("https://") {
+            return Err(wrong("secrets are sent over https only".to_owned()));
+        }
+        // The SDK's own patience is a minute of silence.
+        let retry = ExponentialRetryOptions { max_retries: 3, ..ExponentialRetryOptions::default() };
+        let options = SecretClientOptions {
+            client_options: ClientOptions {
+                transport: Some(Transport::new(http)),
+                retry: RetryOptions::exponential(retry),
+                ..ClientOptions::default()
+            },
+            verify_challenge_resource: Some(url.contains(".vault.")),
+            ..SecretClientOptions::default()
+        };
+        let client = SecretClient::new(url, Arc::new(Bridge(tokens)), Some(options));
+        Ok(Self {
+            client: client.map_err(|error| wrong(error.to_string()))?,
+            url: url.trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// Its address.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes a new version and answers its id. A name that was deleted is recovered first.
+    ///
+    /// # Errors
+    /// Those of the vault, with what would help.
+    pub async fn set(
+        &self,
+        name: &str,
+        value: &Secret,
+        content: &str,
+        tags: &[(&str, &str)],
+    ) -> Result<String, Failure> {
+        if self.standing(name).await? == Standing::Deleted {
+            self.recover(name).await?;
+        }
+        let tags: HashMap<String, String> =
+            tags.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let parameters = SetSecretParameters {
+            value: Some(value.expose().to_owned()),
+            content_type: Some(content.to_owned()),
+            tags: Some(tags),
+            secret_attributes: None,
+        };
+        let doing = format!("keep secret {name} in {}", self.url);
+        let body = parameters.try_into().map_err(|error| refused(&doing, &error))?;
+        let answer = self.client.set_secret(name, body, None).await.map_err(|error| refused(&doing, &error))?;
+        let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
+        // The SDK's own parser takes only vaults at the root of a host, which an emulator's need not be.
+        let id = secret.id.unwrap_or_default();
+        let version = id.split(['?', '#']).next().and_then(|id| id.rsplit_once(&format!("/secrets/{name}/")));
+        let nameless = || Failure::new(Class::Other, format!("cannot {doing}")).detail("the answer names no version");
+        version.map(|(_, version)| version.to_owned()).ok_or_else(nameless)
+    }
+
+    /// The text of a version, or of the newest one.
+    ///
+    /// # Errors
+    /// `NotFound`: there is none; otherwise those of the vault.
+    pub async fn get(&self, name: &str, version: Option<&str>) -> Result<Secret, Failure> {
+        let doing = format!("read secret {name} of {}", self.url);
+        let options = SecretClientGetSecretOptions {
+            secret_version: version.map(str::to_owned),
+            ..SecretClientGetSecretOptions::default()
+        };
+        let answer = self.client.get_secret(name, Some(options)).await.map_err(|error| refused(&doing, &error))?;
+        let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
+        let none = || Failure::new(Class::NotFound, format!("cannot {doing}")).detail("it has no value");
+        secret.value.map(Secret::new).ok_or_else(none)
+    }
+
+    /// Whether it is there, deleted, or neither.
+    ///
+    /// # Errors
+    /// Those of the vault.
+    pub async fn standing(&self, name: &str) -> Result<Standing, Failure> {
+        match self.get(name, None).await {
+            Ok(_) => return Ok(Standing::There),
+            Err(failure) if failure.class == Class::NotFound => {}
+            Err(failure) => return Err(failure),
+        }
+        let doing = format!("see whether secret {name} of {} was deleted", self.url);
+        match self.client.get_deleted_secret(name, None).await {
+            Ok(_) => Ok(Standing::Deleted),
+            Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(Standing::Absent),
+            Err(error) => Err(refused(&doing, &error)),
+        }
+    }
+
+    /// Deletes it with all its versions, recoverably, and waits until that is in effect. One that is not there is as good.
+    ///
+    /// # Errors
+    /// Those of the vault.
+    pub async fn delete(&self, name: &str) -> Result<(), Failure> {
+        let doing = format!("delete secret {name} of {}", self.url);
+        match self.client.delete_secret(name, None).await {
+            Ok(_) => self.settled(name, Standing::Deleted, &doing).await,
+            Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(()),
+            Err(error) => Err(refused(&doing, &error)),
+        }
+    }
+
+    /// Brings a deleted secret back and waits until it can be read.
+    ///
+    /// # Errors
+    /// Those of the vault.
+    pub async fn recover(&self, name: &str) -> Result<(), Failure> {
+        let doing = format!("recover secret {name} of {}", self.url);
+        self.client.recover_deleted_secret(name, None).await.map_err(|error| refused(&doing, &error))?;
+        self.settled(name, Standing::There, &doing).await
+    }
+
+    /// Purges a deleted secret for good. One that is not there is as good.
+    ///
+    /// # Errors
+    /// Those of the vault.
+    pub async fn purge(&self, name: &str) -> Result<(), Failure> {
+        match self.client.purge_deleted_secret(name, None).await {
+            Ok(_) => Ok(()),
+            Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(()),
+            Err(error) => Err(refused(&format!("purge secret {name} of {}", self.url), &error)),
+        }
+    }
+
+    async fn settled(&self, name: &str, wanted: Standing, doing: &str) -> Result<(), Failure> {
+        let start = Instant::now();
+        while self.standing(name).await? != wanted {
+            if start.elapsed() > SETTLES_WITHIN {
+                return Err(Failure::new(Class::Busy, format!("cannot {doing}"))
+                    .detail("the vault took the call, but it is not in effect yet")
+                    .remedy("run the same command again in a few minutes"));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+        Ok(())
+    }
+}
+
+fn refused(doing: &str, error: &azure_core::Error) -> Failure {
+    let summary = format!("cannot {doing}");
+    let status = error.http_status();
+    let code = match error.kind() {
+        ErrorKind::HttpResponse { error_code: Some(code), .. } => format!(" (code {code})"),
+        _ => String::new(),
+    };
+    let detail = match status {
+        Some(status) => format!("HTTP {}{code}", u16::from(status)),
+        None => error.to_string(),
+    };
+    match status.map(u16::from) {
+        Some(404) => Failure::new(Class::NotFound, summary).detail(detail),
+        Some(401) => Failure::new(Class::NotSignedIn, summary).detail(detail),
+        Some(403) => Failure::new(Class::Forbidden, summary)
+            .detail(detail)
+            .remedy("give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine"),
+        Some(409) => Failure::new(Class::Conflict, summary).detail(detail),
+        Some(429 | 503) => Failure::new(Class::Busy, summary).detail(detail),
+        Some(_) => Failure::new(Class::Other, summary).detail(detail),
+        None if matches!(error.kind(), ErrorKind::Credential) => {
+            Failure::new(Class::NotSignedIn, summary).detail(detail)
+        }
+        None => Failure::new(Class::Unreachable, summary).detail(detail),
+    }
+}
+
+impl Arm {
+    /// The address of a vault, as Resource Manager knows it.
+    ///
+    /// # Errors
+    /// The refusal, also when there is no such vault in the resource group.
+    pub async fn vault_url(&self, subscription: &str, resource_group: &str, name: &str) -> Result<String, Refusal> {
+        use crate::azure::arm::segment;
+        let (subscription, group, vault) = (segment(subscription), segment(resource_group), segment(name));
+        let path =
+            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}");
+        let body = self.get(&path, RESOURCE_VERSION).await?;
+        body["properties"]["vaultUri"].as_str().map(|url| url.trim_end_matches('/').to_owned()).ok_or_else(|| {
+            Refusal::ours(Failure::new(Class::Other, format!("Azure does not say where vault {name} is reached")))
+        })
+    }
+}
