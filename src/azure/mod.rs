@@ -5,6 +5,7 @@
 //! transport   the one HTTP client, and whom it trusts
 //! credential  how this process can sign in; tokens caches what that gives; claims says who it was
 //! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
+//! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
 //! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
 //! ```
@@ -16,6 +17,7 @@ mod credential;
 pub(crate) mod double;
 mod endpoints;
 mod federation;
+mod logs;
 mod operation;
 mod pace;
 mod refusal;
@@ -30,6 +32,7 @@ pub use azure_core::http::Method;
 pub use claims::Claims;
 pub use credential::{Choice, Credential, sign_in};
 pub use endpoints::{discover, endpoints};
+pub use logs::{Answer as LogAnswer, Component, Rows};
 pub use operation::{Operation, Style};
 pub use pace::Pace;
 pub use refusal::Refusal;

@@ -16,8 +16,9 @@ use super::directory::Role;
 use super::faults::{Action, Faults, Hit};
 use super::log::Log;
 use super::state::World;
+use super::telemetry::{Row, Telemetry};
 use super::token::Issuer;
-use super::{control, entra, files, identity, vault};
+use super::{control, entra, files, identity, insights, vault};
 use crate::model::Failure;
 
 /// Audiences of Resource Manager that real clients ask tokens for.
@@ -35,6 +36,8 @@ pub struct Emulator {
     pub log: Mutex<Log>,
     /// Attempts to sign in to PostgreSQL, as JSON.
     pub logins: Mutex<Vec<serde_json::Value>>,
+    /// What apps and PostgreSQL said and did.
+    pub telemetry: Mutex<Telemetry>,
     /// Host names whose app answers just now.
     pub serving: Mutex<BTreeSet<String>>,
     world: Mutex<World>,
@@ -58,6 +61,7 @@ impl Emulator {
             faults: Mutex::default(),
             log: Mutex::default(),
             logins: Mutex::default(),
+            telemetry: Mutex::new(Telemetry::open(file.with_file_name("telemetry.jsonl"))),
             serving: Mutex::default(),
             world: Mutex::new(world),
             database,
@@ -159,6 +163,7 @@ impl Emulator {
                 return (entra::answer(&world, &self.issuer, &self.base, call), None);
             }
             ["vaults", ..] => return self.vault(call),
+            ["v1", ..] if insights::direct(&parts).is_some() => return self.insights(call),
             ["subscriptions" | "providers" | "tenants", ..] => {}
             _ => return (errors::no_route(&call.path), None),
         }
@@ -168,6 +173,16 @@ impl Emulator {
         };
         let databases =
             if parts.contains(&"databases") { self.database.databases().await.unwrap_or_default() } else { Vec::new() };
+        if let ["subscriptions", _, "resourcegroups", group, "providers", rest @ ..] = parts.as_slice()
+            && matches!(rest, ["microsoft.insights" | "microsoft.operationalinsights", ..])
+        {
+            if let Err(refusal) = access::permit(&lock(&self.world), call, &caller) {
+                return (refusal, Some(caller.object_id));
+            }
+            let world = self.world();
+            let reply = insights::resource(&world, group, rest, |source| self.query(source, call, caller.role));
+            return (reply, Some(caller.object_id));
+        }
         let answer = self.arm(call, &caller, &databases, hit);
         if let Some(work) = answer.work {
             let late = match hit.map(|hit| &hit.action) {
@@ -178,6 +193,51 @@ impl Emulator {
             tokio::spawn(async move { emulator.work(work, late).await });
         }
         (answer.reply, Some(caller.object_id))
+    }
+
+    /// Now, by the sandbox's clock.
+    pub fn clock(&self) -> jiff::Timestamp {
+        let now = jiff::Timestamp::now();
+        now.checked_add(jiff::SignedDuration::from_secs(lock(&self.world).knobs.clock_shift)).unwrap_or(now)
+    }
+
+    /// Takes a row of telemetry that just came in.
+    pub fn tell(&self, table: &str, row: Row) {
+        let now = self.clock();
+        lock(&self.telemetry).add(table, now, row);
+    }
+
+    /// The query APIs at addresses of their own: tokens of audiences of their own.
+    fn insights(&self, call: &Call) -> (Reply, Option<String>) {
+        let source = match insights::direct(&call.parts()) {
+            Some(Ok(source)) => source,
+            Some(Err(refusal)) => return (refusal, None),
+            None => return (errors::no_route(&call.path), None),
+        };
+        let token = call.header("authorization").and_then(|header| header.split_once(' ')).map(|(_, token)| token);
+        let Some(token) = token else {
+            return (
+                insights::fault(401, "AuthorizationRequiredError", "Valid authentication was not provided", None),
+                None,
+            );
+        };
+        match self.issuer.check(token.trim(), &insights::AUDIENCES) {
+            Ok(claims) => {
+                let role =
+                    lock(&self.world).directory.principals.get(&claims.object_id).map_or(Role::None, |who| who.role);
+                (self.query(source, call, role), Some(claims.object_id))
+            }
+            Err(TokenFault::Audience) => {
+                let text = "The access token has been obtained for wrong audience or resource.";
+                (insights::fault(403, "InvalidAuthenticationTokenAudience", text, None), None)
+            }
+            Err(_) => (insights::fault(403, "InvalidAuthenticationToken", "The access token is invalid.", None), None),
+        }
+    }
+
+    fn query(&self, source: insights::Source, call: &Call, role: Role) -> Reply {
+        let now = self.clock();
+        insights::query(&lock(&self.world), &lock(&self.telemetry), source, call, role, now)
     }
 
     /// Key Vault's data plane: tokens of an audience of its own, asked for by a challenge.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::http::{Request, Response};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -22,6 +23,7 @@ use super::call::Reply;
 use super::emulator::{Emulator, lock};
 use super::http::TlsListener;
 use super::state::{Site, World};
+use super::telemetry;
 use crate::model::{Class, Failure};
 
 /// How the platform runs apps.
@@ -135,17 +137,30 @@ async fn start(platform: &Platform, world: &World, site: &Site) -> Result<(Child
         .append(true)
         .open(platform.logs.join(format!("app-{name}.log")))
         .map_err(failed)?;
-    let child = Command::new(&platform.program)
+    let mut child = Command::new(&platform.program)
         .args(["sandbox", "run-app"])
         .env_clear()
         .envs(environment(platform, world, site, port))
         .stdin(Stdio::piped())
         .stdout(log.try_clone().map_err(failed)?)
-        .stderr(log)
+        .stderr(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
         .map_err(failed)?;
+    if let Some(said) = child.stderr.take() {
+        tokio::spawn(listen_to(said, log, Arc::clone(&platform.emulator), site.identity_name()));
+    }
     Ok((child, port))
+}
+
+/// Keeps what an app says in its log, and sends it on as traces.
+async fn listen_to(said: tokio::process::ChildStderr, mut log: std::fs::File, emulator: Arc<Emulator>, app: String) {
+    let mut lines = BufReader::new(said).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        // A full disk loses lines of a demonstration, nothing more.
+        let _ = std::io::Write::write_all(&mut log, format!("{line}\n").as_bytes());
+        emulator.tell("traces", telemetry::trace(&app, &line));
+    }
 }
 
 /// What an app finds in its environment on App Service for Linux.
@@ -212,7 +227,19 @@ async fn serve_site(platform: &Platform, key: &str, port: Arc<AtomicU16>) -> Res
         .no_proxy()
         .build()
         .map_err(|error| Failure::new(Class::Other, "cannot make an HTTP client").detail(error.to_string()))?;
-    let router = Router::new().fallback(move |request| forward(client.clone(), Arc::clone(&port), request));
+    let app = platform.emulator.world().sites.get(key).map(Site::identity_name).unwrap_or_default();
+    let emulator = Arc::clone(&platform.emulator);
+    let router = Router::new().fallback(move |request: Request<Body>| {
+        let (client, port, emulator, app) = (client.clone(), Arc::clone(&port), Arc::clone(&emulator), app.clone());
+        async move {
+            let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+            let start = std::time::Instant::now();
+            let response = forward(client, port, request).await;
+            let took = start.elapsed().as_secs_f64() * 1_000.0;
+            emulator.tell("requests", telemetry::request(&app, &method, &path, response.status().as_u16(), took));
+            response
+        }
+    });
     tokio::spawn(async move { drop(axum::serve(listener, router).await) });
     Ok(())
 }

@@ -21,11 +21,11 @@ use super::emulator::{Emulator, lock};
 use super::http::{Cut, TlsListener};
 use super::info::{CI_SECRET, Info, READER_SECRET, process_start};
 use super::platform::{self, Platform};
-use super::proxy::{LoginEvent, serve};
+use super::proxy::{LoginEvent, LoginMethod, serve};
 use super::state::World;
 use super::tls::{self, Authority};
 use super::token::Issuer;
-use super::{files, http, names};
+use super::{files, http, names, telemetry};
 use crate::model::{Class, Failure};
 
 /// How to run a sandbox.
@@ -302,6 +302,13 @@ async fn answers(host: &str, emulator: &Emulator) {
 
 fn note(emulator: &Emulator, event: &LoginEvent) {
     let refusal = event.result.as_ref().err().map(|refusal| format!("{refusal:?}"));
+    let method = match event.method {
+        LoginMethod::Token => "azuread",
+        LoginMethod::Password => "scram-sha-256",
+        LoginMethod::Refused => "none",
+    };
+    let row = telemetry::login(names::SERVER, &event.user, &event.database, method, refusal.as_deref());
+    emulator.tell(telemetry::SERVER_LOGS, row);
     let mut logins = lock(&emulator.logins);
     if logins.len() >= 5000 {
         logins.remove(0);

@@ -56,6 +56,14 @@ pub struct Knobs {
     pub retry_after: u64,
     /// Whether a PATCH keeps the user-assigned identities that it does not name. Azure's answer is not documented.
     pub patch_keeps_identities: bool,
+    /// Milliseconds until telemetry can be queried.
+    pub ingestion_ms: u64,
+    /// Answer queries with 204 and nothing.
+    pub query_empty: bool,
+    /// Answer queries with 200 and a `PartialError` beside the rows.
+    pub query_partial: bool,
+    /// Answer queries with no rows, as for a caller that may not read the tables.
+    pub query_blind: bool,
 }
 
 impl Default for Knobs {
@@ -67,6 +75,10 @@ impl Default for Knobs {
             operation_ms: 400,
             retry_after: 1,
             patch_keeps_identities: false,
+            ingestion_ms: 0,
+            query_empty: false,
+            query_partial: false,
+            query_blind: false,
         }
     }
 }

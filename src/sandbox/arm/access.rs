@@ -46,7 +46,10 @@ pub fn is_read(call: &Call) -> bool {
     let last = call.lower.last().map_or("", String::as_str);
     match call.method.as_str() {
         "GET" | "HEAD" => true,
-        "POST" => matches!(last, "list" | "listkeys" | "publishxml" | "query" | "slotsdiffs" | "checknameavailability"),
+        "POST" => matches!(
+            last,
+            "list" | "listkeys" | "publishxml" | "query" | "logs" | "slotsdiffs" | "checknameavailability"
+        ),
         _ => false,
     }
 }
