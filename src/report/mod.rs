@@ -13,6 +13,7 @@ mod plan_json;
 mod privileges;
 mod runs;
 mod sql;
+mod sql_text;
 mod tally;
 mod terminal;
 mod text;
