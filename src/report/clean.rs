@@ -64,7 +64,7 @@ fn apart(line: &str) -> String {
     out
 }
 
-/// [`guard`] for a text of several lines.
+/// The same for a text of several lines.
 pub fn guard_lines(text: &str) -> String {
     text.split_inclusive('\n').map(|line| guard(line).unwrap_or_else(|| line.to_owned())).collect()
 }

@@ -15,7 +15,7 @@ fn blocks(page: &str) -> Vec<(usize, String)> {
     let block = |(at, _): (usize, &&str)| {
         assert!(lines[at + 1].starts_with("```"), "line {}: the mark stands before a block", at + 1);
         let body = lines[at + 2..].iter().take_while(|line| **line != "```");
-        (at + 3, body.map(|line| format!("{line}\n")).collect())
+        (at + 3, body.copied().collect::<Vec<_>>().join("\n"))
     };
     marked.map(block).collect()
 }
@@ -70,7 +70,8 @@ fn the_readme_does_what_it_says() {
     std::fs::create_dir(here.join("plans")).unwrap();
     std::fs::copy(root().join("plans/rmhazuregeoapi.toml"), here.join("plans/rmhazuregeoapi.toml")).unwrap();
     // One shell for all blocks, as a reader has; each says its line first, so that a failure can be placed.
-    let script: String = blocks.iter().map(|(line, block)| format!("echo '# README.md:{line}'\n{block}\n")).collect();
+    let told = blocks.iter().map(|(line, block)| format!("echo '# README.md:{line}'\n{block}"));
+    let script = told.collect::<Vec<_>>().join("\n");
     let ran = shell(&script, here);
     let said = format!("{}\n{}", String::from_utf8_lossy(&ran.stdout), String::from_utf8_lossy(&ran.stderr));
     assert!(ran.status.success(), "{said}");
@@ -95,5 +96,5 @@ fn sandbox_can_run() -> bool {
 #[test]
 fn only_marked_blocks_are_run() {
     let page = "a\n```sh\nno\n```\n<!-- run -->\n```sh\nyes\n```\n";
-    assert_eq!(blocks(page), [(7, "yes\n".to_owned())]);
+    assert_eq!(blocks(page), [(7, "yes".to_owned())]);
 }
