@@ -122,7 +122,7 @@ fn odd_role_names_are_taken_as_they_are() {
         "DROP TABLE x; --",
         "O'Brien",
         "a{b}c",
-        "me@x.example.com",
+        "me@x.com",
     ];
     for name in names {
         let text = format!(

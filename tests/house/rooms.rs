@@ -31,11 +31,13 @@ const PIPELINE: [&str; 11] =
 const PURE: [&str; 6] = ["model", "plan", "diff", "journal", "evidence", "report"];
 
 /// What such a room does not name.
-const IMPURE: [&str; 15] = [
+const IMPURE: [&str; 17] = [
     "std::fs",
     "std::io",
     "std::env",
-    "std::net",
+    "TcpStream",
+    "UdpSocket",
+    "ToSocketAddrs",
     "std::process",
     "std::thread",
     "SystemTime",

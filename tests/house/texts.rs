@@ -68,8 +68,9 @@ fn people(line: &str) -> impl Iterator<Item = &str> {
     line.split(move |c| !inside(c)).map(|word| word.trim_end_matches('.')).filter(|word| {
         word.split_once('@').is_some_and(|(name, domain)| {
             let host = domain.contains('.') && domain.ends_with(|c: char| c.is_ascii_alphabetic());
-            // Actions are written name@version, processes user@host, and places to fill in a template x.@place@.y.
-            !name.is_empty() && !name.ends_with('.') && host && !NOBODY.iter().any(|nobody| domain.ends_with(nobody))
+            // Actions are written name@version, processes user@host, places to fill in a template x.@place@.y, and made-up
+            // users of a server u@host.
+            name.len() > 2 && !name.ends_with('.') && host && !NOBODY.iter().any(|nobody| domain.ends_with(nobody))
         })
     })
 }
