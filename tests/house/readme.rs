@@ -1,9 +1,10 @@
 //! The README's commands do what it says: every block under the mark `run` is run, in order, against a sandbox.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::files::{root, text};
+use crate::files::{below, name, none, root, text};
 
 /// The invisible line before a block that is run.
 const MARK: &str = "<!-- run -->";
@@ -85,12 +86,41 @@ fn the_readme_does_what_it_says() {
 fn sandbox_can_run() -> bool {
     let named = std::env::var_os("PGENTRA_PG_BIN").is_some();
     let debian = std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|mut entries| entries.next().is_some());
-    let found = named || debian;
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path).any(|place| place.join("initdb").is_file());
+    let found = named || debian || on_path;
     assert!(found || std::env::var("CI").as_deref() != Ok("true"), "no PostgreSQL server, and CI=true demands one");
     if !found {
         eprintln!("SKIPPED: no PostgreSQL server");
     }
     found
+}
+
+#[test]
+fn the_plan_file_of_the_readme_is_valid() {
+    let page = text(&root().join("README.md"));
+    let plan = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let (loaded, findings) = pgentra::plan::load(plan, &BTreeMap::new(), &pgentra::resources::schemas());
+    assert!(loaded.is_some_and(|plan| plan.desired.len() >= 5), "{findings:?}");
+}
+
+#[test]
+fn links_between_pages_lead_somewhere() {
+    let mut complaints = Vec::new();
+    let mut seen = 0;
+    for page in below("", ".md") {
+        let text = text(&page);
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+        for link in links.filter(|link| !link.contains("://") && !link.starts_with('#')) {
+            seen += 1;
+            let file = link.split('#').next().unwrap_or_default();
+            if !page.parent().unwrap().join(file).exists() {
+                complaints.push(format!("{}: {link}", name(&page)));
+            }
+        }
+    }
+    none("links to nothing", &complaints);
+    assert!(seen > 10, "only {seen} links were found");
 }
 
 #[test]
