@@ -1,9 +1,16 @@
-# `make test` sets up what the tests need on a Debian machine and runs them all.
+# `make demo` shows the main job in a sandbox; `make test` runs every test. Both install what a Debian machine lacks.
 
-.PHONY: setup test
+.PHONY: demo test setup docs
+
+demo:
+	@./scripts/demo.sh
+
+test: setup
+	cargo test --locked --no-fail-fast
 
 setup:
 	@./.ci/setup
 
-test: setup
-	cargo test --locked
+# Writes the pages that are made from the code; a test insists that they are current.
+docs:
+	PGENTRA_WRITE_DOCS=1 cargo test --locked --test house reference_pages

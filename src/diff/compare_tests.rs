@@ -1,1 +1,1 @@
-
+//! Tests of the comparison of desired and observed.

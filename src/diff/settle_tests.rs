@@ -1,1 +1,1 @@
-
+//! Tests of the rule that settles a step.

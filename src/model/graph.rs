@@ -1,5 +1,6 @@
 //! The dependency graph: who leans on whom, in one stable order.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use petgraph::algo::tarjan_scc;
@@ -64,8 +65,8 @@ impl<N: Clone + Ord> Graph<N> {
                     }
                     return Cycle(path.into_iter().map(|node| self.graph[node].clone()).collect());
                 }
-                if !came.contains_key(&giver) {
-                    came.insert(giver, node);
+                if let Entry::Vacant(unseen) = came.entry(giver) {
+                    unseen.insert(node);
                     queue.push_back(giver);
                 }
             }

@@ -29,8 +29,12 @@ pub enum Type {
     Any(&'static [Type]),
 }
 
+/// Answers what is wrong with a text.
+pub type Check = fn(&str) -> Result<(), String>;
+
 /// One field of a kind, or of a table inside it.
 #[derive(Clone, Copy, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "four independent marks of a table column, set by name")]
 pub struct Field {
     /// Its name in the plan file.
     pub name: &'static str,
@@ -46,8 +50,8 @@ pub struct Field {
     pub reference: bool,
     /// Whether each entry of the map is settled alone: gone entries are skipped, replaced ones conflict alone.
     pub entrywise: bool,
-    /// What the text has to satisfy besides its type; answers what is wrong with it.
-    pub check: Option<fn(&str) -> Result<(), String>>,
+    /// What the text has to satisfy besides its type.
+    pub check: Option<Check>,
 }
 
 impl Field {
@@ -88,7 +92,7 @@ impl Field {
 
     /// The same field with a check of its text.
     #[must_use]
-    pub const fn checked(self, check: fn(&str) -> Result<(), String>) -> Self {
+    pub const fn checked(self, check: Check) -> Self {
         Self { check: Some(check), ..self }
     }
 }

@@ -64,7 +64,7 @@ fn apart(line: &str) -> String {
     out
 }
 
-/// [`guard`] for a text of several lines.
+/// The same for a text of several lines.
 pub fn guard_lines(text: &str) -> String {
     text.split_inclusive('\n').map(|line| guard(line).unwrap_or_else(|| line.to_owned())).collect()
 }
@@ -90,7 +90,7 @@ pub fn clean_json(json: &str) -> String {
 }
 
 /// Controls (C0, C1), bidi and invisible formatting characters, line and paragraph separators, tags.
-fn is_unsafe(c: char) -> bool {
+pub fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
         || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')

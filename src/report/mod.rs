@@ -17,6 +17,7 @@ mod plan_json;
 mod privileges;
 mod runs;
 mod sql;
+mod sql_text;
 mod tally;
 mod terminal;
 mod text;

@@ -1,8 +1,11 @@
 //! The SQL of a plan as one script that a DBA can read: per step its statements, and its inverse as comments.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value as Json, json};
 
-use super::clean::clean;
+use super::clean::{clean, guard};
+use super::sql_text::sql_text;
 use crate::diff::{Action, ChangeSet, Reason};
 use crate::model::{Step, Value};
 
@@ -19,16 +22,17 @@ pub struct StepSql {
 
 /// The script, and the same as data.
 pub fn sql(plan: &str, steps: &[StepSql], changes: &ChangeSet) -> (String, Json) {
-    let mut text = format!("-- What pgentra apply would run in PostgreSQL for the plan {}.\n", clean(plan));
+    let mut text = remark(&format!("What pgentra apply would run in PostgreSQL for the plan {plan}."));
     if steps.is_empty() {
-        text.push_str("-- Nothing.\n");
+        text.push_str(&remark("Nothing."));
     }
     for step in steps {
         text.push_str(&block(step));
     }
     for change in changes.changes.iter().filter(|change| change.action == Action::Unknown) {
         let why = if let Reason::Unreadable(why) = &change.reason { why } else { "" };
-        text.push_str(&format!("\n-- {}: known after apply: {}\n", clean(&change.address.to_string()), clean(why)));
+        text.push('\n');
+        text.push_str(&remark(&format!("{}: known after apply: {why}", change.address)));
     }
     let step = |step: &StepSql| {
         json!({
@@ -59,16 +63,22 @@ fn database(step: &StepSql) -> &str {
 fn block(step: &StepSql) -> String {
     let place = format!("server {}, database {}", server(step).unwrap_or_default(), database(step));
     let via = step.step.via.as_deref().map(|via| format!(", connection {via}")).unwrap_or_default();
-    let mut text = format!("\n-- {} ({})\n", clean(&step.step.id), clean(&format!("{place}{via}")));
+    let mut text = format!("\n{}", remark(&format!("{} ({place}{via})", step.step.id)));
     for statement in &step.statements {
-        text.push_str(statement);
-        text.push_str(";\n");
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{};", sql_text(statement));
     }
     if !step.inverse.is_empty() {
         text.push_str("-- undone by:\n");
-        for line in step.inverse.iter().flat_map(|statement| statement.lines().collect::<Vec<_>>()) {
-            text.push_str(&format!("--   {}\n", line.trim_end_matches(';')));
+        for statement in &step.inverse {
+            let _ = writeln!(text, "--   {};", sql_text(statement));
         }
     }
     text
+}
+
+/// One line of comment, harmless whatever stands in it.
+fn remark(text: &str) -> String {
+    let line = format!("-- {}", clean(text));
+    guard(&line).unwrap_or(line) + "\n"
 }

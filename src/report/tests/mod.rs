@@ -3,6 +3,7 @@
 mod data;
 mod plans;
 mod runs;
+mod sql;
 
 use std::collections::{BTreeMap, BTreeSet};
 

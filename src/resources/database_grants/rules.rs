@@ -5,7 +5,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::{Attributes, Class, Failure, Field, Type, Value};
 use crate::postgres::{Lease, ObjectType, Snapshot, Wanted};
 
-const WORDS: Type = Type::List(&Type::Text);
+const ON_DATABASE: Type = Type::List(&Type::Word(&["CONNECT", "CREATE", "TEMPORARY", "ALL"]));
+const ON_SCHEMAS: Type = Type::List(&Type::Word(&["USAGE", "CREATE", "ALL"]));
+const ON_TABLES: Type = Type::List(&Type::Word(&[
+    "SELECT",
+    "INSERT",
+    "UPDATE",
+    "DELETE",
+    "TRUNCATE",
+    "REFERENCES",
+    "TRIGGER",
+    "MAINTAIN",
+    "ALL",
+]));
+const ON_SEQUENCES: Type = Type::List(&Type::Word(&["USAGE", "SELECT", "UPDATE", "ALL"]));
+const ON_FUNCTIONS: Type = Type::List(&Type::Word(&["EXECUTE", "ALL"]));
+const ON_TYPES: Type = Type::List(&Type::Word(&["USAGE", "ALL"]));
 
 /// The fields of one rule.
 pub(crate) const RULE_FIELDS: &[Field] = &[
@@ -15,12 +30,12 @@ pub(crate) const RULE_FIELDS: &[Field] = &[
         Type::Any(&[Type::List(&Type::Text), Type::Text]),
         "The schemas the rule is about; `\"*\"` is every schema but the system's.",
     ),
-    Field::new("database_privileges", WORDS, "On the database: CONNECT, CREATE, TEMPORARY."),
-    Field::new("schema", WORDS, "On the schemas: USAGE, CREATE."),
-    Field::new("tables", WORDS, "On every table and view in them: SELECT, INSERT, UPDATE, DELETE, TRUNCATE, ..."),
-    Field::new("sequences", WORDS, "On every sequence: USAGE, SELECT, UPDATE."),
-    Field::new("functions", WORDS, "On every function, procedure and aggregate: EXECUTE."),
-    Field::new("types", WORDS, "On every type and domain: USAGE."),
+    Field::new("database_privileges", ON_DATABASE, "On the database."),
+    Field::new("schema", ON_SCHEMAS, "On the schemas."),
+    Field::new("tables", ON_TABLES, "On every table and view in them."),
+    Field::new("sequences", ON_SEQUENCES, "On every sequence."),
+    Field::new("functions", ON_FUNCTIONS, "On every function, procedure and aggregate."),
+    Field::new("types", ON_TYPES, "On every type and domain."),
     Field::new("future", Type::Bool, "Also for objects made tomorrow, by every role that has made some there."),
 ];
 
