@@ -256,12 +256,16 @@ fn refuse_unreadable(changes: &ChangeSet) -> Result<(), Failure> {
             let detail = only.detail.as_ref().map_or(address.to_string(), |detail| format!("{address}: {detail}"));
             Err(Failure { detail: Some(detail), ..(*only).clone() })
         }
+        // One cause, such as nobody being signed in, is said once.
+        [(_, first), rest @ ..] if rest.iter().all(|(_, failure)| failure == first) => Err((*first).clone()),
         [(_, first), ..] => {
+            let rights = |class: &Class| matches!(class, Class::NotSignedIn | Class::Forbidden);
+            let class = failed.iter().map(|(_, failure)| failure.class).find(rights).unwrap_or(first.class);
             let lines: Vec<String> = failed.iter().map(|(address, failure)| format!("{address}: {failure}")).collect();
             let mut remedies: Vec<&str> = failed.iter().filter_map(|(_, failure)| failure.remedy.as_deref()).collect();
             remedies.dedup();
             Err(Failure {
-                class: first.class,
+                class,
                 summary: format!("{} resources cannot be planned", failed.len()),
                 detail: Some(lines.join("\n")),
                 remedy: (!remedies.is_empty()).then(|| remedies.join("\n")),

@@ -1,7 +1,6 @@
 //! Credentials: how this process signs in to Azure, automatically or by one named way, and why each way failed.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use async_trait::async_trait;
 use azure_core::cloud::CustomConfiguration;
 use azure_core::credentials::TokenCredential;
 use azure_core::error::ErrorKind;
-use azure_core::http::{ClientOptions, RetryOptions, Transport};
+use azure_core::http::{ClientOptions, HttpClient, RetryOptions, Transport};
 use azure_identity::{
     AzureCliCredential, AzureCliCredentialOptions, AzureDeveloperCliCredential, AzureDeveloperCliCredentialOptions,
     ClientAssertionCredential, ClientAssertionCredentialOptions, ClientSecretCredential, ClientSecretCredentialOptions,
@@ -18,9 +17,10 @@ use azure_identity::{
     WorkloadIdentityCredentialOptions,
 };
 use jiff::Timestamp;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::azure::federation::GitHub;
+use crate::azure::metadata::{Led, metadata};
 use crate::azure::tokens::{AccessToken, TokenSource, Tokens};
 use crate::azure::transport::{explain, is_certificate_error};
 use crate::model::{Class, Endpoints, Failure, Secret};
@@ -29,8 +29,6 @@ use crate::model::{Class, Endpoints, Failure, Secret};
 const TRY: Duration = Duration::from_secs(15);
 /// How long the instance metadata service may take to answer a connection.
 const PROBE: Duration = Duration::from_secs(1);
-/// The instance metadata service of an Azure virtual machine.
-const METADATA: &str = "169.254.169.254:80";
 
 /// One way to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,16 +89,18 @@ struct Link {
     credential: Credential,
     /// Ready, or why it cannot be tried here.
     source: Result<Arc<dyn TokenCredential>, String>,
-    /// Whether the environment names it on purpose.
-    meant: bool,
-    /// An address that has to answer first.
-    probe: Option<SocketAddr>,
+    /// The variable by which the environment asks for this one on purpose.
+    meant: Option<&'static str>,
+    /// An address (`host:port`) that has to answer first.
+    probe: Option<String>,
 }
 
 /// The credentials to try, and the one that gave a token.
 struct Chain {
     links: Vec<Link>,
     chosen: OnceCell<usize>,
+    /// Held by whoever searches; then why nothing was found, so that each of many callers does not search again.
+    search: Mutex<Option<Failure>>,
 }
 
 /// Tokens from the chosen credentials. Nothing is called before the first token is asked for. `tenant` is the plan
@@ -126,7 +126,7 @@ pub fn sign_in(
         let failure = Failure::new(Class::Input, summary).detail("secrets are sent over https only");
         return Err(failure.remedy("give AZURE_AUTHORITY_HOST as https://..., or unset it"));
     }
-    Ok(Tokens::new(Arc::new(Chain { links, chosen: OnceCell::new() })))
+    Ok(Tokens::new(Arc::new(Chain { links, chosen: OnceCell::new(), search: Mutex::default() })))
 }
 
 /// What credentials are made from.
@@ -156,21 +156,28 @@ impl Setting<'_> {
     }
 
     fn link(&self, credential: Credential) -> Link {
-        let plain = |source| Link { credential, source, meant: false, probe: None };
+        let plain = |source| Link { credential, source, meant: None, probe: None };
+        let meant = |name: &'static str| self.variable(name).is_ok().then_some(name);
         match credential {
             Credential::Environment => {
-                let meant = self.variable("AZURE_CLIENT_SECRET").is_ok();
-                Link { meant, ..plain(self.service_principal()) }
+                Link { meant: meant("AZURE_CLIENT_SECRET"), ..plain(self.service_principal()) }
             }
             Credential::WorkloadIdentity => {
-                let meant = self.variable("AZURE_FEDERATED_TOKEN_FILE").is_ok();
-                Link { meant, ..plain(self.workload_identity()) }
+                Link { meant: meant("AZURE_FEDERATED_TOKEN_FILE"), ..plain(self.workload_identity()) }
             }
-            Credential::ManagedIdentity => {
-                let on_app_service = self.variable("IDENTITY_ENDPOINT").is_ok();
-                let probe = if on_app_service { None } else { METADATA.parse().ok() };
-                Link { probe, ..plain(self.managed_identity()) }
+            Credential::ManagedIdentity if self.variable("IDENTITY_ENDPOINT").is_ok() => {
+                plain(self.managed_identity(Arc::new(self.http.clone())))
             }
+            Credential::ManagedIdentity => match metadata(self.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST").ok()) {
+                Ok((probe, to)) => {
+                    let http: Arc<dyn HttpClient> = match to {
+                        Some(to) => Arc::new(Led { http: self.http.clone(), to }),
+                        None => Arc::new(self.http.clone()),
+                    };
+                    Link { probe: Some(probe), ..plain(self.managed_identity(http)) }
+                }
+                Err(why) => plain(Err(why)),
+            },
             Credential::AzureCli => {
                 let tenant_id = self.tenant.map(str::to_owned);
                 let options = AzureCliCredentialOptions { tenant_id, ..AzureCliCredentialOptions::default() };
@@ -223,11 +230,11 @@ impl Setting<'_> {
         ready(ClientAssertionCredential::new(tenant.to_owned(), client.to_owned(), job, options))
     }
 
-    fn managed_identity(&self) -> Result<Arc<dyn TokenCredential>, String> {
+    fn managed_identity(&self, http: Arc<dyn HttpClient>) -> Result<Arc<dyn TokenCredential>, String> {
         let client = self.variable("AZURE_CLIENT_ID").ok();
         ready(ManagedIdentityCredential::new(Some(ManagedIdentityCredentialOptions {
             user_assigned_id: client.map(|id| UserAssignedId::ClientId(id.to_owned())),
-            client_options: self.options(),
+            client_options: ClientOptions { transport: Some(Transport::new(http)), ..self.options() },
         })))
     }
 }
@@ -239,28 +246,39 @@ fn ready<T: TokenCredential + 'static>(made: azure_core::Result<Arc<T>>) -> Resu
 #[async_trait]
 impl TokenSource for Chain {
     async fn fetch(&self, audience: &str) -> Result<AccessToken, Failure> {
+        let mut search = None;
+        if self.chosen.get().is_none() {
+            search = Some(self.search.lock().await);
+        }
         if let Some(link) = self.chosen.get().and_then(|index| self.links.get(*index)) {
+            drop(search);
             return link.token(audience).await.map_err(|why| no_token(&[(link.credential, why)]));
+        }
+        if let Some(failure) = search.as_deref().and_then(Option::as_ref) {
+            return Err(failure.clone());
         }
         let mut tried: Vec<(Credential, String)> = Vec::new();
         for (index, link) in self.links.iter().enumerate() {
             match link.token(audience).await {
                 Ok(token) => {
-                    // Another task may have been first; both came to the same choice.
                     let _ = self.chosen.set(index);
                     tracing::debug!(credential = link.credential.name(), "signed in");
                     return Ok(token);
                 }
                 Err(why) => tried.push((link.credential, why)),
             }
-            if link.meant {
+            if let Some(variable) = link.meant {
                 let rest = self.links.iter().skip(index + 1);
-                let why = format!("not tried, because the environment names {}", link.credential.name());
+                let why = format!("not tried, because {variable} is set");
                 tried.extend(rest.map(|link| (link.credential, why.clone())));
                 break;
             }
         }
-        Err(no_token(&tried))
+        let failure = no_token(&tried);
+        if let Some(mut search) = search {
+            *search = Some(failure.clone());
+        }
+        Err(failure)
     }
 
     fn credential(&self) -> Option<String> {
@@ -272,7 +290,7 @@ impl TokenSource for Chain {
 impl Link {
     async fn token(&self, audience: &str) -> Result<AccessToken, String> {
         let source = self.source.as_ref().map_err(Clone::clone)?;
-        if let Some(address) = self.probe {
+        if let Some(address) = &self.probe {
             let connect = tokio::net::TcpStream::connect(address);
             if !matches!(tokio::time::timeout(PROBE, connect).await, Ok(Ok(_))) {
                 return Err("this is no App Service app, and no virtual machine's metadata service answers".to_owned());

@@ -3,7 +3,7 @@
 //! ```text
 //! endpoints   which addresses and token audiences a cloud has
 //! transport   the one HTTP client, and whom it trusts
-//! credential  how this process can sign in; tokens caches what that gives; claims says who it was
+//! credential  how this process can sign in (federation, metadata: two ways with calls of their own); tokens caches what that gives; claims says who it was
 //! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
 //! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
@@ -18,6 +18,7 @@ pub(crate) mod double;
 mod endpoints;
 mod federation;
 mod logs;
+mod metadata;
 mod operation;
 mod pace;
 mod refusal;

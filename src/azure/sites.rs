@@ -207,6 +207,12 @@ impl Arm {
         properties("app settings", self.list_by_post(&path, WEB_VERSION).await?)
     }
 
+    /// All connection strings: name -> `{value, type}`, values in clear. Needs the same right as the settings.
+    pub async fn connection_strings(&self, id: &SiteId) -> Result<Map<String, Value>, Refusal> {
+        let path = id.path("/config/connectionstrings/list");
+        properties("connection strings", self.list_by_post(&path, WEB_VERSION).await?)
+    }
+
     /// Replaces all app settings; the app restarts.
     pub async fn put_settings(&self, id: &SiteId, all: Map<String, Value>, note: Note<'_>) -> Result<(), Refusal> {
         let body = json!({ "properties": all });

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, fetch, optional_text, site_id};
+use super::sign_in::{environment, sign_in};
 use super::{Kind, Live, Watch, Written};
 use crate::azure::SiteId;
 use crate::model::{
     Attributes, Class, Digester, Failure, Field, Look, Nature, Observed, Purpose, Reading, Schema, Secret, SecretValue,
-    Step, Type, Undo, Unreadable, Value, agrees, looks_secret, secret_name,
+    Step, Type, Undo, Value, agrees, looks_secret, secret_name,
 };
 
 /// The kind `app_settings`.
@@ -100,14 +101,7 @@ impl Kind for AppSettings {
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
         let id = site_id(look.key)?;
-        let all = match live.arm.settings(&id).await {
-            Ok(all) => all,
-            Err(refusal) if refusal.failure.class == Class::Forbidden && look.purpose == Purpose::Plan => {
-                let reason = format!("the settings of {id} may not be read: {}", refusal.failure);
-                return Ok(Reading::of(Observed::Unreadable(Unreadable { reason, not_yet: false })));
-            }
-            Err(refusal) => return Err(refusal.into()),
-        };
+        let all = live.arm.settings(&id).await?;
         let lens = Lens::new(&live.digester, &[Some(look.attributes)]);
         let mut attributes = Attributes::new();
         if look.attributes.contains_key("settings") {
@@ -119,6 +113,7 @@ impl Kind for AppSettings {
         let mut notes = notes(&all);
         if look.purpose == Purpose::Plan {
             refuse_missing(&id, look.attributes, &all)?;
+            notes.extend(sign_in_changes(&environment(live, &id, &all).await?, look.attributes));
             reading.desired = Some(restated(&lens, look.attributes, &mut notes));
         }
         // Which names are secrets goes with every end, so that each later look shows them the same way.
@@ -214,6 +209,13 @@ fn refuse_conflict(lens: &Lens<'_>, id: &SiteId, step: &Step, all: &Map<String, 
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
     let summary = format!("somebody else has changed settings of {id}: {}", names.join(", "));
     Err(Failure::new(Class::Conflict, summary).detail("nothing was overwritten").remedy("plan again"))
+}
+
+/// Says how the app signs in to PostgreSQL before and after, when the wanted settings change that.
+fn sign_in_changes(environment: &Map<String, Json>, asked: &Attributes) -> Option<String> {
+    let wanted = entries(Some(asked), "settings").map(|(name, value)| (name.clone(), value.clone())).collect();
+    let (now, then) = (sign_in(environment, &Attributes::new()), sign_in(environment, &wanted));
+    (now != then).then(|| format!("sign-in: {now} now, {then} after this"))
 }
 
 fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> Result<(), Failure> {

@@ -4,7 +4,9 @@ use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-use crate::model::{Attributes, Value, looks_secret};
+use super::Live;
+use crate::azure::SiteId;
+use crate::model::{Attributes, Failure, Value, looks_secret};
 
 /// How an app signs in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,11 +24,28 @@ impl fmt::Display for SignIn {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::ManagedIdentity { fallback: false } => "managed identity",
-            Self::ManagedIdentity { fallback: true } => "managed identity, the password as fallback",
+            Self::ManagedIdentity { fallback: true } => "managed identity with the password as fallback",
             Self::Password => "password",
         })
     }
 }
+
+/// What the rule looks at: an app's settings, and its connection strings under the names that they have in the app's
+/// environment. A password may hide in either.
+///
+/// # Errors
+/// `Forbidden`: connection strings may not be read.
+pub async fn environment(live: &Live, id: &SiteId, settings: &Map<String, Json>) -> Result<Map<String, Json>, Failure> {
+    let mut all = settings.clone();
+    for (name, one) in live.arm.connection_strings(id).await? {
+        let prefix = if one["type"] == "PostgreSQL" { POSTGRES_STRING } else { "CUSTOMCONNSTR_" };
+        all.insert(format!("{prefix}{name}"), one["value"].clone());
+    }
+    Ok(all)
+}
+
+/// How App Service calls a connection string of type PostgreSQL in the app's environment.
+const POSTGRES_STRING: &str = "POSTGRESQLCONNSTR_";
 
 /// The rule: the switch `USE_MANAGED_IDENTITY` wins; an app in Azure without a password takes its identity by itself;
 /// otherwise the password is used. `wanted` are settings as they will be, `Null` for those that go.
@@ -56,7 +75,9 @@ fn names_password(name: &str) -> bool {
 }
 
 fn holds_password(name: &str, value: &str) -> bool {
-    let postgres = ["postgres://", "postgresql://", "Host="].iter().any(|mark| value.contains(mark));
+    let lower = value.to_ascii_lowercase();
+    let postgres = name.starts_with(POSTGRES_STRING)
+        || ["postgres://", "postgresql://", "host="].iter().any(|mark| lower.contains(mark));
     !value.is_empty() && (names_password(name) || (postgres && looks_secret(value)))
 }
 
@@ -83,5 +104,9 @@ mod tests {
         assert_eq!(judged(&password, &[("POSTGIS_PASSWORD", Value::Null)]), token);
         assert_eq!(judged(&json!({ "DATABASE_URL": "postgres://u:p@h/d" }), &[]), SignIn::Password);
         assert_eq!(judged(&json!({ "STORAGE": "AccountKey=abc" }), &[]), token, "another service's secret");
+        assert_eq!(judged(&json!({ "DSN": "host=h user=u password=p" }), &[]), SignIn::Password);
+        let string = "Server=h;User Id=u;Password=p";
+        assert_eq!(judged(&json!({ "POSTGRESQLCONNSTR_main": string }), &[]), SignIn::Password);
+        assert_eq!(judged(&json!({ "CUSTOMCONNSTR_sql": string }), &[]), token, "another service's secret");
     }
 }

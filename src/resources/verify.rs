@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::live::{site_id, text};
-use super::sign_in::{SignIn, sign_in};
+use super::sign_in::{SignIn, environment, sign_in};
 use super::{Live, database_grants};
 use crate::model::{Attributes, Class, Desired, Failure, Value};
 use crate::postgres::{ObjectType, counts};
@@ -67,11 +67,11 @@ async fn app_signs_in(live: &Live, want: &Desired) -> Proof {
     let name = want.key.get("app").and_then(Value::as_text).unwrap_or_default();
     let slot = want.key.get("slot").and_then(Value::as_text).map(|slot| format!(" (slot {slot})")).unwrap_or_default();
     let label = format!("App {name}{slot} is set to sign in with its managed identity");
-    let settings = match site_id(&want.key) {
-        Ok(id) => live.arm.settings(&id).await.map_err(Failure::from),
-        Err(failure) => Err(failure),
+    let found = async {
+        let id = site_id(&want.key)?;
+        environment(live, &id, &live.arm.settings(&id).await?).await
     };
-    match settings {
+    match found.await {
         Ok(settings) => {
             let way = sign_in(&settings, &none);
             Proof { label, holds: way != SignIn::Password, detail: way.to_string() }

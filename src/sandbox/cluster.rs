@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
 
@@ -209,6 +209,14 @@ impl Cluster {
         Backend { socket: &self.files.socket, port }.connect(database).await
     }
 
+    /// Runs the statement that `query` writes about `name`; the server quotes it.
+    async fn statement(&self, query: &'static str, name: &str, what: &'static str) -> Result<(), Failure> {
+        let mut postgres = self.connect("postgres").await?;
+        let statement: String =
+            sqlx::query_scalar(query).bind(name).fetch_one(&mut postgres).await.map_err(failed(what))?;
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut postgres).await.map(drop).map_err(failed(what))
+    }
+
     pub(super) fn door(&self) -> Door {
         *self.door.borrow()
     }
@@ -286,5 +294,16 @@ impl Database for Cluster {
             .fetch_all(&mut postgres)
             .await
             .map_err(failed("list its databases"))
+    }
+
+    async fn create_database(&self, name: &str) -> Result<(), Failure> {
+        if self.databases().await?.iter().any(|database| database == name) {
+            return Ok(());
+        }
+        self.statement("SELECT format('CREATE DATABASE %I OWNER azure_pg_admin', $1)", name, "make a database").await
+    }
+
+    async fn drop_database(&self, name: &str) -> Result<(), Failure> {
+        self.statement("SELECT format('DROP DATABASE IF EXISTS %I WITH (FORCE)', $1)", name, "drop a database").await
     }
 }

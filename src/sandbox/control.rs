@@ -1,4 +1,39 @@
 //! The control endpoint under `/_sandbox/`: what tests and the `sandbox` command see and turn.
+//!
+//! Every call needs the header `x-sandbox: 1`; bodies are JSON. A site is `app`, or `app/slots/slot`.
+//!
+//! To look:
+//! - `GET requests[?since=N]`: every request served, oldest first, bodies with secrets masked. `DELETE requests` forgets
+//!   them.
+//! - `GET logins`: every attempt to sign in to PostgreSQL.
+//! - `GET state`: the control plane without its secrets.
+//! - `GET faults`: the planted faults, with how many requests each has seen.
+//!
+//! To plant faults, `POST faults` with `{method?, path, nth?, times?, action, ...}`: the request with this method and a
+//! path that fits (`*` is anything, case does not count), from the `nth` on (1), `times` times (1; 0 is for good), meets
+//! - `latency` with `ms`: the answer comes late;
+//! - `status` with `status`, `body?`, `retry_after?`, `after_effect?`: this answer instead of the real one;
+//! - `lost_reply`: the request takes effect, the connection is cut;
+//! - `stale_read`: reads see the world as it was when the fault was planted;
+//! - `second_writer` with `site`, `key`, `value?`: right after the request somebody else writes an app setting;
+//! - `lie`: a write is said to have succeeded but has no effect;
+//! - `lro_fails_late` with `code`, `message`: the long-running operation begins well and fails in the end.
+//!
+//! `DELETE faults` takes all of them away.
+//!
+//! To turn knobs, `POST knobs` with any of `token_lifetime` (seconds), `clock_shift` (seconds by which the clock of
+//! tokens is ahead), `read_only`, `operation_ms`, `retry_after`, `patch_keeps_identities`; `GET knobs` shows them.
+//! `POST read_only {on?}` refuses each write, or no longer.
+//!
+//! To act as somebody else:
+//! - `POST settings {site, key, value?}`: writes or removes an app setting;
+//! - `POST identity/recreate {site}` or `{identity}`: the system-assigned identity of a site, or a user-assigned one, is
+//!   deleted and made anew under its name, with other ids;
+//! - `POST server {server, state}`: the server is Ready, Updating, Stopped, ...;
+//! - `POST principals {name, kind?, secret?, role?, object_id?, client_id?}`, `POST groups {name, members, object_id?}`,
+//!   `POST federated {client_id, issuer, subject, audience}`: adds to the directory;
+//! - `POST token {object_id, audience?, lifetime?}`: a token of any principal;
+//! - `POST assertion {issuer, subject, audience, lifetime?}`: what a CI system's identity provider would sign.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -141,14 +176,10 @@ fn write(world: &mut World, parts: &[String], body: &Value) -> Reply {
     let parts: Vec<&str> = parts.iter().map(String::as_str).collect();
     match parts.as_slice() {
         ["settings"] => {
-            let Some(site) = world.sites.get_mut(&key) else { return refuse(404, "no such site") };
-            match body["value"].as_str() {
-                Some(value) => site.settings.insert(text("key"), value.to_owned()),
-                None => site.settings.remove(&text("key")),
-            };
-            site.restart();
-            Reply::empty(204)
+            let known = world.set_setting(&site, &text("key"), body["value"].as_str().map(str::to_owned));
+            if known { Reply::empty(204) } else { refuse(404, "no such site") }
         }
+        ["identity", "recreate"] if body["identity"].is_string() => recreate_identity(world, &text("identity")),
         ["identity", "recreate"] => recreate(world, &key),
         ["server"] => match world.servers.get_mut(&text("server").to_ascii_lowercase()) {
             Some(server) => {
@@ -193,6 +224,19 @@ fn recreate(world: &mut World, key: &str) -> Reply {
     if let Some(site) = world.sites.get_mut(key) {
         site.system_identity = Some(new.clone());
         site.restart();
+    }
+    Reply::ok(json!({"principal_id": new}))
+}
+
+/// Deletes and makes anew a user-assigned identity: the same name and resource id, other ids of its principal.
+fn recreate_identity(world: &mut World, name: &str) -> Reply {
+    let key = name.to_ascii_lowercase();
+    let Some(identity) = world.identities.get(&key).cloned() else { return refuse(404, "no such identity") };
+    let id = world.identity_id(&identity);
+    world.directory.remove(&identity.principal_id);
+    let new = world.directory.add_managed_identity(&identity.name, &id);
+    if let Some(identity) = world.identities.get_mut(&key) {
+        identity.principal_id.clone_from(&new);
     }
     Reply::ok(json!({"principal_id": new}))
 }

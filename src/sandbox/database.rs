@@ -41,4 +41,10 @@ pub trait Database: Send + Sync {
 
     /// Names of the databases, for the control plane's list.
     async fn databases(&self) -> Result<Vec<String>, Failure>;
+
+    /// Makes a database unless it is there. Its owner is azure_pg_admin, as on Azure.
+    async fn create_database(&self, name: &str) -> Result<(), Failure>;
+
+    /// Drops a database and ends the sessions in it.
+    async fn drop_database(&self, name: &str) -> Result<(), Failure>;
 }

@@ -148,6 +148,11 @@ impl Emulator {
                 tokio::time::sleep(Duration::from_millis(*ms)).await;
                 self.respond(call, None).await
             }
+            Some(Action::SecondWriter { site, key, value }) => {
+                let answered = self.respond(call, None).await;
+                self.change(|world| world.set_setting(site, key, value.clone()));
+                answered
+            }
             _ => self.respond(call, hit).await,
         }
     }
@@ -350,6 +355,8 @@ impl Emulator {
                 self.database.add_admin(name, object_id, *principal).await
             }
             Job::RemoveAdmin { object_id } => self.database.remove_admin(object_id).await,
+            Job::Database { name, there: true } => self.database.create_database(name).await,
+            Job::Database { name, there: false } => self.database.drop_database(name).await,
             Job::Power { state: "Ready" } => self.database.set_auth(before.entra, before.password, true).await,
             Job::Firewall { .. } | Job::Configuration { .. } | Job::Power { .. } => Ok(()),
         }

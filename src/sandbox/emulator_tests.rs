@@ -40,6 +40,16 @@ impl Database for Double {
     async fn databases(&self) -> Result<Vec<String>, Failure> {
         Ok(vec!["geopgflex".into(), "postgres".into()])
     }
+
+    async fn create_database(&self, name: &str) -> Result<(), Failure> {
+        lock(&self.0).push(format!("database {name}"));
+        Ok(())
+    }
+
+    async fn drop_database(&self, name: &str) -> Result<(), Failure> {
+        lock(&self.0).push(format!("no database {name}"));
+        Ok(())
+    }
 }
 
 pub struct Stand {

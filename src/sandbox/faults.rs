@@ -56,6 +56,16 @@ pub enum Action {
     },
     /// Reads see the world as it was when the fault was planted.
     StaleRead,
+    /// Right after the request took effect and before its answer leaves, somebody else writes an app setting.
+    SecondWriter {
+        /// `app`, or `app/slots/slot`.
+        site: String,
+        /// Name of the setting.
+        key: String,
+        /// Its value; without one it is taken away.
+        #[serde(default)]
+        value: Option<String>,
+    },
     /// A write is said to have succeeded but has no effect.
     Lie,
     /// The long-running operation begins well and fails in the end.

@@ -114,7 +114,11 @@ pub fn env(dir: &Path) -> Result<String, Failure> {
         ("PGENTRA_SANDBOX_URL", base),
         ("PGENTRA_SANDBOX_APP_URL", &info.app_url),
         ("PGENTRA_SANDBOX_SLOT_URL", &info.slot_url),
+        // Where Azure's SDKs look for the identity of a virtual machine.
+        ("AZURE_POD_IDENTITY_AUTHORITY_HOST", &info.machine_identity_host),
+        // As IDENTITY_ENDPOINT and IDENTITY_HEADER these make a process act as the app.
         ("PGENTRA_SANDBOX_IDENTITY_ENDPOINT", &info.identity_endpoint),
+        ("PGENTRA_SANDBOX_IDENTITY_HEADER", &identity_header(dir)?),
         ("PGENTRA_SANDBOX_POSTGRES_HOST", &info.postgres_host),
         ("PGENTRA_SANDBOX_READER_ID", names::READER_CLIENT),
         ("PGENTRA_SANDBOX_READER_SECRET", files::read_text(&dir.join(READER_SECRET))?.trim()),
@@ -123,6 +127,14 @@ pub fn env(dir: &Path) -> Result<String, Failure> {
     ]
     .map(|(name, value)| format!("export {name}={}\n", quote(value)));
     Ok(pairs.concat())
+}
+
+/// The secret by which the app gets tokens of its managed identity.
+fn identity_header(dir: &Path) -> Result<String, Failure> {
+    let text = files::read_text(&dir.join(super::run::STATE))?;
+    let state: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+    let header = &state["sites"][super::state::site_key(names::APP, None)]["identity_header"];
+    Ok(header.as_str().unwrap_or_default().to_owned())
 }
 
 /// The failure of a command that needs a sandbox where there is none.

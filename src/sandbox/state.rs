@@ -252,6 +252,17 @@ impl World {
         self.identity_id(identity).eq_ignore_ascii_case(id.trim_end_matches('/')).then_some(identity)
     }
 
+    /// Sets or takes away an app setting of a site (`app`, or `app/slots/slot`); whether there is such a site.
+    pub fn set_setting(&mut self, site: &str, key: &str, value: Option<String>) -> bool {
+        let Some(site) = self.sites.get_mut(&site.to_ascii_lowercase()) else { return false };
+        match value {
+            Some(value) => site.settings.insert(key.to_owned(), value),
+            None => site.settings.remove(key),
+        };
+        site.restart();
+        true
+    }
+
     /// The sticky names of an app, as `properties` of `slotConfigNames`.
     pub fn sticky_names(&self, app: &str) -> Value {
         self.sticky.get(&app.to_ascii_lowercase()).cloned().unwrap_or_else(

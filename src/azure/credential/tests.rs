@@ -57,7 +57,7 @@ async fn a_closed_port_fails_within_seconds_and_ends_the_search() {
     let lines: Vec<&str> = detail.lines().collect();
     assert_eq!(lines.len(), 5, "{detail}");
     assert!(lines[0].starts_with("environment: ") && lines[0].contains("refused"), "{detail}");
-    assert_eq!(lines[3], "azure-cli: not tried, because the environment names environment");
+    assert_eq!(lines[3], "azure-cli: not tried, because AZURE_CLIENT_SECRET is set");
     assert!(!detail.contains("s3cret-of-the-test") && !detail.contains("aka.ms"), "{detail}");
 }
 

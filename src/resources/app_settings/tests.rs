@@ -31,6 +31,9 @@ fn app(kept: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static {
         if seen.method == "PUT" {
             assert!(seen.path.ends_with("/sites/app/slots/blue/config/appsettings"), "{}", seen.path);
             *kept = seen.body["properties"].as_object().unwrap().clone();
+        } else if seen.path.ends_with("/config/connectionstrings/list") {
+            let main = json!({ "type": "PostgreSQL", "value": "Host=h;Password=hunter2" });
+            return reply(200, json!({ "properties": { "main": main } }));
         } else {
             assert!(seen.path.ends_with("/config/appsettings/list"), "{}", seen.path);
         }
@@ -171,13 +174,25 @@ async fn required_settings_have_to_be_there() {
 }
 
 #[tokio::test]
-async fn a_reader_without_the_right_can_still_plan() {
+async fn a_reader_without_the_right_is_told_so() {
     let asked = settings(json!({ "A": "x" }));
     let (live, _) = live(|_| error(403, "AuthorizationFailed"));
-    let reading = look(&live, "app_settings", &key(), &asked, Purpose::Plan).await.unwrap();
-    assert!(matches!(reading.observed, Observed::Unreadable(unreadable) if !unreadable.not_yet));
-    let settled = look(&live, "app_settings", &key(), &asked, Purpose::Settle).await;
-    assert_eq!(settled.unwrap_err().class, Class::Forbidden);
+    for purpose in [Purpose::Plan, Purpose::Settle] {
+        let refused = look(&live, "app_settings", &key(), &asked, purpose).await;
+        assert_eq!(refused.unwrap_err().class, Class::Forbidden);
+    }
+}
+
+#[tokio::test]
+async fn the_way_of_signing_in_is_told_when_it_changes() {
+    let kept = shared(&json!({ "A": "x" }));
+    let notes = async |asked: Json| {
+        let (live, _) = live(app(&kept));
+        look(&live, "app_settings", &key(), &settings(asked), Purpose::Plan).await.unwrap().notes
+    };
+    let told = notes(json!({ "USE_MANAGED_IDENTITY": "true" })).await;
+    assert_eq!(told, ["sign-in: password now, managed identity with the password as fallback after this"]);
+    assert!(notes(json!({ "A": "y" })).await.is_empty());
 }
 
 #[tokio::test]

@@ -45,7 +45,8 @@ pub fn providers(rest: &[&str], call: &Call) -> Reply {
             let all = ["Microsoft.Web", "Microsoft.ManagedIdentity", "Microsoft.DBforPostgreSQL"].map(provider);
             Reply::ok(json!({"value": all}))
         }
-        ["microsoft.web", "functionappstacks" | "webappstacks"] => Reply::ok(json!({"value": []})),
+        ["microsoft.web", "functionappstacks"] => Reply::ok(json!({"value": [python_stack()]})),
+        ["microsoft.web", "webappstacks"] => Reply::ok(json!({"value": []})),
         ["microsoft.web" | "microsoft.managedidentity" | "microsoft.dbforpostgresql"] => {
             Reply::ok(provider(call.segments.last().map_or("", String::as_str)))
         }
@@ -56,21 +57,60 @@ pub fn providers(rest: &[&str], call: &Call) -> Reply {
     }
 }
 
+/// The one stack of function apps, that of the demo app: `az` warns of an app whose stack is not in the list.
+fn python_stack() -> Value {
+    let linux = json!({"runtimeVersion": "Python|3.12", "isPreview": false, "isDeprecated": false, "isHidden": false,
+        "isDefault": true, "appInsightsSettings": {"isSupported": true}, "remoteDebuggingSupported": false,
+        "gitHubActionSettings": {"isSupported": true, "supportedVersion": "3.12"},
+        "appSettingsDictionary": {"FUNCTIONS_WORKER_RUNTIME": "python"},
+        "siteConfigPropertiesDictionary": {"use32BitWorkerProcess": false, "linuxFxVersion": "Python|3.12"},
+        "supportedFunctionsExtensionVersions": ["~4"], "endOfLifeDate": "2028-10-31T00:00:00Z"});
+    let minor = json!({"displayText": "Python 3.12", "value": "3.12", "stackSettings": {"linuxRuntimeSettings": linux}});
+    json!({"id": null, "name": "python", "type": "Microsoft.Web/functionAppStacks", "properties": {
+        "displayText": "Python", "value": "python", "preferredOs": "linux",
+        "majorVersions": [{"displayText": "Python 3", "value": "3", "minorVersions": [minor]}]}})
+}
+
 /// `/subscriptions/{s}/locations`.
 pub fn locations(world: &World) -> Reply {
     Reply::ok(json!({"value": [{"id": format!("/subscriptions/{}/locations/{}", world.subscription, world.location),
         "name": world.location, "displayName": "East US", "regionalDisplayName": "(US) East US"}]}))
 }
 
+/// What a resource group holds, as `az resource list` shows it; the sandbox has one group.
+pub fn resources(world: &World) -> Reply {
+    let sites = world.sites.values().map(|site| {
+        let kind = if site.slot.is_some() { "Microsoft.Web/sites/slots" } else { "Microsoft.Web/sites" };
+        (world.site_id(site), kind)
+    });
+    let servers = world.servers.values();
+    let servers = servers.map(|server| (world.server_id(server), "Microsoft.DBforPostgreSQL/flexibleServers"));
+    let identities = world.identities.values();
+    let identities = identities.map(|one| (world.identity_id(one), "Microsoft.ManagedIdentity/userAssignedIdentities"));
+    let one = |(id, kind): (String, &str)| {
+        let names: Vec<&str> = id.split('/').skip(8).step_by(2).collect();
+        json!({"name": names.join("/"), "type": kind, "location": world.location, "tags": {}, "id": id})
+    };
+    let all: Vec<Value> = sites.chain(servers).chain(identities).map(one).collect();
+    Reply::ok(json!({"value": all}))
+}
+
+/// The App Service plans: each app has one of its own, named after it.
+pub fn plans(world: &World) -> Reply {
+    let apps = world.sites.values().filter(|site| site.slot.is_none());
+    let all: Vec<Value> = apps.map(|site| plan(world, &site.resource_group, &format!("{}-plan", site.app))).collect();
+    Reply::ok(json!({"value": all, "nextLink": null, "id": null}))
+}
+
 /// An App Service plan.
-pub fn plan(world: &World, group: &str, name: &str) -> Reply {
-    Reply::ok(json!({
+pub fn plan(world: &World, group: &str, name: &str) -> Value {
+    json!({
         "id": world.arm_id(group, &format!("Microsoft.Web/serverfarms/{name}")), "name": name,
         "type": "Microsoft.Web/serverfarms", "kind": "elastic", "location": world.location,
         "sku": {"name": "EP1", "tier": "ElasticPremium", "size": "EP1", "family": "EP", "capacity": 1},
         "properties": {"reserved": true, "status": "Ready", "numberOfSites": world.sites.len(),
             "maximumNumberOfWorkers": 20, "provisioningState": "Succeeded"},
-    }))
+    })
 }
 
 /// What flexible servers of a region can be; enough for a client that looks its server's sku and version up.

@@ -99,6 +99,13 @@ pub enum Job {
         /// Value.
         value: String,
     },
+    /// PUT (or DELETE) of a database.
+    Database {
+        /// Name.
+        name: String,
+        /// Whether it is there afterwards.
+        there: bool,
+    },
     /// Restart, start or stop.
     Power {
         /// The state afterwards.
@@ -129,6 +136,8 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, caller: &access::Caller) -> Answer
             operations::location(arm, call, caller, rest)
         }
         ["subscriptions", _, "providers", "microsoft.web", "sites"] => sites::list(arm.world, None).into(),
+        ["subscriptions", _, "providers", "microsoft.web", "serverfarms"] => metadata::plans(arm.world).into(),
+        ["subscriptions", _, "resources"] => metadata::resources(arm.world).into(),
         ["subscriptions", _, "providers", "microsoft.dbforpostgresql", "flexibleservers"] => {
             servers::list(arm.world, None).into()
         }
@@ -154,14 +163,14 @@ fn in_groups(arm: &mut Arm<'_>, call: &Call, rest: &[&str]) -> Answer {
         return match rest {
             [] if call.method == "GET" => Reply::ok(group(arm.world, &name)).into(),
             [] if call.method == "HEAD" => Reply::empty(204).into(),
+            ["resources"] => metadata::resources(arm.world).into(),
             _ => errors::no_route(&call.path).into(),
         };
     };
     match rest {
         ["providers", "microsoft.web", "sites", rest @ ..] => sites::answer(arm, call, &name, rest),
-        ["providers", "microsoft.web", "serverfarms", rest @ ..] => {
-            metadata::plan(arm.world, &name, rest.first().map_or("plan", |_| names[1].as_str())).into()
-        }
+        ["providers", "microsoft.web", "serverfarms"] => metadata::plans(arm.world).into(),
+        ["providers", "microsoft.web", "serverfarms", _] => Reply::ok(metadata::plan(arm.world, &name, &names[1])).into(),
         ["providers", "microsoft.managedidentity", "userassignedidentities", rest @ ..] => {
             identities::answer(arm, call, &name, rest).into()
         }

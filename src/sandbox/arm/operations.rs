@@ -21,7 +21,10 @@ pub fn begin(arm: &mut Arm<'_>, call: &Call, server: &Server, job: Job, resource
         end: None,
         error: None,
         resource: resource.to_owned(),
-        deletes: matches!(job, Job::RemoveAdmin { .. } | Job::Firewall { properties: None, .. }),
+        deletes: matches!(
+            job,
+            Job::RemoveAdmin { .. } | Job::Firewall { properties: None, .. } | Job::Database { there: false, .. }
+        ),
     };
     arm.world.operations.insert(id.clone(), operation);
     let version = call.parameter("api-version").unwrap_or_default();
@@ -151,6 +154,8 @@ fn apply(server: &mut Server, job: &Job) {
         Job::Configuration { name, value } => {
             server.configurations.insert(name, value);
         }
+        // It is the server itself that knows its databases.
+        Job::Database { .. } => {}
         Job::Power { state } => {
             state.clone_into(&mut server.state);
             server.restarts += 1;

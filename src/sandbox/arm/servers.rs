@@ -26,7 +26,7 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, group: &str, rest: &[&str]) -> Ans
         ("PATCH", []) => patch(arm, call, &server),
         ("GET", ["capabilities"]) => Reply::ok(json!({"value": [metadata::capabilities(arm.world)]})).into(),
         (_, ["administrators", tail @ ..]) => admins::answer(arm, call, &server, tail),
-        ("GET", ["databases", tail @ ..]) => databases(arm, call, &server, tail).into(),
+        (_, ["databases", tail @ ..]) => databases(arm, call, &server, tail),
         (_, ["firewallrules", tail @ ..]) => firewall_rules(arm, call, &server, tail),
         (_, ["configurations", tail @ ..]) => configurations(arm, call, &server, tail),
         ("POST", [verb @ ("restart" | "stop" | "start")]) => power(arm, call, &server, verb),
@@ -96,20 +96,30 @@ fn patch(arm: &mut Arm<'_>, call: &Call, server: &Server) -> Answer {
     operations::begin(arm, call, server, job, &arm.world.server_id(server), "UpsertServerManagementOperationV2")
 }
 
-fn databases(arm: &Arm<'_>, call: &Call, server: &Server, tail: &[&str]) -> Reply {
+fn databases(arm: &mut Arm<'_>, call: &Call, server: &Server, tail: &[&str]) -> Answer {
     let id = arm.world.server_id(server);
+    let name = call.segments.get(9).cloned().unwrap_or_default();
+    let path = format!("{id}/databases/{name}");
+    let there = arm.databases.contains(&name);
     let one = |name: &String| {
         json!({"id": format!("{id}/databases/{name}"), "name": name,
             "type": "Microsoft.DBforPostgreSQL/flexibleServers/databases",
             "properties": {"charset": "UTF8", "collation": "en_US.utf8"}})
     };
-    match tail {
-        [] => Reply::ok(json!({"value": arm.databases.iter().map(one).collect::<Vec<_>>()})),
-        [_] => match arm.databases.iter().find(|name| **name == call.segments[9]) {
-            Some(name) => Reply::ok(one(name)),
-            None => missing(server, "databases", &call.segments[9]),
-        },
-        _ => errors::no_route(&call.path),
+    match (call.method.as_str(), tail) {
+        ("GET", []) => Reply::ok(json!({"value": arm.databases.iter().map(one).collect::<Vec<_>>()})).into(),
+        ("GET", [_]) if there => Reply::ok(one(&name)).into(),
+        ("GET", [_]) => missing(server, "databases", &name).into(),
+        ("PUT" | "DELETE", [_]) if server.state != "Ready" => errors::busy(&server.name).into(),
+        ("DELETE", [_]) if !there => Reply::empty(204).into(),
+        ("PUT" | "DELETE", [_]) => {
+            let (there, operation) = match call.method.as_str() {
+                "PUT" => (true, "UpsertDatabaseManagementOperation"),
+                _ => (false, "DropDatabaseManagementOperation"),
+            };
+            operations::begin(arm, call, server, Job::Database { name, there }, &path, operation)
+        }
+        _ => errors::no_route(&call.path).into(),
     }
 }
 

@@ -1,0 +1,40 @@
+//! The guide's migration from a server without Entra authentication to the end, in one apply; and plans that write
+//! nothing.
+
+use serde_json::{Value, json};
+
+use crate::stand::Stand;
+
+#[tokio::test]
+async fn the_migration_runs_from_password_to_managed_identity_in_one_apply() {
+    let stand = Stand::up().await;
+    let before = stand.health().await;
+    assert_eq!((&before["status"], &before["database"]["auth_method"]), (&json!("healthy"), &json!("password")));
+
+    stand.control("POST", "read_only", json!({})).await;
+    let plan = stand.run(&["plan", "--detailed-exitcode", "plan.toml"]).ends(2);
+    plan.says(&[
+        "app_identity.rmhazuregeoapi will be updated in-place",
+        "database_role.rmhazuregeoapi-identity (known after apply: server rmhpgflex lets none of its connections in",
+        "sign-in: password now, managed identity with the password as fallback after this",
+        "Plan: 1 to add, 3 to change, 0 to destroy.",
+    ]);
+    assert_eq!(stand.writes().await, [""; 0]);
+    assert!(!stand.here().join(".pgentra").exists(), "a plan leaves nothing behind");
+    stand.apply("plan.toml").ends(5).says(&["ReadOnly"]);
+    stand.control("POST", "read_only", json!({"on": false})).await;
+
+    stand.apply("plan.toml").ends(0).says(&["Apply complete!"]);
+    let after = stand.health().await;
+    assert_eq!(after["database"]["auth_method"], "managed_identity", "{after}");
+    assert_eq!(after["database"]["user"], "rmhazuregeoapi-identity");
+    stand.run(&["verify", "plan.toml"]).ends(0).says(&["managed identity with the password as fallback", "hold."]);
+
+    // From here on nothing may be written: not in Azure, not in any session of the administrators.
+    stand.control("DELETE", "requests", Value::Null).await;
+    stand.control("POST", "read_only", json!({})).await;
+    stand.admin("postgres", r#"ALTER ROLE "pg-deployers" SET default_transaction_read_only = on"#);
+    stand.settled("plan.toml");
+    stand.apply("plan.toml").ends(0).says(&["No changes."]);
+    assert_eq!(stand.writes().await, [""; 0], "twice is once");
+}

@@ -1,0 +1,78 @@
+//! What others do meanwhile: an identity made anew, identities and settings that are theirs, writers in between.
+
+use serde_json::{Value, json};
+
+use crate::stand::Stand;
+
+const IDENTITY: &str = "/subscriptions/22222222-2222-4222-8222-222222222222/resourceGroups/rmhazure_rg/providers/Microsoft.ManagedIdentity/userAssignedIdentities/rmh-geo-identity";
+
+#[tokio::test]
+async fn a_role_follows_an_identity_that_was_made_anew_and_keeps_its_grants() {
+    let stand = Stand::up().await;
+    stand.apply("plan.toml").ends(0);
+    let look = "SELECT oid FROM pg_roles WHERE rolname = 'rmhazuregeoapi-identity'";
+    let grants = "SELECT md5(string_agg(relname || relacl::text, ',' ORDER BY relname)) FROM pg_class \
+        WHERE relacl::text LIKE '%rmhazuregeoapi-identity%'";
+    let (role, rights) = (stand.owner(look), stand.owner(grants));
+
+    let new = stand.control("POST", "identity/recreate", json!({"site": "rmhazuregeoapi"})).await;
+    let ill = stand.health().await;
+    assert_eq!(ill["status"], "unhealthy", "{ill}");
+    let new = new["principal_id"].as_str().unwrap();
+    let plan = stand.run(&["plan", "--detailed-exitcode", "plan.toml"]).ends(2);
+    plan.says(&["database_role.rmhazuregeoapi-identity will be updated in-place", new]);
+    stand.apply("plan.toml").ends(0);
+    stand.settled("plan.toml");
+    assert_eq!((stand.owner(look), stand.owner(grants)), (role, rights), "the same role with the same grants");
+    assert_eq!(stand.health().await["status"], "healthy");
+}
+
+#[tokio::test]
+async fn what_belongs_to_others_stays() {
+    let stand = Stand::up().await;
+    let theirs = json!({"identity": {"type": "UserAssigned", "userAssignedIdentities": {IDENTITY: {}}}});
+    stand.arm("PATCH", "", theirs).await;
+    stand.control("POST", "settings", json!({"site": "rmhazuregeoapi", "key": "THEIRS", "value": " é\n\"x\" "})).await;
+    let before = stand.settings().await;
+    stand.control("DELETE", "requests", Value::Null).await;
+    // Between the look before the write and the write itself somebody else writes two settings.
+    let writer = |nth: u64, key: &str| {
+        json!({"method": "POST", "path": "*/config/appsettings/list", "nth": nth, "action": "second_writer",
+            "site": "rmhazuregeoapi", "key": key, "value": "in between"})
+    };
+    for (nth, key) in [(1, "FIRST"), (2, "SECOND"), (3, "THIRD")] {
+        stand.plant(writer(nth, key)).await;
+    }
+    stand.apply("plan.toml").ends(0);
+    stand.control("DELETE", "faults", Value::Null).await;
+    let mut expected = before.as_object().unwrap().clone();
+    for key in ["FIRST", "SECOND", "THIRD"] {
+        expected.insert(key.into(), json!("in between"));
+    }
+    expected.insert("USE_MANAGED_IDENTITY".into(), json!("true"));
+    expected.insert("MANAGED_IDENTITY_NAME".into(), json!("rmhazuregeoapi-identity"));
+    assert_eq!(stand.settings().await, Value::Object(expected));
+    let puts = stand.writes().await;
+    let puts = puts.iter().filter(|one| one.starts_with("PUT") && one.ends_with("/config/appsettings")).count();
+    assert_eq!(puts, 1, "all settings in one write");
+    let site = stand.arm("GET", "", Value::Null).await;
+    assert_eq!(site["identity"]["type"], "SystemAssigned, UserAssigned");
+    assert!(site["identity"]["userAssignedIdentities"][IDENTITY].is_object(), "{site}");
+    stand.settled("plan.toml");
+}
+
+#[tokio::test]
+async fn an_owned_setting_that_somebody_else_changed_meanwhile_is_a_conflict() {
+    let stand = Stand::up().await;
+    let plan = include_str!("../../plans/app_settings.toml");
+    stand.keep("settings.toml", plan);
+    let path = "*/config/appsettings/list";
+    stand
+        .plant(json!({"method": "POST", "path": path, "action": "second_writer", "site": "rmhazuregeoapi",
+            "key": "USE_MANAGED_IDENTITY", "value": "maybe"}))
+        .await;
+    let ran = stand.apply("settings.toml");
+    assert!([5, 7].contains(&ran.code), "{ran:?}");
+    ran.says(&["USE_MANAGED_IDENTITY"]);
+    assert_eq!(stand.settings().await["USE_MANAGED_IDENTITY"], "maybe", "nothing was overwritten");
+}
