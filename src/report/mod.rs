@@ -27,7 +27,7 @@ pub use graph::{dot, graph, mermaid};
 pub use json::{json, json_line, json_text};
 pub use live::{Live, elapsed};
 pub use page::{Block, Page, Row, Symbol};
-pub use plan::{PlanView, plan, way_back};
+pub use plan::{PlanView, plan, reviewed, way_back};
 pub use privileges::privilege_words;
 pub use tally::moment;
 pub use runs::{Run, history, outcome, run};

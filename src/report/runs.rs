@@ -107,6 +107,7 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::Opened { version, digest, .. } => {
             (Tone::Plain, "opened", "", format!("pgentra {version}, plan digest {digest}"))
         }
+        Event::Leans { on } => (Tone::Plain, "leans", "", super::plan::plural(on.len(), "resource", "resources")),
         Event::Planned { steps } => (Tone::Plain, "planned", "", super::plan::plural(steps.len(), "step", "steps")),
         Event::Resumed { who } => (Tone::Plain, "resumed", "", format!("by {who}")),
         Event::Started { step } => (Tone::Plain, "started", step, none()),
