@@ -7,7 +7,7 @@ use crate::diff::{Action, Change, Readings, Reason};
 use crate::engine::Stay;
 use crate::journal::{History, OWNED_FORMAT, Owned, OwnedResource, is_final};
 use crate::model::{
-    Address, Attributes, Class, Desired, Failure, Look, Observed, Purpose, Reading, Schema, State, Value, agrees,
+    Address, Attributes, Class, Desired, Failure, Graph, Look, Observed, Purpose, Reading, Schema, State, Value, agrees,
 };
 use crate::resources::World;
 use crate::store::{Held, Store};
@@ -24,7 +24,7 @@ pub async fn owned(world: &dyn World, store: &dyn Store, plan: &str) -> Result<O
     Ok(list)
 }
 
-/// Brings the store's list up to the last run that has come to its end; one that has not may still be taken up.
+/// Brings the store's list up to the last run; one that has not come to its end may still be taken up.
 ///
 /// # Errors
 /// Those of the store; a corrupt journal.
@@ -37,10 +37,13 @@ pub(super) async fn keep_owned(
     let mut lists = lists(store).await?;
     let list = lists.entry(plan.to_owned()).or_default();
     let history = since(world, store, list).await?;
-    let runs = history.runs().iter().filter(|dated| dated.run.plan == plan);
-    for dated in runs.take_while(|dated| is_final(&dated.run)) {
-        list.add(&dated.run);
-        list.through = Some(dated.id.clone());
+    let history = history.of_plan(plan);
+    for (at, dated) in history.runs().iter().enumerate() {
+        // An earlier run without an end has left nothing, or a later one has undone it: it is not taken up again.
+        if is_final(&dated.run) || at + 1 < history.runs().len() {
+            list.add(&dated.run);
+            list.through = Some(dated.id.clone());
+        }
     }
     let text = serde_json::to_string_pretty(&lists);
     let text = text.map_err(|error| Failure::new(Class::Other, error.to_string()))?;
@@ -178,7 +181,7 @@ impl<'a> Released<'a> {
                 }
             }
         }
-        changes
+        in_order(changes)
     }
 
     fn removal(&self, owned: &OwnedResource, schema: &Schema, before: Attributes, after: Option<Attributes>) -> Change {
@@ -201,6 +204,14 @@ impl<'a> Released<'a> {
             after,
         }
     }
+}
+
+/// Each change after those that it leans on.
+fn in_order(mut changes: Vec<Change>) -> Vec<Change> {
+    let graph = Graph::new(&changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect());
+    let order = graph.order();
+    changes.sort_by_key(|change| order.iter().position(|address| *address == change.address));
+    changes
 }
 
 /// What of a resource goes with it: all of it when it was created, otherwise the entries of its maps.
