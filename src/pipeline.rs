@@ -1,22 +1,36 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod digest;
+mod end;
+mod released;
+mod restate;
+mod resume;
+mod rollback;
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
-use crate::engine::{Chronicle, Listener, Ran, Stop, misfit, observe, run, undo};
-use crate::journal::{Event, Operation, Outcome, Record, VERSION, fold};
-use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step};
+use crate::engine::{Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run};
+use crate::journal::{Event, Operation, Outcome, Owned, Record};
+use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+pub use digest::steps_digest;
+use end::{conclude, keep_owned, new_run_id, opened};
+use released::Released;
+pub use released::owned;
+pub use resume::{history, resume};
+pub use rollback::{RollbackOptions, rollback};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
 
 /// What a plan file comes to on the live system.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// Every resource and what will be done with it.
     pub changes: ChangeSet,
@@ -24,6 +38,8 @@ pub struct Planned {
     pub steps: Vec<Step>,
     /// Whether something cannot be read before these steps are done.
     pub frontier: bool,
+    /// Of a rollback: the steps that stay, and why.
+    pub stays: Vec<(String, Stay)>,
 }
 
 /// How `apply` behaves.
@@ -33,6 +49,12 @@ pub struct ApplyOptions {
     pub parallelism: usize,
     /// Whether a failed run is undone, or left for another try.
     pub undo_on_failure: bool,
+    /// How far a failure reaches: what is not started any more, and what is undone.
+    pub scope: Scope,
+    /// Whether the plan file is taken whole, so that what is gone from it is removed.
+    pub whole: bool,
+    /// The digest that the first steps must have; with it nothing is done that it does not cover.
+    pub expect: Option<String>,
     /// Who runs it, for the journal: `user@host`.
     pub who: String,
 }
@@ -65,6 +87,8 @@ pub struct Applied {
     pub stuck: Vec<(String, Failure)>,
     /// The journal of the run.
     pub records: Vec<Record>,
+    /// Whether something is left that can only be planned now.
+    pub frontier: bool,
 }
 
 /// Decides whether a change set is carried out: a prompt, or an approval given beforehand.
@@ -85,14 +109,31 @@ const PHASES_MAX: usize = 8;
 /// # Errors
 /// What cannot be read and will not become readable by this plan, all of it in one failure; an unsafe order.
 pub async fn plan(world: &dyn World, desired: &[Desired], parallelism: usize) -> Result<Planned, Failure> {
+    plan_with(world, desired, &Owned::default(), parallelism).await
+}
+
+/// [`plan`] of a whole plan file: what our runs made and the file no longer names is removed.
+///
+/// # Errors
+/// Those of [`plan`].
+pub async fn plan_with(
+    world: &dyn World,
+    desired: &[Desired],
+    owned: &Owned,
+    parallelism: usize,
+) -> Result<Planned, Failure> {
     let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
-    let readings = observe(world, desired, parallelism).await;
-    let changes = diff(desired, &readings, &schemas);
+    let mut released = Released::new(owned, desired, &schemas);
+    let mut readings = observe(world, released.desired(), parallelism).await;
+    released.keep_theirs(&mut readings);
+    released.revoke(world, &mut readings).await;
+    let mut changes = diff(released.desired(), &readings, &schemas);
+    changes.changes.extend(released.gone(world).await);
     refuse_unreadable(&changes)?;
     lint(desired, &changes, &schemas)?;
     let steps = steps(&changes, &schemas);
     let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown);
-    Ok(Planned { changes, steps, frontier })
+    Ok(Planned { changes, steps, frontier, stays: released.stays })
 }
 
 /// Whether one resource is as it should be, or one check passes.
@@ -125,12 +166,19 @@ pub async fn apply(
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
-    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     let mut ran = Ran::default();
-    let mut known = BTreeSet::new();
+    let mut known = BTreeMap::new();
+    let mut frontier = false;
+    let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
-        let planned = match plan(world, &file.desired, options.parallelism).await {
+        let planning = plan_with(world, &file.desired, &made, options.parallelism);
+        let planned = match unless_stopped(stop, planning).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
+            Err(failure) if phase > 0 && failure.class == Class::Interrupted => {
+                ran.interrupted = true;
+                break;
+            }
             Err(failure) if phase > 0 => {
                 ran.failed.push(("plan".to_owned(), failure));
                 break;
@@ -143,24 +191,49 @@ pub async fn apply(
             }
             break;
         }
+        if phase == 0 {
+            expected(&planned.steps, options)?;
+        }
         if !approve.approve(&planned, phase).await? {
             ran.interrupted = phase > 0;
             break;
         }
         if phase == 0 {
-            chronicle.write(opened(&file.name, &file.digest, options)).await?;
+            chronicle.write(opened(&file.name, &file.digest, Operation::Apply, &options.who)).await?;
         }
-        let steps = named_once(planned.steps, &mut known, phase);
+        let on = leans(&planned.changes);
+        let steps = next_phase(planned.steps, &on, &mut known, phase);
+        chronicle.write(Event::Leans { on }).await?;
         chronicle.write(Event::Planned { steps: steps.clone() }).await?;
-        ran = run(world, &steps, &mut given(&planned.changes), &mut chronicle, options.parallelism, stop).await?;
+        let tasks: Vec<Task> = steps.into_iter().map(Task::fresh).collect();
+        ran = run(world, &tasks, &mut given(&planned.changes), &mut chronicle, rules(options, stop)).await?;
         if !ran.failed.is_empty() || ran.interrupted || !planned.frontier {
+            break;
+        }
+        // What only a later look can plan is not what was approved.
+        frontier = options.expect.is_some();
+        if frontier {
             break;
         }
     }
     if known.is_empty() {
         return Ok(Applied::default());
     }
-    conclude(context, chronicle, ran).await
+    let applied = conclude(context, chronicle, ran).await?;
+    keep_owned(context, &file.name, held).await;
+    Ok(Applied { frontier, ..applied })
+}
+
+/// Refuses steps that are not those that were approved.
+fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
+    let Some(expected) = &options.expect else { return Ok(()) };
+    let found = steps_digest(steps)?;
+    if found == *expected {
+        return Ok(());
+    }
+    Err(Failure::new(Class::Unfit, "these are not the steps that were approved; nothing was written")
+        .detail(format!("expected the plan digest {expected}, found {found}"))
+        .remedy("plan again, have the new plan approved, and give its digest"))
 }
 
 /// Carries out a saved plan. Nothing is decided anew: every step is settled against the live system first, and one that
@@ -170,9 +243,10 @@ pub async fn apply(
 /// A failure of class `Unfit` that names each step that no longer fits; otherwise as [`apply`].
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
+    expected(&saved.steps, options)?;
     let mut misfits = Vec::new();
     for step in &saved.steps {
-        if let Some(failure) = misfit(world, step).await? {
+        if let Fit::Misfit(failure) = fit(world, step, false).await? {
             misfits.push(failure.to_string());
         }
     }
@@ -182,62 +256,64 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
             .remedy("plan again"));
     }
     if saved.steps.is_empty() {
-        return Ok(Applied::default());
+        return Ok(Applied { frontier: saved.frontier, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
-    chronicle.write(opened(&saved.plan, &saved.digest, options)).await?;
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
+    chronicle.write(Event::Leans { on: saved.leans.clone() }).await?;
     chronicle.write(Event::Planned { steps: saved.steps.clone() }).await?;
-    let ran = run(world, &saved.steps, &mut saved.given.clone(), &mut chronicle, options.parallelism, stop).await?;
-    conclude(context, chronicle, ran).await
+    let tasks: Vec<Task> = saved.steps.iter().cloned().map(Task::fresh).collect();
+    let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
+    let applied = conclude(context, chronicle, ran).await?;
+    keep_owned(context, &saved.plan, held).await;
+    Ok(Applied { frontier: saved.frontier, ..applied })
 }
 
-/// Ends a run: undoes it when it failed and that was asked for, and journals how it ended.
-async fn conclude(context: &Context<'_>, mut chronicle: Chronicle<'_>, ran: Ran) -> Result<Applied, Failure> {
-    let Context { world, store, options, .. } = *context;
-    let id = chronicle.run().to_owned();
-    let mut stuck = Vec::new();
-    let outcome = if !ran.failed.is_empty() && options.undo_on_failure {
-        let records = store.journal(&id).await?;
-        let so_far = fold(&records).map_err(|corrupt| Failure::new(Class::Other, corrupt.to_string()))?;
-        stuck = undo(world, &so_far, &mut chronicle).await?;
-        if stuck.is_empty() { Outcome::RolledBack } else { Outcome::Stuck }
-    } else if !ran.failed.is_empty() || ran.interrupted {
-        Outcome::Stopped
-    } else if ran.held.is_empty() {
-        Outcome::Applied
-    } else {
-        Outcome::Held
+/// A look that a person may end at any time: it changes nothing.
+async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let stopped = async {
+        while !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     };
-    chronicle.write(Event::Closed { outcome }).await?;
-    let records = store.journal(&id).await?;
-    Ok(Applied { run: Some(id), outcome: Some(outcome), failed: ran.failed, stuck, records })
-}
-
-fn opened(plan: &str, digest: &str, options: &ApplyOptions) -> Event {
-    Event::Opened {
-        format: VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        operation: Operation::Apply,
-        plan: plan.to_owned(),
-        digest: digest.to_owned(),
-        who: options.who.clone(),
+    tokio::select! {
+        looked = look => looked,
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
     }
 }
 
-/// Time-ordered, so that a listing by name is a listing by age.
-fn new_run_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {
+    Rules { parallelism: options.parallelism, stop, way: Way::Forward(options.scope) }
 }
 
-/// A step that an earlier phase ran already gets a number, so that the journal can tell the two apart.
-fn named_once(mut steps: Vec<Step>, known: &mut BTreeSet<String>, phase: usize) -> Vec<Step> {
-    let again: BTreeSet<String> = steps.iter().map(|step| step.id.clone()).filter(|id| known.contains(id)).collect();
+/// What the resources that act lean on, directly or through others.
+fn leans(changes: &ChangeSet) -> BTreeMap<Address, BTreeSet<Address>> {
+    let graph =
+        Graph::new(&changes.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect());
+    let acting = changes.changes.iter().filter(|change| change.acts());
+    acting.map(|change| (change.address.clone(), graph.leans_on_all(&change.address))).collect()
+}
+
+/// The steps of a later phase: one that an earlier phase ran already gets a number, so that the journal can tell the two
+/// apart, and each leans on what it needs of the earlier phases too.
+fn next_phase(
+    mut steps: Vec<Step>,
+    leans: &BTreeMap<Address, BTreeSet<Address>>,
+    ran: &mut BTreeMap<String, Address>,
+    phase: usize,
+) -> Vec<Step> {
+    let again: BTreeSet<String> =
+        steps.iter().map(|step| &step.id).filter(|id| ran.contains_key(*id)).cloned().collect();
     let name = |id: &String| if again.contains(id) { format!("{id}#{}", phase + 1) } else { id.clone() };
     for step in &mut steps {
         step.id = name(&step.id);
         step.leans_on = step.leans_on.iter().map(&name).collect();
+        let needs = |address: &Address| {
+            *address == step.address || leans.get(&step.address).is_some_and(|on| on.contains(address))
+        };
+        step.leans_on.extend(ran.iter().filter(|(_, address)| needs(address)).map(|(id, _)| id.clone()));
     }
-    known.extend(steps.iter().map(|step| step.id.clone()));
+    ran.extend(steps.iter().map(|step| (step.id.clone(), step.address.clone())));
     steps
 }
 

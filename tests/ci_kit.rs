@@ -68,7 +68,7 @@ impl Job {
         let job = Self { directory: tempfile::tempdir().unwrap() };
         let script = format!(
             "#!/bin/sh\necho \"$@\" >>{0}/typed\nwhile [ $# -gt 0 ]; do\n  \
-             if [ \"$1\" = --json-into ]; then echo '{{\"digest\":\"abc\"}}' >\"$2\"; fi\n  shift\ndone\n\
+             if [ \"$1\" = --json-into ]; then echo '{{\"steps_digest\":\"abc\"}}' >\"$2\"; fi\n  shift\ndone\n\
              printf '<!-- pgentra: plan geo -->\\n### Plan: 1 to add\\n'\nexit {code}\n",
             job.path("").display()
         );

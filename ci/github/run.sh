@@ -30,7 +30,7 @@ case "$PGENTRA_COMMAND" in
     pgentra_run plan "$PGENTRA_PLAN_FILE" --detailed-exitcode "${save[@]}"
     output changes "$([ "$code" = 2 ] && echo true || echo false)"
     if [ -s "$work/data.json" ]; then
-      output digest "$(jq -r '.digest // ""' "$work/data.json")"
+      output digest "$(jq -r '.steps_digest // ""' "$work/data.json")"
     fi
     if [ "${PGENTRA_COMMENT:-true}" = true ] && [ -s "$work/body.md" ]; then
       "$here/comment.sh" "$work/body.md"

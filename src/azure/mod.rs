@@ -27,6 +27,7 @@ mod sites;
 mod tokens;
 mod transport;
 mod vault;
+mod waiting;
 
 pub use arm::{Arm, Note};
 pub use azure_core::http::Method;
@@ -42,3 +43,4 @@ pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssign
 pub use tokens::{AccessToken, TokenSource, Tokens};
 pub use transport::{environment, extra_certificates, http_client};
 pub use vault::{Standing, Vault};
+pub use waiting::Waiting;

@@ -22,11 +22,13 @@ pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod sarif;
 pub mod schema;
 pub mod show;
+pub mod status;
 pub mod token;
 pub mod validate;
 pub mod variables;
@@ -64,9 +66,11 @@ pub enum Command {
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Rollback(rollback::RollbackArgs),
     Verify(verify::VerifyArgs),
     History(history::HistoryArgs),
     Show(show::ShowArgs),
+    Status(status::StatusArgs),
     Graph(graph::GraphArgs),
     Render(render::RenderArgs),
     Schema(schema::SchemaArgs),
@@ -112,9 +116,11 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Fmt(args) => fmt::run(args, output),
         Command::Plan(args) => plan::run(args, global, output).await,
         Command::Apply(args) => apply::run(args, global, output).await,
+        Command::Rollback(args) => rollback::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
+        Command::Status(args) => status::run(args, global, output).await,
         Command::Graph(args) => graph::run(args, global, &schemas(), output),
         Command::Render(args) => render::run(args, global, output).await,
         Command::Schema(_) => schema::run(&schemas(), output),

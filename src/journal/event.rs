@@ -1,9 +1,11 @@
 //! Journal events: one JSON line each, written before the action they announce and before its result counts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Attributes, Step};
+use crate::model::{Address, Attributes, Step};
 
 /// The format version that the first line of a journal carries.
 pub const VERSION: u32 = 1;
@@ -56,15 +58,33 @@ pub enum Event {
         /// `user@host`.
         who: String,
     },
+    /// What the resources of the steps to come lean on, directly or through others, changed or not. A later rollback
+    /// needs it to know what would be left without its ground.
+    Leans {
+        /// By address.
+        on: BTreeMap<Address, BTreeSet<Address>>,
+    },
     /// These steps will be run. May come again, when earlier steps made more of the system readable.
     Planned {
         /// The steps in order.
         steps: Vec<Step>,
     },
-    /// A step is about to be run.
+    /// A run that had stopped is taken up again.
+    Resumed {
+        /// By whom: `user@host`.
+        who: String,
+    },
+    /// A step is about to be written: a look right before found it where it may be.
     Started {
         /// The step's id.
         step: String,
+    },
+    /// The service took the write and works on it; this is where to ask how far it is.
+    Accepted {
+        /// The step's id.
+        step: String,
+        /// The operation, in the words of the kind that began it.
+        operation: String,
     },
     /// It was already at its after end before the first write; never undone.
     AlreadyThere {
@@ -95,7 +115,7 @@ pub enum Event {
         step: String,
         /// What went wrong.
         error: String,
-        /// Whether nothing was written, because somebody else had changed it.
+        /// Whether somebody else had changed it, so that nothing was written.
         refused: bool,
     },
     /// Its undo is about to be run.
@@ -145,8 +165,13 @@ impl Event {
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::Opened { .. } | Self::Planned { .. } | Self::Closed { .. } => None,
+            Self::Opened { .. }
+            | Self::Leans { .. }
+            | Self::Planned { .. }
+            | Self::Resumed { .. }
+            | Self::Closed { .. } => None,
             Self::Started { step }
+            | Self::Accepted { step, .. }
             | Self::AlreadyThere { step, .. }
             | Self::Done { step, .. }
             | Self::Held { step, .. }
@@ -162,8 +187,11 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
+            Self::Leans { .. } => "leans",
             Self::Planned { .. } => "planned",
+            Self::Resumed { .. } => "resumed",
             Self::Started { .. } => "started",
+            Self::Accepted { .. } => "accepted",
             Self::AlreadyThere { .. } => "already_there",
             Self::Done { .. } => "done",
             Self::Held { .. } => "held",

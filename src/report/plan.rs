@@ -19,13 +19,55 @@ pub struct PlanView {
 
 /// The page of a change set.
 pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
+    page(changes, view, "pgentra used the plan file to generate the following execution plan. Resource", None)
+}
+
+/// The page of what a rollback would change, and of the steps that would stay: id, and why.
+pub fn way_back(changes: &ChangeSet, view: PlanView, stays: &[(String, String)]) -> Page {
+    let source = "pgentra read the journal to generate the following way back. Resource";
+    let mut page = page(changes, view, source, stay_block(stays));
+    tell(&mut page, "stays", stay_data(stays));
+    page
+}
+
+/// A plan's page with what stays although the plan file no longer names it, and with the digest of its steps.
+pub fn reviewed(mut page: Page, stays: &[(String, String)], digest: Option<&str>) -> Page {
+    if let Some(block) = stay_block(stays) {
+        let at = page.blocks.len().saturating_sub(1);
+        page.blocks.insert(at, block);
+    }
+    if let Some(digest) = digest {
+        page.blocks.push(Block::Lines(vec![Line::of(Tone::Faint, format!("Plan digest: {digest}"))]));
+    }
+    tell(&mut page, "stays", stay_data(stays));
+    tell(&mut page, "steps_digest", serde_json::json!(digest));
+    page
+}
+
+fn stay_block(stays: &[(String, String)]) -> Option<Block> {
+    let line = |(step, why): &(String, String)| Line::plain("  ").with(Tone::Strong, step).and(format!(": {why}"));
+    let lines: Vec<Line> = stays.iter().map(line).collect();
+    (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Stays:")].into_iter().chain(lines).collect()))
+}
+
+fn stay_data(stays: &[(String, String)]) -> serde_json::Value {
+    stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why })).collect()
+}
+
+fn tell(page: &mut Page, name: &str, value: serde_json::Value) {
+    if let serde_json::Value::Object(data) = &mut page.data {
+        data.insert(name.to_owned(), value);
+    }
+}
+
+fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<Block>) -> Page {
     let summary = changes.summary();
     let acting: Vec<&Change> =
         changes.changes.iter().filter(|change| change.acts() && change.action != Action::Held).collect();
     let mut blocks = Vec::new();
     let symbols: BTreeSet<Symbol> = acting.iter().filter_map(|change| symbol(change.action)).collect();
     if !symbols.is_empty() {
-        blocks.push(Block::Legend(legend(&symbols)));
+        blocks.push(Block::Legend(legend(&symbols, source)));
     }
     if !acting.is_empty() {
         blocks.push(Block::Heading(Line::plain("pgentra will perform the following actions:")));
@@ -33,6 +75,7 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
     }
     blocks.extend(problems(changes));
     blocks.extend(held(changes));
+    blocks.extend(stay);
     blocks.push(Block::Verdict(verdict(changes, &summary)));
     let more = consequences(&summary);
     if !more.is_empty() {
@@ -51,11 +94,8 @@ fn nodes(changes: &ChangeSet) -> Vec<Node> {
     changes.changes.iter().map(node).collect()
 }
 
-fn legend(symbols: &BTreeSet<Symbol>) -> Vec<Line> {
-    let head = [
-        "pgentra used the plan file to generate the following execution plan. Resource",
-        "actions are indicated with the following symbols:",
-    ];
+fn legend(symbols: &BTreeSet<Symbol>, source: &str) -> Vec<Line> {
+    let head = [source, "actions are indicated with the following symbols:"];
     let entry =
         |symbol: &Symbol| Line::plain(" ").with(symbol.tone(), symbol.mark()).and(format!(" {}", symbol.meaning()));
     head.iter().map(Line::plain).chain(symbols.iter().map(entry)).collect()
