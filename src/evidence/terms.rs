@@ -59,5 +59,5 @@ impl Terms {
 
 fn span(attributes: &Attributes, name: &str, default: &str) -> Result<SignedDuration, String> {
     let text = attributes.get(name).and_then(Value::as_text).unwrap_or(default);
-    duration(text).ok_or_else(|| format!("`{name}` is no span of time: {text:?}"))
+    duration(text).filter(SignedDuration::is_positive).ok_or_else(|| format!("`{name}` is no span of time: {text:?}"))
 }
