@@ -123,7 +123,8 @@ async fn login(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> 
     }
 }
 
-async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
+/// What roles lack of the privileges that a table asks for, in sentences.
+pub(super) async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
     let (server, database) = (text(table, "server")?, text(table, "database")?);
     let role = table.get("role").and_then(Value::as_text);
     let rules = rules_for(role, table.get("grants"))?;

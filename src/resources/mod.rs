@@ -6,23 +6,30 @@ mod app_settings;
 pub(crate) mod arm_testing;
 mod check;
 mod check_http;
+mod clock;
 mod database_grants;
 mod database_role;
 mod live;
 mod reach;
+mod sensors;
 mod server_admin;
 mod server_auth;
 mod sign_in;
 mod slot_settings;
+mod soak;
 #[cfg(test)]
 mod testing;
+mod validation;
 mod verify;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use clock::{Clock, RealClock};
 pub use live::{Live, fetch};
+pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, noted, scope, sensor_names, sensors};
 pub use sign_in::{SignIn, sign_in};
+pub use validation::decision;
 pub use verify::{Proof, proofs};
 
 use crate::model::{Failure, Look, Reading, Schema, Step};
@@ -91,6 +98,8 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &app_settings::AppSettings,
         &slot_settings::SlotSettings,
         &check::Check,
+        &validation::Validation,
+        &soak::Soak,
     ]
 }
 
