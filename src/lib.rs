@@ -61,6 +61,7 @@ pub mod azure;
 pub mod cli;
 pub mod diff;
 pub mod engine;
+pub mod evidence;
 pub mod journal;
 pub mod model;
 pub mod pipeline;

@@ -100,6 +100,17 @@ impl Arm {
         self.send(Method::Get, &self.url(path, version)?, None, &|_| {}).await.map(|answer| answer.body)
     }
 
+    /// What time it is by Azure's clock, to the second: the `Date` header of an answer.
+    ///
+    /// # Errors
+    /// Those of a call; `Other` when the answer has no such header.
+    pub async fn date(&self) -> Result<jiff::Timestamp, Refusal> {
+        let answer = self.send(Method::Get, &self.url("/subscriptions", "2022-12-01")?, None, &|_| {}).await?;
+        let told = header(&answer.headers, "date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
+        told.map(|told| told.timestamp())
+            .ok_or_else(|| Refusal::ours(Failure::new(Class::Other, "Azure's answer does not tell the time")))
+    }
+
     /// Reads with POST, as lists of secrets are. Changes nothing.
     pub async fn list_by_post(&self, path: &str, version: &str) -> Result<Value, Refusal> {
         let url = self.url(path, version)?;

@@ -11,7 +11,7 @@ use crate::azure::{
 use crate::model::{Class, Cloud, Digester, Endpoints, Failure, Secret, ServerTarget, Target};
 use crate::postgres::{Access, Databases};
 use crate::probe::Web;
-use crate::resources::Live;
+use crate::resources::{Live, RealClock};
 
 /// The environment variable that names another cloud than the plan file does.
 pub const CLOUD: &str = "PGENTRA_CLOUD";
@@ -36,6 +36,8 @@ pub async fn world(target: &Target, global: &Global, key: Option<[u8; 32]>) -> R
         databases: Databases::new(Arc::new(target.clone()), Arc::new(access)),
         web: Web::new(extra_certificates(&vars)?)?,
         digester: Digester::new(key.map_or_else(random_key, Ok)?),
+        evidence: Arc::default(),
+        clock: Arc::new(RealClock),
     })
 }
 

@@ -6,6 +6,7 @@ mod connect;
 mod effective;
 mod entry;
 mod errors;
+mod login;
 mod privilege;
 mod quote;
 mod role_state;
@@ -18,6 +19,7 @@ pub use catalog::{DefaultAcl, Object, Power, Roles, Snapshot, Wanted, grantable}
 pub use connect::{Access, Databases, Lease, Rejection};
 pub use effective::{Count, Demand, Lacking, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectName};
+pub use login::{Login, Session, clock, login};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident};
 pub use role_state::{Leftover, Mapping, RoleState, leftovers, role_state};

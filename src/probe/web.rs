@@ -1,15 +1,17 @@
 //! The web client for probes: bounded in time and size, and it stays on the host that it was asked to go to.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::model::{Class, Failure};
+use reqwest::header::{HeaderName, HeaderValue};
+
+use crate::model::{Class, Failure, Secret};
 
 /// How long one request may take, redirects included.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// How much of a body is read.
 const LARGEST: usize = 1024 * 1024;
 
-/// Asks an app over HTTP. Sends no credentials and keeps no cookies.
+/// Asks an app over HTTP. Sends no credentials but those it is given, and keeps no cookies.
 #[derive(Clone, Debug)]
 pub struct Web {
     client: reqwest::Client,
@@ -22,6 +24,23 @@ pub struct Page {
     pub status: u16,
     /// The body, at most 1 MiB of it.
     pub body: Vec<u8>,
+    /// From sending the request to the end of the body.
+    pub took: Duration,
+}
+
+/// A request.
+#[derive(Clone, Debug, Default)]
+pub struct Ask {
+    /// The HTTP method; `GET` when empty.
+    pub method: String,
+    /// Where to.
+    pub url: String,
+    /// Headers by name.
+    pub headers: Vec<(String, String)>,
+    /// Headers whose values are secret. They go over TLS only, or to this machine.
+    pub credentials: Vec<(String, Secret)>,
+    /// The body.
+    pub body: Option<String>,
 }
 
 impl Web {
@@ -50,14 +69,18 @@ impl Web {
 
     /// Fetches a page. Any status is an answer; a redirect to another host is one too.
     pub async fn get(&self, url: &str) -> Result<Page, Failure> {
-        let parsed = reqwest::Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-        let parsed =
-            parsed.ok_or_else(|| Failure::new(Class::Input, format!("{url:?} is no http or https address")))?;
+        self.ask(&Ask { url: url.to_owned(), ..Ask::default() }).await
+    }
+
+    /// Sends a request. Any status is an answer; a redirect to another host is one too.
+    pub async fn ask(&self, ask: &Ask) -> Result<Page, Failure> {
+        let request = self.request(ask)?;
         let failure = |error: reqwest::Error| {
-            let shown = url.split('?').next().unwrap_or_default();
+            let shown = ask.url.split('?').next().unwrap_or_default();
             Failure::new(Class::Unreachable, format!("{shown} cannot be reached")).detail(causes(&error.without_url()))
         };
-        let mut answer = self.client.get(parsed).send().await.map_err(failure)?;
+        let start = Instant::now();
+        let mut answer = self.client.execute(request).await.map_err(failure)?;
         let status = answer.status().as_u16();
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await.map_err(failure)? {
@@ -67,7 +90,42 @@ impl Web {
                 break;
             }
         }
-        Ok(Page { status, body })
+        Ok(Page { status, body, took: start.elapsed() })
+    }
+
+    fn request(&self, ask: &Ask) -> Result<reqwest::Request, Failure> {
+        let wrong = |what: String| Failure::new(Class::Input, what);
+        let url = reqwest::Url::parse(&ask.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+        let url = url.ok_or_else(|| wrong(format!("{:?} is no http or https address", ask.url)))?;
+        let here = url.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
+        if !ask.credentials.is_empty() && url.scheme() != "https" && !here {
+            return Err(wrong("a function key or token is sent over https only".to_owned()));
+        }
+        let method = if ask.method.is_empty() { "GET" } else { &ask.method };
+        let method = reqwest::Method::from_bytes(method.as_bytes());
+        let method = method.map_err(|_| wrong(format!("{:?} is no HTTP method", ask.method)))?;
+        let mut request = self.client.request(method, url);
+        for (name, value) in &ask.headers {
+            let named = HeaderName::from_bytes(name.as_bytes()).ok();
+            let valued = HeaderValue::from_str(value).ok();
+            let (Some(named), Some(valued)) = (named, valued) else {
+                return Err(wrong(format!("{name:?} cannot be sent as a header")));
+            };
+            request = request.header(named, valued);
+        }
+        for (name, value) in &ask.credentials {
+            let Ok(mut value) = HeaderValue::from_str(value.expose()) else {
+                return Err(wrong(format!("the secret of header {name:?} holds characters that no header takes")));
+            };
+            value.set_sensitive(true);
+            request = request.header(name.as_str(), value);
+        }
+        if let Some(body) = &ask.body {
+            request = request.body(body.clone());
+        }
+        request
+            .build()
+            .map_err(|error| wrong("the request cannot be made".to_owned()).detail(causes(&error.without_url())))
     }
 }
 
@@ -84,8 +142,8 @@ fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{LARGEST, Web};
-    use crate::model::Class;
+    use super::{Ask, LARGEST, Web};
+    use crate::model::{Class, Secret};
     use std::time::Instant;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
@@ -121,6 +179,33 @@ mod tests {
         let web = Web::new(Vec::new()).unwrap();
         assert_eq!(web.get(&format!("{base}/here")).await.unwrap().body, b"ok");
         assert_eq!(web.get(&format!("{base}/away")).await.unwrap().status, 302);
+    }
+
+    #[tokio::test]
+    async fn method_headers_and_body_arrive_and_secrets_need_tls() {
+        let base =
+            serve(|path| head(if path == "/x" { "202 Accepted" } else { "404 Not Found" }, "content-length: 0\r\n"));
+        let ask = Ask {
+            method: "POST".into(),
+            url: format!("{}/x", base.await),
+            headers: vec![("content-type".into(), "text/plain".into())],
+            credentials: vec![("x-functions-key".into(), Secret::new("key"))],
+            body: Some("hello".into()),
+        };
+        let web = Web::new(Vec::new()).unwrap();
+        assert_eq!(web.ask(&ask).await.unwrap().status, 202);
+        let request = web.request(&ask).unwrap();
+        assert_eq!(
+            (request.method().as_str(), &request.headers()["content-type"]),
+            ("POST", &"text/plain".parse().unwrap())
+        );
+        assert!(!format!("{request:?}").contains("\"key\""));
+        let abroad = Ask { url: "http://example.test/x".into(), ..ask.clone() };
+        assert_eq!(web.ask(&abroad).await.unwrap_err().class, Class::Input);
+        for (name, value) in [("a b", "c"), ("a", "b\nc")] {
+            let wrong = Ask { headers: vec![(name.into(), value.into())], ..ask.clone() };
+            assert_eq!(web.ask(&wrong).await.unwrap_err().class, Class::Input, "{name}");
+        }
     }
 
     #[tokio::test]

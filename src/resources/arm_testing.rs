@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use serde_json::Value as Json;
 
-use super::{Live, Watch, World, Written};
+use super::{Live, RealClock, Watch, World, Written};
 use crate::azure::Arm;
 use crate::azure::double::{Double, Reply, Seen, arm};
 use crate::model::{
@@ -39,7 +39,14 @@ pub(crate) fn with_databases(databases: Databases) -> Live {
 }
 
 fn assemble(arm: Arm, databases: Databases) -> Live {
-    Live { arm, databases, web: Web::new(Vec::new()).unwrap(), digester: digester() }
+    Live {
+        arm,
+        databases,
+        web: Web::new(Vec::new()).unwrap(),
+        digester: digester(),
+        evidence: Arc::default(),
+        clock: Arc::new(RealClock),
+    }
 }
 
 /// Nobody can sign in to a database.

@@ -8,7 +8,7 @@ use super::database_grants::{RULE_FIELDS, Rule, rules, wanted};
 use super::reach::text;
 use super::{Kind, Live, Watch, Written, pause};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value,
+    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, duration,
 };
 use crate::postgres::{Demand, Lease, ObjectType, Snapshot, lacking, rights_of};
 
@@ -37,21 +37,6 @@ const LOGIN: &[Field] = &[
     Field::new("role", Type::Text, "The role to sign in as, with a token of whoever runs pgentra.").or_reference(),
 ];
 
-const HTTP: &[Field] = &[
-    Field::new("subscription", Type::Text, "Azure subscription id of the app."),
-    Field::new("resource_group", Type::Text, "Azure resource group of the app."),
-    Field::new("app", Type::Text, "The app, by its Azure name."),
-    Field::new("slot", Type::Text, "A deployment slot of the app."),
-    Field::new("url", Type::Text, "Where to ask, instead of an app."),
-    Field::new("path", Type::Text, "The path to ask for."),
-    Field::new("expect_status", Type::Int, "The HTTP status to expect; 200 by default."),
-    Field::new(
-        "expect",
-        Type::Map(&Type::Any(&[Type::Text, Type::Bool, Type::Int])),
-        "JSON path in the answer -> the value to expect.",
-    ),
-];
-
 static SCHEMA: Schema = Schema {
     kind: "check",
     doc: "Looks whether something works now, and changes nothing. Exactly one of `privileges`, `login` and `http`.",
@@ -59,7 +44,7 @@ static SCHEMA: Schema = Schema {
     fields: &[
         Field::new("privileges", Type::Table(PRIVILEGES), "A role has effective privileges, by whatever way."),
         Field::new("login", Type::Table(LOGIN), "The server lets a role in with a token."),
-        Field::new("http", Type::Table(HTTP), "An app answers as it should."),
+        Field::new("http", Type::Table(super::check_http::HTTP), "An app answers as it should."),
         Field::new("within", Type::Duration, "How long it may take to pass when applied; 5m by default."),
     ],
     outputs: &[],
@@ -89,9 +74,13 @@ impl Kind for Check {
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
         let asked = step.after.as_ref().unwrap_or(&none);
-        let within = asked.get("within").and_then(Value::as_text).map_or(Some(WITHIN), span).ok_or_else(|| {
-            Failure::new(Class::Input, "`within` is no span of time").remedy("write it like 90s, 5m or 1h")
-        })?;
+        let within = asked
+            .get("within")
+            .and_then(Value::as_text)
+            .map_or(Some(WITHIN), |text| Some(duration(text)?.unsigned_abs()))
+            .ok_or_else(|| {
+                Failure::new(Class::Input, "`within` is no span of time").remedy("write it like 90s, 5m or 1h")
+            })?;
         let (start, mut wait) = (Instant::now(), PAUSE[0]);
         loop {
             let complaints = match complaints(live, asked).await {
@@ -111,20 +100,6 @@ impl Kind for Check {
             wait = (wait * 2).min(PAUSE[1]);
         }
     }
-}
-
-/// A span of time as plan files write it: a number and one of s, m, h, d.
-fn span(text: &str) -> Option<Duration> {
-    let unit = text.chars().last()?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return None,
-    };
-    let number: u64 = text.strip_suffix(unit)?.parse().ok()?;
-    Some(Duration::from_secs(number.checked_mul(seconds)?))
 }
 
 /// What is wrong, in sentences; nothing when the check passes.
@@ -149,7 +124,8 @@ async fn login(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> 
     }
 }
 
-async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
+/// What roles lack of the privileges that a table asks for, in sentences.
+pub(super) async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
     let (server, database) = (text(table, "server")?, text(table, "database")?);
     let role = table.get("role").and_then(Value::as_text);
     let rules = rules_for(role, table.get("grants"))?;

@@ -1,12 +1,14 @@
 //! The live world: what kinds read from and write to, and the dispatch to the kind of each address.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Kind, Watch, World, Written, register};
+use super::{Clock, Kind, Watch, World, Written, register};
 use crate::azure::{Arm, Operation, ServerId, SiteId, Waiting};
+use crate::evidence::Ledger;
 use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
 use crate::postgres::Databases;
 use crate::probe::Web;
@@ -22,6 +24,10 @@ pub struct Live {
     pub web: Web,
     /// Makes the digests by which secrets are compared.
     pub digester: Digester,
+    /// The ledger of observations, as it was verified.
+    pub evidence: Arc<Ledger>,
+    /// Tells the time that counts for evidence.
+    pub clock: Arc<dyn Clock>,
 }
 
 fn kind(name: &str) -> Result<&'static dyn Kind, Failure> {

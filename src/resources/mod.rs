@@ -6,16 +6,20 @@ mod app_settings;
 pub(crate) mod arm_testing;
 mod check;
 mod check_http;
+mod clock;
 mod database_grants;
 mod database_role;
 mod live;
 mod reach;
+mod sensors;
 mod server_admin;
 mod server_auth;
 mod sign_in;
 mod slot_settings;
+mod soak;
 #[cfg(test)]
 mod testing;
+mod validation;
 mod verify;
 
 use std::time::Duration;
@@ -23,8 +27,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use clock::{Clock, RealClock};
 pub use live::{Live, fetch};
+pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, noted, scope, sensor_names, sensors};
 pub use sign_in::{SignIn, sign_in};
+pub use validation::decision;
 pub use verify::{Proof, proofs};
 
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};
@@ -128,6 +135,8 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &app_settings::AppSettings,
         &slot_settings::SlotSettings,
         &check::Check,
+        &validation::Validation,
+        &soak::Soak,
     ]
 }
 

@@ -1,6 +1,6 @@
 //! Tests of checks against a real server.
 
-use super::{Check, span};
+use super::Check;
 use crate::model::{Attributes, Class, Observed, Purpose, Value};
 use crate::postgres::counts;
 use crate::postgres::testing::{SERVER, SUPERUSER, Server, server};
@@ -87,13 +87,4 @@ async fn usable_things_are_counted() {
     let texts: Vec<String> =
         counts.iter().map(|count| format!("{} {}/{}", count.what, count.usable, count.total)).collect();
     assert_eq!(texts, ["schemas 2/2", "tables 1/2", "sequences 0/1", "functions 0/0"]);
-}
-
-#[test]
-fn spans_are_read() {
-    assert_eq!(span("5m").unwrap().as_secs(), 300);
-    assert_eq!(span("2d").unwrap().as_secs(), 172_800);
-    for text in ["", "5", "m", "-1s", "5 m", "99999999999999999999s", "18446744073709551615d"] {
-        assert_eq!(span(text), None, "{text}");
-    }
 }

@@ -1,0 +1,67 @@
+//! Who may log in and who is connected: one role's right to log in, and its sessions; and the server's clock.
+
+use jiff::Timestamp;
+
+use super::connect::Lease;
+use super::role_state::column;
+use crate::model::{Class, Failure};
+
+/// One session of a role.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// The process that serves it on the server.
+    pub pid: i32,
+    /// Since when; `None` when the one who looks may not see it.
+    pub since: Option<Timestamp>,
+    /// From where.
+    pub from: Option<String>,
+    /// The database.
+    pub database: Option<String>,
+    /// What it calls itself.
+    pub application: Option<String>,
+}
+
+/// A role as somebody who logs in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// There is no such role.
+    Absent,
+    /// There is.
+    Present {
+        /// LOGIN or NOLOGIN.
+        may_login: bool,
+        /// Its sessions, oldest first.
+        sessions: Vec<Session>,
+    },
+}
+
+/// Looks at a role and its sessions.
+pub async fn login(lease: &mut Lease, role: &str) -> Result<Login, Failure> {
+    let query = sqlx::query(include_str!("../../sql/evidence/login.sql")).bind(role);
+    let rows = lease.rows(query, &format!("see who is connected as {role:?}")).await?;
+    let Some(first) = rows.first() else { return Ok(Login::Absent) };
+    let mut sessions = Vec::new();
+    for row in &rows {
+        let Some(pid) = column::<Option<i32>>(row, "pid")? else { continue };
+        sessions.push(Session {
+            pid,
+            since: column::<Option<i64>>(row, "since")?.map(moment).transpose()?,
+            from: column(row, "client")?,
+            database: column(row, "database")?,
+            application: column(row, "application")?,
+        });
+    }
+    Ok(Login::Present { may_login: column(first, "may_login")?, sessions })
+}
+
+/// What time it is by the server's clock.
+pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
+    let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;
+    let row = rows.first().ok_or_else(|| Failure::new(Class::Other, "the server did not tell the time"))?;
+    moment(column(row, "now")?)
+}
+
+fn moment(microseconds: i64) -> Result<Timestamp, Failure> {
+    Timestamp::from_microsecond(microseconds)
+        .map_err(|error| Failure::new(Class::Other, "the server's time is out of range").detail(error.to_string()))
+}

@@ -1,0 +1,91 @@
+//! Sensors: what one observation measures, and the register of those that a `validation` comes to.
+
+mod census;
+mod identity;
+mod privileges;
+mod probes;
+mod scope;
+#[cfg(test)]
+mod tests;
+mod unavailable;
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::Live;
+use super::live::text;
+use crate::evidence::{Measurement, Standpoint};
+use crate::model::{Attributes, Failure, Value};
+
+pub use scope::{login_note, server_of};
+pub use scope::{noted, scope};
+
+/// The sensor that says who is connected as the old role.
+pub const CENSUS: &str = "census";
+/// The sensor that compares identities with the roles that stand for them.
+pub const IDENTITY: &str = "identity";
+/// The sensor that asks what the new roles may do.
+pub const PRIVILEGES: &str = "privileges";
+
+/// Measures one thing. Never changes anything.
+#[async_trait]
+pub trait Sensor: Send + Sync {
+    /// Its name, the same in each observation.
+    fn name(&self) -> &str;
+
+    /// Measures. What cannot be seen is a blind measurement, not an error. A sensor that looks back covers
+    /// [`Standpoint::interval`] and says so with [`Measurement::covering`].
+    async fn measure(&self, standpoint: Standpoint) -> Measurement;
+}
+
+/// The sensors of a `validation` (by its attributes), in the order of reports.
+///
+/// # Errors
+/// `Input`: a part of it cannot be read.
+pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box<dyn Sensor + 'a>>, Failure> {
+    let mut all: Vec<Box<dyn Sensor + 'a>> = Vec::new();
+    for probe in tables(validation, "probes") {
+        all.push(Box::new(probes::Probe::new(live, probe)?));
+    }
+    if !tables(validation, "privileges").is_empty() {
+        all.push(Box::new(privileges::Privileges { live, validation }));
+    }
+    if validation.contains_key("app") && !tables(validation, "roles").is_empty() {
+        all.push(Box::new(identity::Drift { live, validation }));
+    }
+    if let Some(role) = validation.get("old_role").and_then(Value::as_map) {
+        all.push(Box::new(census::Census { live, server: text(role, "server")?, role: text(role, "name")? }));
+    }
+    for sensor in tables(validation, "sensors") {
+        all.push(of_kind(live, sensor)?);
+    }
+    Ok(all)
+}
+
+/// The sensor that one table of `sensors` describes, by its `kind`.
+fn of_kind<'a>(_live: &'a Live, table: &'a Attributes) -> Result<Box<dyn Sensor + 'a>, Failure> {
+    Ok(Box::new(unavailable::Unavailable { name: text(table, "name")?, kind: text(table, "kind")? }))
+}
+
+/// The names of the sensors of a `validation`, without the live system.
+pub fn sensor_names(validation: &Attributes) -> BTreeSet<String> {
+    let named = |name: &str| tables(validation, name).into_iter().filter_map(|table| table.get("name")?.as_text());
+    let mut names: BTreeSet<String> = named("probes").map(probes::name).collect();
+    names.extend(named("sensors").map(str::to_owned));
+    if !tables(validation, "privileges").is_empty() {
+        names.insert(PRIVILEGES.to_owned());
+    }
+    if validation.contains_key("app") && !tables(validation, "roles").is_empty() {
+        names.insert(IDENTITY.to_owned());
+    }
+    if validation.contains_key("old_role") {
+        names.insert(CENSUS.to_owned());
+    }
+    names
+}
+
+/// The tables in a list field.
+fn tables<'a>(attributes: &'a Attributes, name: &str) -> Vec<&'a Attributes> {
+    attributes.get(name).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_map).collect()
+}
