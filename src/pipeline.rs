@@ -2,8 +2,8 @@
 
 mod digest;
 mod end;
-mod restate;
 mod released;
+mod restate;
 mod resume;
 mod rollback;
 mod saved;
@@ -25,9 +25,9 @@ use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, 
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+pub use digest::steps_digest;
 use end::{conclude, keep_owned, new_run_id, opened};
 use released::Released;
-pub use digest::steps_digest;
 pub use released::owned;
 pub use resume::{history, resume};
 pub use rollback::{RollbackOptions, rollback};
@@ -292,7 +292,8 @@ fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {
 
 /// What the resources that act lean on, directly or through others.
 fn leans(changes: &ChangeSet) -> BTreeMap<Address, BTreeSet<Address>> {
-    let graph = Graph::new(&changes.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect());
+    let graph =
+        Graph::new(&changes.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect());
     let acting = changes.changes.iter().filter(|change| change.acts());
     acting.map(|change| (change.address.clone(), graph.leans_on_all(&change.address))).collect()
 }
@@ -305,12 +306,15 @@ fn next_phase(
     ran: &mut BTreeMap<String, Address>,
     phase: usize,
 ) -> Vec<Step> {
-    let again: BTreeSet<String> = steps.iter().map(|step| &step.id).filter(|id| ran.contains_key(*id)).cloned().collect();
+    let again: BTreeSet<String> =
+        steps.iter().map(|step| &step.id).filter(|id| ran.contains_key(*id)).cloned().collect();
     let name = |id: &String| if again.contains(id) { format!("{id}#{}", phase + 1) } else { id.clone() };
     for step in &mut steps {
         step.id = name(&step.id);
         step.leans_on = step.leans_on.iter().map(&name).collect();
-        let needs = |address: &Address| *address == step.address || leans.get(&step.address).is_some_and(|on| on.contains(address));
+        let needs = |address: &Address| {
+            *address == step.address || leans.get(&step.address).is_some_and(|on| on.contains(address))
+        };
         step.leans_on.extend(ran.iter().filter(|(_, address)| needs(address)).map(|(id, _)| id.clone()));
     }
     ran.extend(steps.iter().map(|step| (step.id.clone(), step.address.clone())));

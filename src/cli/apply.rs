@@ -195,7 +195,8 @@ impl Approve for Terminal<'_> {
 impl Terminal<'_> {
     fn conclude(&self, applied: &Applied) -> Result<Exit, Failure> {
         if applied.frontier {
-            let note = "The plan ended where the system could not be read yet: run `pgentra plan` to plan what is left.";
+            let note =
+                "The plan ended where the system could not be read yet: run `pgentra plan` to plan what is left.";
             self.output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
         }
         let (Some(run), Some(ended)) = (&applied.run, applied.outcome) else {
@@ -203,8 +204,8 @@ impl Terminal<'_> {
             return Ok(if declined { Exit::Error } else { Exit::Done });
         };
         let run = Run { id: run, records: &applied.records };
-        conclude(run, ended, &failures(&applied), self.args.detailed_exitcode, self.output)?;
-        Ok(Exit::of(&applied, self.args.detailed_exitcode))
+        conclude(run, ended, &failures(applied), self.args.detailed_exitcode, self.output)?;
+        Ok(Exit::of(applied, self.args.detailed_exitcode))
     }
 }
 

@@ -48,11 +48,8 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     let store = place::store(&source, &file)?;
     let key = store.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
-    let made = if args.live.only.is_empty() {
-        pipeline::owned(&world, &store, &file.name).await?
-    } else {
-        Owned::default()
-    };
+    let made =
+        if args.live.only.is_empty() { pipeline::owned(&world, &store, &file.name).await? } else { Owned::default() };
     let planned = pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await?;
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;

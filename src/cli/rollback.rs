@@ -78,7 +78,8 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     };
     let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
-    let how = RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
+    let how =
+        RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
     let terminal = Terminal { args, output, stop: stop.as_ref() };
     let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
     let (exit, failures) = (Exit::of(&applied, false), failures(&applied));

@@ -16,7 +16,11 @@ const FIELDS: &[Field] = &[
     Field::new("acl", Type::Map(&Type::Map(&Type::Text)), "Entries.").entrywise(),
 ];
 
-const fn schema(kind: &'static str, nature: Nature, undo: fn(Option<&Attributes>, Option<&Attributes>) -> Undo) -> Schema {
+const fn schema(
+    kind: &'static str,
+    nature: Nature,
+    undo: fn(Option<&Attributes>, Option<&Attributes>) -> Undo,
+) -> Schema {
     Schema {
         kind,
         doc: "A thing.",
@@ -38,7 +42,11 @@ static SCHEMAS: [Schema; 4] = [
 ];
 
 fn schemas(kind: &str) -> Option<&'static Schema> {
-    let kind = if ["app_settings", "app_identity", "database_role", "database_grants"].contains(&kind) { "thing" } else { kind };
+    let kind = if ["app_settings", "app_identity", "database_role", "database_grants"].contains(&kind) {
+        "thing"
+    } else {
+        kind
+    };
     SCHEMAS.iter().find(|schema| schema.kind == kind)
 }
 
@@ -63,6 +71,7 @@ fn want(name: &str, wanted: Json, after: &[&str]) -> Desired {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a look may fail")]
 fn there(live: Json) -> Result<Reading, Failure> {
     Ok(Reading::present(attributes(live), attributes(json!({ "id": "7" }))))
 }
@@ -87,7 +96,8 @@ fn id_of(giver: &str) -> Json {
 
 #[test]
 fn references_are_known_once_their_givers_stand() {
-    let desired = [want("thing.b", json!({ "x": id_of("thing.a") }), &["thing.a"]), want("thing.a", json!({ "x": "1" }), &[])];
+    let desired =
+        [want("thing.b", json!({ "x": id_of("thing.a") }), &["thing.a"]), want("thing.a", json!({ "x": "1" }), &[])];
     let standing = readings(vec![("thing.a", there(json!({ "x": "1" }))), ("thing.b", there(json!({ "x": ID })))]);
     assert_eq!(told(&diff(&desired, &standing, &schemas)), ["thing.a None", "thing.b None"]);
     let moving = readings(vec![("thing.a", there(json!({ "x": "0" }))), ("thing.b", there(json!({ "x": ID })))]);
@@ -114,7 +124,11 @@ fn what_cannot_be_read_is_open_only_while_something_before_it_changes() {
     assert_eq!(told(&open), ["thing.a Update", "thing.b Unknown"]);
     assert_eq!(planned(&open).len(), 1, "what leans on the unread waits");
     let stuck = look(json!({ "x": "1" }));
-    assert_eq!((told(&stuck)[1].as_str(), stuck.changes[1].failure.is_some()), ("thing.b None", true), "never: no changes");
+    assert_eq!(
+        (told(&stuck)[1].as_str(), stuck.changes[1].failure.is_some()),
+        ("thing.b None", true),
+        "never: no changes"
+    );
     let missing = diff(&desired[..1], &Readings::new(), &schemas);
     assert!(missing.changes[0].failure.is_some(), "nobody looked");
 }
@@ -157,23 +171,30 @@ fn gates_hold_what_leans_on_them() {
 fn a_change_is_split_by_connection_and_holds_only_entries_that_move() {
     let letters = |text: &str| json!({ "r": { "$letters": text } });
     let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({}), &["thing.a"])];
-    let mut reading = Reading::present(attributes(json!({ "acl": { "same": letters("a"), "one": letters("") } })), Attributes::new());
-    reading.desired = Some(attributes(json!({ "acl": { "same": letters("a"), "one": letters("a"), "two": letters("r") } })));
+    let mut reading =
+        Reading::present(attributes(json!({ "acl": { "same": letters("a"), "one": letters("") } })), Attributes::new());
+    reading.desired =
+        Some(attributes(json!({ "acl": { "same": letters("a"), "one": letters("a"), "two": letters("r") } })));
     reading.routes = BTreeMap::from([("two".to_owned(), "owner".to_owned())]);
     let found = readings(vec![("thing.a", Ok(Reading::absent())), ("thing.b", Ok(reading))]);
     let steps = planned(&diff(&desired, &found, &schemas));
     let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
     assert_eq!(ids, ["thing.a", "thing.b", "thing.b@owner"]);
-    let entries = |step: &Step| step.after.as_ref().unwrap()["acl"].as_map().unwrap().keys().cloned().collect::<Vec<_>>();
+    let entries =
+        |step: &Step| step.after.as_ref().unwrap()["acl"].as_map().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!((entries(&steps[1]), entries(&steps[2])), (vec!["one".to_owned()], vec!["two".to_owned()]));
     assert_eq!(steps[2].via.as_deref(), Some("owner"));
     assert!(steps[1..].iter().all(|step| step.leans_on == BTreeSet::from(["thing.a".to_owned()])));
 }
 
 fn changed(desired: &[Desired]) -> ChangeSet {
-    let found = desired.iter().filter(|want| want.address.kind != "gate").map(|want| (want.address.clone(), Ok(Reading::absent())));
+    let found = desired
+        .iter()
+        .filter(|want| want.address.kind != "gate")
+        .map(|want| (want.address.clone(), Ok(Reading::absent())));
     let open = desired.iter().filter(|want| want.address.kind == "gate");
-    let open = open.map(|want| (want.address.clone(), Ok(Reading::present(want.attributes.clone(), Attributes::new()))));
+    let open =
+        open.map(|want| (want.address.clone(), Ok(Reading::present(want.attributes.clone(), Attributes::new()))));
     diff(desired, &found.chain(open).collect(), &schemas)
 }
 

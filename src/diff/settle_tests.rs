@@ -54,6 +54,7 @@ fn settled(step: &Step, now: Json, began: bool) -> Settled {
     settle(step, &SCHEMA, end(now).as_ref(), began, &BTreeSet::new(), &BTreeSet::new())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests read better without ampersands")]
 fn verdict(before: Json, after: Json, now: Json) -> [Verdict; 2] {
     let step = step(before, after);
     [false, true].map(|began| settled(&step, now.clone(), began).verdict)
@@ -192,8 +193,11 @@ fn attributes() -> impl Strategy<Value = Attributes> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    (prop::option::of(attributes()), prop::option::of(attributes()))
-        .prop_map(|(before, after)| Step { before, after, ..step(Json::Null, Json::Null) })
+    (prop::option::of(attributes()), prop::option::of(attributes())).prop_map(|(before, after)| Step {
+        before,
+        after,
+        ..step(Json::Null, Json::Null)
+    })
 }
 
 fn verdict_at(step: &Step, now: Option<&Attributes>, began: bool) -> Verdict {

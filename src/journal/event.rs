@@ -165,7 +165,11 @@ impl Event {
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::Opened { .. } | Self::Leans { .. } | Self::Planned { .. } | Self::Resumed { .. } | Self::Closed { .. } => None,
+            Self::Opened { .. }
+            | Self::Leans { .. }
+            | Self::Planned { .. }
+            | Self::Resumed { .. }
+            | Self::Closed { .. } => None,
             Self::Started { step }
             | Self::Accepted { step, .. }
             | Self::AlreadyThere { step, .. }

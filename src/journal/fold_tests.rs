@@ -44,8 +44,7 @@ fn events() -> Vec<Event> {
 
 #[test]
 fn every_move_is_in_the_table_or_corrupt() {
-    let mut table = String::new();
-    for status in ALL {
+    let row = |status: Status| {
         let moves: Vec<String> = events()
             .iter()
             .filter_map(|event| {
@@ -54,8 +53,9 @@ fn every_move_is_in_the_table_or_corrupt() {
                 Some(format!("{}{}>{to:?}", event.name(), if refused { "!" } else { "" }))
             })
             .collect();
-        table += &format!("{status:?}: {}\n", moves.join(" "));
-    }
+        format!("{status:?}: {}", moves.join(" "))
+    };
+    let table = ALL.map(row).join("\n");
     insta::assert_snapshot!(table, @r"
     Planned: started>Started already_there>AlreadyThere failed>Refused failed!>Refused kept>Kept
     Started: started>Started accepted>Started already_there>AlreadyThere done>Done held>Held failed>Failed failed!>Refused undo_started>Undoing
@@ -129,7 +129,10 @@ fn a_journal_tells_where_each_step_stands() {
         Event::Done { step: "b".into(), outputs: outputs.clone() },
     ];
     let run = fold(&journal(&["a", "b", "c"], events)).unwrap();
-    assert_eq!((status(&run, "a"), status(&run, "b"), status(&run, "c")), (Status::Started, Status::Done, Status::Planned));
+    assert_eq!(
+        (status(&run, "a"), status(&run, "b"), status(&run, "c")),
+        (Status::Started, Status::Done, Status::Planned)
+    );
     let a = run.step("a").unwrap();
     assert_eq!((a.operation.as_deref(), a.since), (Some("url"), at(4)));
     assert_eq!((run.step("b").unwrap().outputs.clone(), run.outcome, run.leans.len()), (outputs, None, 1));
@@ -138,7 +141,8 @@ fn a_journal_tells_where_each_step_stands() {
 
 #[test]
 fn an_operation_is_forgotten_when_its_step_ends() {
-    let mut events = vec![Event::Started { step: "a".into() }, Event::Accepted { step: "a".into(), operation: "url".into() }];
+    let mut events =
+        vec![Event::Started { step: "a".into() }, Event::Accepted { step: "a".into(), operation: "url".into() }];
     events.push(Event::Failed { step: "a".into(), error: "e".into(), refused: false });
     assert_eq!(fold(&journal(&["a"], events)).unwrap().step("a").unwrap().operation, None);
 }
@@ -188,7 +192,7 @@ proptest::proptest! {
     #[test]
     fn no_journal_makes_the_fold_guess(picks in proptest::collection::vec(0_usize..11, 0..12)) {
         let moves: Vec<Event> = picks.iter().map(|pick| events()[*pick].clone()).collect();
-        let expected = moves.iter().try_fold(Status::Planned, |status, event| next(status, event));
+        let expected = moves.iter().try_fold(Status::Planned, next);
         let found = fold(&journal(&["k.a"], moves));
         proptest::prop_assert_eq!(expected.is_ok(), found.is_ok());
         if let (Ok(expected), Ok(found)) = (expected, found) {

@@ -78,8 +78,7 @@ impl<'a> Released<'a> {
         desired: &[Desired],
         schemas: &'a dyn Fn(&str) -> Option<&'static Schema>,
     ) -> Self {
-        let mut all =
-            Self { owned, desired: desired.to_vec(), entries: Vec::new(), schemas, stays: Vec::new() };
+        let mut all = Self { owned, desired: desired.to_vec(), entries: Vec::new(), schemas, stays: Vec::new() };
         for want in &mut all.desired {
             let Some(made) = owned.find(&want.address.kind, &want.key) else { continue };
             for (field, entry, value) in released_entries(made, want, schemas) {
@@ -129,10 +128,15 @@ impl<'a> Released<'a> {
             let Some(schema) = (self.schemas)(&want.address.kind) else { continue };
             let named = names(&want.attributes);
             let entrywise = |field: &String| schema.field(field).is_some_and(|field| field.entrywise);
-            let lost: Attributes = owned.made.iter().filter(|(field, _)| entrywise(field)).filter_map(|(field, map)| {
-                let map = without_named(map.as_map()?, named.as_ref()?);
-                (!map.is_empty()).then(|| (field.clone(), Value::Map(map)))
-            }).collect();
+            let lost: Attributes = owned
+                .made
+                .iter()
+                .filter(|(field, _)| entrywise(field))
+                .filter_map(|(field, map)| {
+                    let map = without_named(map.as_map()?, named.as_ref()?);
+                    (!map.is_empty()).then(|| (field.clone(), Value::Map(map)))
+                })
+                .collect();
             let Some(Ok(reading)) = readings.get_mut(&want.address) else { continue };
             let Observed::Present(state) = &mut reading.observed else { continue };
             if lost.is_empty() {
@@ -168,8 +172,12 @@ impl<'a> Released<'a> {
                 Err(failure) => {
                     self.stays.push(stay(format!("it is gone from the plan file, but cannot be looked at: {failure}")));
                 }
-                Ok(Some(live)) if owned.created && !part.iter().all(|(name, made)| live.get(name).is_some_and(|now| agrees(made, now))) => {
-                    self.stays.push(stay("it is gone from the plan file, but somebody else has changed it since".into()));
+                Ok(Some(live))
+                    if owned.created
+                        && !part.iter().all(|(name, made)| live.get(name).is_some_and(|now| agrees(made, now))) =>
+                {
+                    self.stays
+                        .push(stay("it is gone from the plan file, but somebody else has changed it since".into()));
                 }
                 Ok(Some(_)) if owned.created => changes.push(self.removal(owned, schema, part, None)),
                 Ok(Some(live)) => {
@@ -249,7 +257,8 @@ fn released_entries(
 ) -> Vec<(String, String, Value)> {
     let Some(schema) = schemas(&want.address.kind) else { return Vec::new() };
     let plain = |field: &String| schema.field(field).is_some_and(|field| !field.entrywise);
-    let maps = owned.made.iter().filter(|(field, _)| plain(field)).filter_map(|(field, map)| Some((field, map.as_map()?)));
+    let maps =
+        owned.made.iter().filter(|(field, _)| plain(field)).filter_map(|(field, map)| Some((field, map.as_map()?)));
     let all = maps.flat_map(|(field, map)| map.iter().map(move |(entry, value)| (field, entry, value)));
     let gone = all.filter(|(field, entry, _)| entry_of(&want.attributes, field, entry).is_none());
     gone.map(|(field, entry, value)| (field.clone(), entry.clone(), value.clone())).collect()
@@ -295,15 +304,21 @@ fn names(attributes: &Attributes) -> Option<BTreeSet<&str>> {
         return None;
     }
     let mut all = BTreeSet::new();
-    attributes.values().for_each(|value| gather(value, &mut all));
+    for value in attributes.values() {
+        gather(value, &mut all);
+    }
     Some(all)
 }
 
 /// The grants to those whom nobody names any more.
 fn without_named(entries: &Attributes, named: &BTreeSet<&str>) -> Attributes {
     let grantees = |(entry, grantees): (&String, &Value)| {
-        let lost: Attributes = grantees.as_map()?.iter().filter(|(name, _)| !named.contains(name.as_str()))
-            .map(|(name, letters)| (name.clone(), letters.clone())).collect();
+        let lost: Attributes = grantees
+            .as_map()?
+            .iter()
+            .filter(|(name, _)| !named.contains(name.as_str()))
+            .map(|(name, letters)| (name.clone(), letters.clone()))
+            .collect();
         (!lost.is_empty()).then(|| (entry.clone(), Value::Map(lost)))
     };
     entries.iter().filter_map(grantees).collect()

@@ -13,8 +13,8 @@ use super::{Applied, ApplyOptions, Approve, Context, Planned, RollbackOptions};
 use crate::engine::{Scope, Silent, Stop};
 use crate::journal::Record;
 use crate::model::{
-    Address, Attributes, Class, Desired, Failure, Field, Graph, Look, Nature, Output, Reading, Schema, Step, Target, Type,
-    Undo, Value,
+    Address, Attributes, Class, Desired, Failure, Field, Graph, Look, Nature, Output, Reading, Schema, Step, Target,
+    Type, Undo, Value,
 };
 use crate::plan::PlanFile;
 use crate::resources::{Watch, World, Written};
@@ -28,7 +28,11 @@ const FIELDS: &[Field] = &[
 
 const OUTPUTS: &[Output] = &[Output { name: "id", doc: "Its id.", same_as: None }];
 
-const fn schema(kind: &'static str, nature: Nature, undo: fn(Option<&Attributes>, Option<&Attributes>) -> Undo) -> Schema {
+const fn schema(
+    kind: &'static str,
+    nature: Nature,
+    undo: fn(Option<&Attributes>, Option<&Attributes>) -> Undo,
+) -> Schema {
     Schema {
         kind,
         doc: "A thing.",
@@ -119,7 +123,13 @@ impl Small {
         let mut things = self.things.lock().unwrap();
         let none = Attributes::new();
         match &step.after {
-            None => _ = things.remove(&name(&step.key)),
+            // As a role that something depends on, a thing cannot go while another holds its id.
+            None => {
+                let id = Value::text(format!("id-{}", name(&step.key)));
+                if !things.values().any(|thing| thing.get("x") == Some(&id)) {
+                    things.remove(&name(&step.key));
+                }
+            }
             Some(after) => {
                 change(things.entry(name(&step.key)).or_default(), step.before.as_ref().unwrap_or(&none), after);
             }
@@ -169,11 +179,16 @@ impl World for Small {
         if fault == Some(Fault::Signal) {
             self.stop.store(true, Ordering::SeqCst);
         }
-        if !matches!(fault, Some(Fault::Before | Fault::Lie)) && self.schema(&step.address.kind).unwrap().nature == Nature::Resource {
+        if !matches!(fault, Some(Fault::Before | Fault::Lie))
+            && self.schema(&step.address.kind).unwrap().nature == Nature::Resource
+        {
             self.carry_out(step);
         }
         if let Some(serial) = &serial {
             self.busy.lock().unwrap().remove(serial);
+        }
+        if step.after.is_none() && self.all().contains_key(&name) {
+            return Err(Failure::new(Class::Conflict, format!("{name} is in use")));
         }
         match fault {
             Some(Fault::Before | Fault::After) => Err(Failure::new(Class::Unreachable, "the line was cut")),

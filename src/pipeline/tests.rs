@@ -170,7 +170,9 @@ async fn what_somebody_else_changed_is_never_overwritten() {
     for value in ["(nothing)", "id-a", "foreign"] {
         assert!(detail.contains(value), "{detail}");
     }
-    assert!(applied.failed.iter().any(|(id, failure)| id == "thing.a" && failure.summary.contains("thing.b leans on it")));
+    assert!(
+        applied.failed.iter().any(|(id, failure)| id == "thing.a" && failure.summary.contains("thing.b leans on it"))
+    );
 }
 
 #[tokio::test]
@@ -222,7 +224,8 @@ async fn one_app_that_fails_leaves_the_others() {
 
 #[tokio::test]
 async fn what_is_kept_stays_unless_asked() {
-    let wanted = || file(vec![want("kept.k", json!({ "x": "1" }), &[]), want("thing.t", json!({ "x": "1" }), &["kept.k"])]);
+    let wanted =
+        || file(vec![want("kept.k", json!({ "x": "1" }), &[]), want("thing.t", json!({ "x": "1" }), &["kept.k"])]);
     let bench = Bench::new();
     bench.apply(&wanted()).await.unwrap();
     let applied = bench.rollback(None, JUST_IT).await.unwrap();
@@ -291,10 +294,8 @@ async fn what_leaves_the_plan_file_goes_if_we_made_it() {
 #[tokio::test]
 async fn what_somebody_else_changed_stays_though_it_left_the_plan_file() {
     let bench = Bench::new();
-    let whole = vec![
-        want("thing.made", json!({ "x": "1" }), &[]),
-        want("thing.old", json!({ "map": { "ours": "1" } }), &[]),
-    ];
+    let whole =
+        vec![want("thing.made", json!({ "x": "1" }), &[]), want("thing.old", json!({ "map": { "ours": "1" } }), &[])];
     bench.world.put("old", json!({ "map": {} }));
     bench.apply(&file(whole.clone())).await.unwrap();
     bench.world.put("made", json!({ "x": "foreign" }));

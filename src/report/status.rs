@@ -39,13 +39,19 @@ pub fn status(state: &Status<'_>) -> Page {
         None => Line::of(Tone::Strong, "Last run: ").and("none yet"),
     });
     let mut blocks = vec![Block::Lines(head)];
-    let lines: Vec<Line> = state.looks.iter().filter(|(_, holds)| !holds).flat_map(|(change, _)| differs(change)).collect();
+    let lines: Vec<Line> =
+        state.looks.iter().filter(|(_, holds)| !holds).flat_map(|(change, _)| differs(change)).collect();
     let away = state.looks.iter().filter(|(_, holds)| !holds).count();
     let all = state.looks.len();
     if away == 0 {
-        blocks.push(Block::Verdict(Line::of(Tone::Good, format!("All {all} resources and checks are as the plan file wants."))));
+        blocks.push(Block::Verdict(Line::of(
+            Tone::Good,
+            format!("All {all} resources and checks are as the plan file wants."),
+        )));
     } else {
-        blocks.push(Block::Lines([Line::of(Tone::Strong, "Not as the plan file wants:")].into_iter().chain(lines).collect()));
+        blocks.push(Block::Lines(
+            [Line::of(Tone::Strong, "Not as the plan file wants:")].into_iter().chain(lines).collect(),
+        ));
         blocks.push(Block::Verdict(Line::plain(format!("{away} of {all} are not as the plan file wants."))));
     }
     Page { blocks, data: data(state) }
@@ -54,7 +60,14 @@ pub fn status(state: &Status<'_>) -> Page {
 fn told(run: &Run<'_>) -> String {
     let tally = Tally::of(run.records);
     let began = tally.opened.map(moment).unwrap_or_default();
-    format!("{} ({} by {}, begun {began}): {}, {}", run.id, tally.operation(), tally.who, tally.ending(), tally.counts())
+    format!(
+        "{} ({} by {}, begun {began}): {}, {}",
+        run.id,
+        tally.operation(),
+        tally.who,
+        tally.ending(),
+        tally.counts()
+    )
 }
 
 fn next(id: &str) -> String {
@@ -81,10 +94,12 @@ fn differs(change: &Change) -> Vec<Line> {
         Reason::Gate(why) | Reason::Unreadable(why) => format!(": {why}"),
         _ => String::new(),
     };
-    let head = Line::plain("  ").with(Tone::Strong, change.address.to_string()).and(" ").with(tone, word(change)).and(why);
-    let more = change.failure.iter().flat_map(|error| {
-        [Line::plain(format!("    {}", error.summary))].into_iter().chain(failure::details(error))
-    });
+    let head =
+        Line::plain("  ").with(Tone::Strong, change.address.to_string()).and(" ").with(tone, word(change)).and(why);
+    let more = change
+        .failure
+        .iter()
+        .flat_map(|error| [Line::plain(format!("    {}", error.summary))].into_iter().chain(failure::details(error)));
     let notes = change.notes.iter().map(|note| Line::plain(format!("    {note}")));
     [head].into_iter().chain(more).chain(notes).collect()
 }
