@@ -7,6 +7,10 @@ mod restate;
 mod resume;
 mod rollback;
 mod saved;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;

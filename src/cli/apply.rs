@@ -204,8 +204,8 @@ impl Terminal<'_> {
             return Ok(if declined { Exit::Error } else { Exit::Done });
         };
         let run = Run { id: run, records: &applied.records };
-        conclude(run, ended, &failures(&applied), self.args.detailed_exitcode, self.output)?;
-        Ok(Exit::of(&applied, self.args.detailed_exitcode))
+        conclude(run, ended, &failures(applied), self.args.detailed_exitcode, self.output)?;
+        Ok(Exit::of(applied, self.args.detailed_exitcode))
     }
 }
 

@@ -145,4 +145,4 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) 
 
 #[cfg(test)]
 #[path = "fold_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -110,3 +110,7 @@ impl History {
 fn is_open(run: &Run) -> bool {
     matches!(run.outcome, None | Some(Outcome::Stopped))
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;
