@@ -159,9 +159,7 @@ impl Setting<'_> {
         let plain = |source| Link { credential, source, meant: None, probe: None };
         let meant = |name: &'static str| self.variable(name).is_ok().then_some(name);
         match credential {
-            Credential::Environment => {
-                Link { meant: meant("AZURE_CLIENT_SECRET"), ..plain(self.service_principal()) }
-            }
+            Credential::Environment => Link { meant: meant("AZURE_CLIENT_SECRET"), ..plain(self.service_principal()) },
             Credential::WorkloadIdentity => {
                 Link { meant: meant("AZURE_FEDERATED_TOKEN_FILE"), ..plain(self.workload_identity()) }
             }

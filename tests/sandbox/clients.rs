@@ -144,11 +144,13 @@ async fn az_sees_what_apply_set_and_plan_sees_what_az_set() {
     let plan = stand.run(&["plan", "plan.toml"]).ends(0);
     let plan = plan.says(&["\"USE_MANAGED_IDENTITY\" = \"false\" -> \"true\"", "sign-in: password now"]);
     assert!(!plan.out.contains("OTHERS"), "{}", plan.out);
-    call(&stand, &az, &format!("functionapp config appsettings delete {app} --setting-names USE_MANAGED_IDENTITY")).ends(0);
+    call(&stand, &az, &format!("functionapp config appsettings delete {app} --setting-names USE_MANAGED_IDENTITY"))
+        .ends(0);
     stand.run(&["plan", "plan.toml"]).ends(0).says(&["+ \"USE_MANAGED_IDENTITY\"  = \"true\""]);
     call(&stand, &az, &format!("functionapp identity remove {app}")).ends(0);
     stand.run(&["plan", "plan.toml"]).ends(0).says(&["system = false -> true"]);
-    let admin = format!("postgres flexible-server microsoft-entra-admin delete -s rmhpgflex -g rmhazure_rg -i {DEPLOYERS} -y");
+    let admin =
+        format!("postgres flexible-server microsoft-entra-admin delete -s rmhpgflex -g rmhazure_rg -i {DEPLOYERS} -y");
     call(&stand, &az, &admin).ends(0);
     stand.run(&["plan", "plan.toml"]).ends(0).says(&["server_admin.rmhpgflex will be created"]);
     stand.apply("plan.toml").ends(0);

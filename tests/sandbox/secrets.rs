@@ -100,8 +100,10 @@ async fn planted_secrets_appear_nowhere() {
     };
     let trace = ["--log", "trace"];
     all(&[&["plan", "plan.toml", "--full", "--json-into", "plan.json"], &trace[..]].concat(), 0);
-    stand.plant(json!({"method": "PUT", "path": "*/config/appsettings", "action": "status", "status": 400,
-        "body": {"Code": "BadRequest", "Message": "The value is wrong."}})).await;
+    stand
+        .plant(json!({"method": "PUT", "path": "*/config/appsettings", "action": "status", "status": 400,
+        "body": {"Code": "BadRequest", "Message": "The value is wrong."}}))
+        .await;
     all(&[&["apply", "--auto-approve", "plan.toml"], &trace[..]].concat(), 5);
     all(&[&["apply", "--auto-approve", "plan.toml", "--format", "json"], &trace[..]].concat(), 0);
     all(&["verify", "plan.toml", "--format", "json"], 0);

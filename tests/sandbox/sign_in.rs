@@ -112,7 +112,11 @@ async fn each_credential_gets_a_token() {
 
     let token = stand.token_of("88888888-8888-4888-8888-888888888888").await;
     for (program, name, answer) in [
-        ("az", "azure-cli", json!({"accessToken": token, "expires_on": 4_000_000_000_u64, "expiresOn": "2096-10-02 07:06:40.000000", "tenant": "t", "subscription": "s", "tokenType": "Bearer"})),
+        (
+            "az",
+            "azure-cli",
+            json!({"accessToken": token, "expires_on": 4_000_000_000_u64, "expiresOn": "2096-10-02 07:06:40.000000", "tenant": "t", "subscription": "s", "tokenType": "Bearer"}),
+        ),
         ("azd", "azure-developer-cli", json!({"token": token, "expiresOn": "2096-10-02T07:06:40Z"})),
     ] {
         let bin = stand.here().join("bin");

@@ -39,12 +39,7 @@ impl Ran {
     #[track_caller]
     pub fn says(self, texts: &[&str]) -> Self {
         for text in texts {
-            assert!(
-                self.out.contains(text) || self.err.contains(text),
-                "no {text:?} in\n{}\n{}",
-                self.out,
-                self.err
-            );
+            assert!(self.out.contains(text) || self.err.contains(text), "no {text:?} in\n{}\n{}", self.out, self.err);
         }
         self
     }

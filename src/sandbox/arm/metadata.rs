@@ -65,7 +65,8 @@ fn python_stack() -> Value {
         "appSettingsDictionary": {"FUNCTIONS_WORKER_RUNTIME": "python"},
         "siteConfigPropertiesDictionary": {"use32BitWorkerProcess": false, "linuxFxVersion": "Python|3.12"},
         "supportedFunctionsExtensionVersions": ["~4"], "endOfLifeDate": "2028-10-31T00:00:00Z"});
-    let minor = json!({"displayText": "Python 3.12", "value": "3.12", "stackSettings": {"linuxRuntimeSettings": linux}});
+    let minor =
+        json!({"displayText": "Python 3.12", "value": "3.12", "stackSettings": {"linuxRuntimeSettings": linux}});
     json!({"id": null, "name": "python", "type": "Microsoft.Web/functionAppStacks", "properties": {
         "displayText": "Python", "value": "python", "preferredOs": "linux",
         "majorVersions": [{"displayText": "Python 3", "value": "3", "minorVersions": [minor]}]}})

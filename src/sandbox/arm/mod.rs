@@ -170,7 +170,9 @@ fn in_groups(arm: &mut Arm<'_>, call: &Call, rest: &[&str]) -> Answer {
     match rest {
         ["providers", "microsoft.web", "sites", rest @ ..] => sites::answer(arm, call, &name, rest),
         ["providers", "microsoft.web", "serverfarms"] => metadata::plans(arm.world).into(),
-        ["providers", "microsoft.web", "serverfarms", _] => Reply::ok(metadata::plan(arm.world, &name, &names[1])).into(),
+        ["providers", "microsoft.web", "serverfarms", _] => {
+            Reply::ok(metadata::plan(arm.world, &name, &names[1])).into()
+        }
         ["providers", "microsoft.managedidentity", "userassignedidentities", rest @ ..] => {
             identities::answer(arm, call, &name, rest).into()
         }
