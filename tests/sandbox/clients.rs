@@ -146,7 +146,7 @@ async fn az_sees_what_apply_set_and_plan_sees_what_az_set() {
     assert!(!plan.out.contains("OTHERS"), "{}", plan.out);
     call(&stand, &az, &format!("functionapp config appsettings delete {app} --setting-names USE_MANAGED_IDENTITY"))
         .ends(0);
-    stand.run(&["plan", "plan.toml"]).ends(0).says(&["+ \"USE_MANAGED_IDENTITY\"  = \"true\""]);
+    stand.run(&["plan", "plan.toml"]).ends(0).says(&["+ \"USE_MANAGED_IDENTITY\" = \"true\""]);
     call(&stand, &az, &format!("functionapp identity remove {app}")).ends(0);
     stand.run(&["plan", "plan.toml"]).ends(0).says(&["system = false -> true"]);
     let admin =
