@@ -19,7 +19,7 @@ use super::prompt::{self, Prompt};
 use super::{live, place};
 use crate::diff::ChangeSet;
 use crate::engine::Stop;
-use crate::journal::Outcome;
+use crate::journal::{Event, Outcome};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::report::{Page, PlanView, Run, outcome, plan, terminal};
@@ -163,9 +163,17 @@ impl Terminal<'_> {
         };
         let failures: Vec<(String, Failure)> = applied.failed.into_iter().chain(applied.stuck).collect();
         let conflict = failures.iter().any(|(_, failure)| failure.class == Class::Conflict);
+        // A run that was let do nothing at all is about rights, not about a way back.
+        let nothing_done = !applied.records.iter().any(|record| matches!(record.event, Event::Done { .. }));
+        let rights = |(_, failure): &(String, Failure)| matches!(failure.class, Class::Forbidden | Class::NotSignedIn);
+        let not_allowed = nothing_done && !failures.is_empty() && failures.iter().all(rights);
         let run = Run { id: run, records: &applied.records };
         let exit = conclude(run, ended, &failures, self.args.detailed_exitcode, self.output)?;
-        Ok(if conflict { Exit::Stuck } else { exit })
+        Ok(match (conflict, not_allowed) {
+            (true, _) => Exit::Stuck,
+            (_, true) => Exit::NotAllowed,
+            _ => exit,
+        })
     }
 }
 
