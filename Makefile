@@ -1,6 +1,6 @@
 # `make demo` shows the main job in a sandbox; `make test` runs every test. Both install what a Debian machine lacks.
 
-.PHONY: demo test setup docs
+.PHONY: demo test test-mgmt-clients setup docs
 
 demo:
 	@./scripts/demo.sh
@@ -14,3 +14,7 @@ setup:
 # Writes the pages that are made from the code; a test insists that they are current.
 docs:
 	PGENTRA_WRITE_DOCS=1 cargo test --locked --test house reference_pages
+
+# The generated Azure crates as independent clients of the emulator; they take minutes to build.
+test-mgmt-clients: setup
+	cargo test --locked --features mgmt-clients --test mgmt_clients

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use crate::journal::Outcome;
+use crate::journal::{Event, Outcome};
 use crate::model::{Class, Failure};
 use crate::pipeline::Applied;
 
@@ -55,11 +55,15 @@ impl Exit {
 }
 
 impl Exit {
-    /// How what a run came to ends the process: a conflict always needs a person.
+    /// How what a run came to ends the process: a conflict always needs a person, and a run that was let do nothing at all
+    /// is about rights, not about a way back.
     pub fn of(applied: &Applied, detailed: bool) -> Self {
-        let conflict = |(_, failure): &(String, Failure)| failure.class == Class::Conflict;
+        let failures = || applied.failed.iter().chain(&applied.stuck).map(|(_, failure)| failure.class);
+        let rights = |class: Class| matches!(class, Class::Forbidden | Class::NotSignedIn);
+        let done = applied.records.iter().any(|record| matches!(record.event, Event::Done { .. }));
         match applied.outcome {
-            _ if applied.failed.iter().chain(&applied.stuck).any(conflict) => Self::Stuck,
+            _ if failures().any(|class| class == Class::Conflict) => Self::Stuck,
+            _ if !done && failures().next().is_some() && failures().all(rights) => Self::NotAllowed,
             Some(outcome) => Self::of_outcome(outcome, detailed),
             None => Self::Done,
         }

@@ -60,6 +60,10 @@ pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Ex
         .env("PGUSER", &connection.user)
         .env("PGPASSWORD", password.expose())
         .env("PGSSLMODE", tls(server.tls));
+    // libpq has no authorities of its own, and without a file it refuses to verify anything.
+    if let Some(file) = authorities() {
+        psql.env("PGSSLROOTCERT", file);
+    }
     let ended = psql.status().map_err(|error| {
         Failure::new(Class::Input, "cannot run psql")
             .detail(error.to_string())
@@ -96,6 +100,21 @@ fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTar
                 .remedy("name a role with --user"))
         }
     }
+}
+
+/// Where distributions keep the authorities that they trust.
+const AUTHORITIES: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// The system's authorities, unless the user has named some: by `PGSSLROOTCERT` or in libpq's own place.
+fn authorities() -> Option<&'static str> {
+    let named = std::env::var_os("PGSSLROOTCERT").is_some();
+    let own = std::env::home_dir().is_some_and(|home| home.join(".postgresql/root.crt").exists());
+    if named || own { None } else { AUTHORITIES.into_iter().find(|path| std::path::Path::new(path).exists()) }
 }
 
 /// libpq's word.

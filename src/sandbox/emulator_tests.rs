@@ -344,7 +344,12 @@ async fn servers_do_one_operation_at_a_time() {
     assert_eq!(code(&stand.arm("GET", &admin, Value::Null).await), (404, "ResourceNotFound".into()));
     let databases = json(&stand.arm("GET", &format!("{SERVER}/databases"), Value::Null).await);
     assert_eq!(databases["value"].as_array().unwrap().len(), 2);
+    for (method, name) in [("PUT", "more"), ("DELETE", "geopgflex")] {
+        stand.follow(&stand.arm(method, &format!("{SERVER}/databases/{name}"), json!({})).await).await;
+    }
+    assert_eq!(stand.arm("DELETE", &format!("{SERVER}/databases/nothing"), Value::Null).await.status, 204);
     let asked = lock(&stand.database.0).clone();
     let admin = format!("admin pg-deployers {DEPLOYERS} group");
-    assert_eq!(asked, ["auth true true true".to_owned(), admin, format!("no admin {DEPLOYERS}")]);
+    let rest = [format!("no admin {DEPLOYERS}"), "database more".into(), "no database geopgflex".into()];
+    assert_eq!(asked, [vec!["auth true true true".to_owned(), admin], rest.to_vec()].concat());
 }

@@ -53,6 +53,31 @@ async fn faults_hit_what_they_are_planted_for() {
 }
 
 #[tokio::test]
+async fn others_act_through_the_control_endpoint() {
+    let stand = Stand::new().await;
+    let list = format!("{SITE}/config/appsettings/list");
+    stand
+        .control(
+            "POST",
+            "faults",
+            json!({"method": "POST", "path": "*/list", "action": "second_writer",
+            "site": "rmhazuregeoapi", "key": "THEIRS", "value": "1"}),
+        )
+        .await;
+    let before = json(&stand.arm("POST", &list, Value::Null).await);
+    assert_eq!(before["properties"]["THEIRS"], Value::Null, "the answer is from before");
+    assert_eq!(json(&stand.arm("POST", &list, Value::Null).await)["properties"]["THEIRS"], "1");
+    stand.control("POST", "settings", json!({"site": "rmhazuregeoapi", "key": "THEIRS"})).await;
+    assert!(!stand.emulator.world().sites["rmhazuregeoapi"].settings.contains_key("THEIRS"));
+
+    let old = stand.emulator.world().identities["rmh-geo-identity"].principal_id.clone();
+    let new = stand.control("POST", "identity/recreate", json!({"identity": "rmh-geo-identity"})).await;
+    let world = stand.emulator.world();
+    assert_eq!(new["principal_id"], json!(world.identities["rmh-geo-identity"].principal_id));
+    assert!(!world.directory.principals.contains_key(&old) && new["principal_id"] != json!(old));
+}
+
+#[tokio::test]
 async fn managed_identities_get_tokens() {
     let stand = Stand::new().await;
     let header_of = |key: &str| stand.emulator.world().sites[key].identity_header.clone();

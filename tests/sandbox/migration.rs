@@ -21,7 +21,7 @@ async fn the_migration_runs_from_password_to_managed_identity_in_one_apply() {
     ]);
     assert_eq!(stand.writes().await, [""; 0]);
     assert!(!stand.here().join(".pgentra").exists(), "a plan leaves nothing behind");
-    stand.apply("plan.toml").ends(5).says(&["ReadOnly"]);
+    stand.apply("plan.toml").ends(11).says(&["ReadOnly"]);
     stand.control("POST", "read_only", json!({"on": false})).await;
 
     stand.apply("plan.toml").ends(0).says(&["Apply complete!"]);

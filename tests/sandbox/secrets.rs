@@ -15,7 +15,7 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
         let one = |byte: u8| if keep(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") };
         secret.bytes().map(one).collect()
     };
-    let hex: String = secret.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = percent(|_| false).replace('%', "").to_lowercase();
     let json = json!(secret).to_string();
     let mut forms = vec![
         ("plain", secret.to_owned()),
@@ -60,9 +60,8 @@ fn the_search_finds_what_it_is_for() {
     }
 }
 
-#[tokio::test]
-async fn planted_secrets_appear_nowhere() {
-    let stand = Stand::up().await;
+/// Plants secrets wherever pgentra looks; answers each with where it is.
+async fn plant(stand: &Stand) -> BTreeMap<&'static str, String> {
     let mut planted: BTreeMap<&str, String> = BTreeMap::from([
         ("a setting with a secret's name", "pl4nted-in&\"a\"-setting/+=".into()),
         ("a password in a URL", "pl4nted-in-a-url".into()),
@@ -85,6 +84,27 @@ async fn planted_secrets_appear_nowhere() {
     for name in ["GEOAPP_PASSWORD", "PGADMIN_PASSWORD", "AZURE_CLIENT_SECRET", "PGENTRA_SANDBOX_IDENTITY_HEADER"] {
         planted.insert(name, stand.vars[name].clone());
     }
+    planted
+}
+
+/// Panics when one of the secrets, or a token, is in what was said.
+fn search(said: &[(String, Vec<u8>)], planted: &BTreeMap<&str, String>) {
+    for (place, bytes) in said {
+        let text = String::from_utf8_lossy(bytes);
+        for (what, secret) in planted {
+            for (form, wanted) in forms(secret) {
+                assert!(!text.contains(&wanted), "{what} ({form}) is in {place}");
+            }
+        }
+        let token = text.find("eyJ0eXAiOiJKV1Qi").or_else(|| text.find("eyJhbGciOi"));
+        assert!(token.is_none(), "a token is in {place}");
+    }
+}
+
+#[tokio::test]
+async fn planted_secrets_appear_nowhere() {
+    let stand = Stand::up().await;
+    let planted = plant(&stand).await;
     let settings = "[app.rmhazuregeoapi.settings]\nOWN_SECRET = { env = \"OWN_SECRET\" }\n";
     stand.keep("plan.toml", &MIGRATION.replace("[app.rmhazuregeoapi.settings]\n", settings));
     let own = planted["a value that the plan owns"].clone();
@@ -93,42 +113,31 @@ async fn planted_secrets_appear_nowhere() {
         Ran::of(&command.env("OWN_SECRET", &own).env("RUST_BACKTRACE", "1").args(arguments).output().unwrap())
     };
     let mut said: Vec<(String, Vec<u8>)> = Vec::new();
-    let mut all = |arguments: &[&str], code: i32| {
-        let ran = run(arguments).ends(code);
-        said.push((format!("output of {arguments:?}"), ran.out.into_bytes()));
-        said.push((format!("log of {arguments:?}"), ran.err.into_bytes()));
+    let mut all = |words: &str, code: i32| {
+        let ran = run(&words.split(' ').collect::<Vec<_>>()).ends(code);
+        said.push((format!("output of {words}"), ran.out.into_bytes()));
+        said.push((format!("log of {words}"), ran.err.into_bytes()));
     };
-    let trace = ["--log", "trace"];
-    all(&[&["plan", "plan.toml", "--full", "--json-into", "plan.json"], &trace[..]].concat(), 0);
+    all("plan plan.toml --full --json-into plan.json --log trace", 0);
+    let refusal = json!({"Code": "BadRequest", "Message": "The value is wrong."});
     stand
         .plant(json!({"method": "PUT", "path": "*/config/appsettings", "action": "status", "status": 400,
-        "body": {"Code": "BadRequest", "Message": "The value is wrong."}}))
+            "body": refusal}))
         .await;
-    all(&[&["apply", "--auto-approve", "plan.toml"], &trace[..]].concat(), 5);
-    all(&[&["apply", "--auto-approve", "plan.toml", "--format", "json"], &trace[..]].concat(), 0);
-    all(&["verify", "plan.toml", "--format", "json"], 0);
-    all(&["render", "sql", "plan.toml"], 0);
+    all("apply --auto-approve plan.toml --log trace", 5);
+    all("apply --auto-approve plan.toml --format json --log trace", 0);
+    all("verify plan.toml --format json", 0);
+    all("render sql plan.toml", 0);
     let runs = run(&["history", "plan.toml"]).ends(0).out;
     let last = runs.lines().nth(1).and_then(|line| line.split_whitespace().next()).unwrap();
-    all(&["show", last, "plan.toml"], 0);
-    all(&["history", "plan.toml"], 0);
-    all(&["sandbox", "log"], 0);
-    all(&["sandbox", "log", "--processes"], 0);
-    for path in [".pgentra"] {
-        files(&stand.here().join(path), &mut said);
-    }
+    all(&format!("show {last} plan.toml"), 0);
+    all("history plan.toml", 0);
+    all("sandbox log", 0);
+    all("sandbox log --processes", 0);
+    files(&stand.here().join(".pgentra"), &mut said);
     said.push(("plan.json".into(), std::fs::read(stand.here().join("plan.json")).unwrap()));
     assert!(stand.settings().await["OWN_SECRET"] == own.as_str(), "it was really written");
     let long = said.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
     assert!(long > 50_000, "there is something to search: {long}");
-    for (place, bytes) in &said {
-        let text = String::from_utf8_lossy(bytes);
-        for (what, secret) in &planted {
-            for (form, wanted) in forms(secret) {
-                assert!(!text.contains(&wanted), "{what} ({form}) is in {place}");
-            }
-        }
-        let token = text.find("eyJ0eXAiOiJKV1Qi").or_else(|| text.find("eyJhbGciOi"));
-        assert!(token.is_none(), "a token is in {place}");
-    }
+    search(&said, &planted);
 }
