@@ -1,5 +1,6 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod observe;
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,7 @@ use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+pub use observe::{Author, Observed, ledger, observe as observe_evidence, terms, write_evidence};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
 
 /// What a plan file comes to on the live system.
@@ -221,6 +223,17 @@ fn opened(plan: &str, digest: &str, options: &ApplyOptions) -> Event {
         plan: plan.to_owned(),
         digest: digest.to_owned(),
         who: options.who.clone(),
+    }
+}
+
+fn opened_by(author: &Author, operation: Operation) -> Event {
+    Event::Opened {
+        format: VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        operation,
+        plan: author.plan.clone(),
+        digest: author.digest.clone(),
+        who: author.who.clone(),
     }
 }
 

@@ -3,6 +3,9 @@
 pub mod apply;
 pub mod args;
 pub mod completions;
+pub mod evidence;
+pub mod evidence_keys;
+pub mod evidence_view;
 pub mod exit;
 pub mod findings;
 pub mod fmt;
@@ -14,7 +17,9 @@ pub mod load;
 pub mod locate;
 pub mod logging;
 pub mod man;
+pub mod observe;
 pub mod output;
+pub mod override_gate;
 pub mod place;
 pub mod plan;
 pub mod progress;
@@ -63,6 +68,8 @@ pub enum Command {
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
     Verify(verify::VerifyArgs),
+    Observe(observe::ObserveArgs),
+    Evidence(evidence::EvidenceArgs),
     History(history::HistoryArgs),
     Show(show::ShowArgs),
     Graph(graph::GraphArgs),
@@ -107,6 +114,8 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Plan(args) => plan::run(args, global, output).await,
         Command::Apply(args) => apply::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
+        Command::Observe(args) => observe::run(args, global, output).await,
+        Command::Evidence(args) => evidence::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
         Command::Graph(args) => graph::run(args, global, &schemas(), output),

@@ -45,7 +45,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file)?;
     let key = store.digest_key().await?;
-    let world = live::world(&file.target, global, key).await?;
+    let world = live::world_of(&file, global, &store, key).await?;
     let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;

@@ -119,13 +119,13 @@ fn without_escrow_what_can_be_undone_comes_first() {
 #[test]
 fn each_part_says_all_that_it_needs() {
     let plan = good(BASE);
-    insta::assert_snapshot!(json(&plan, "validation", "web"), @"");
-    insta::assert_snapshot!(json(&plan, "check", "web job"), @"");
-    insta::assert_snapshot!(json(&plan, "escrow", "web PGPASSWORD"), @"");
-    insta::assert_snapshot!(json(&plan, "password_login", "web"), @"");
-    insta::assert_snapshot!(json(&plan, "password_setting", "web"), @"");
-    insta::assert_snapshot!(json(&plan, "role_password", "web"), @"");
-    insta::assert_snapshot!(json(&plan, "server_password_auth", "web"), @"");
+    insta::assert_snapshot!(json(&plan, "validation", "web"), @r#"[{"name":"web"},{"app":{"app":"web","resource_group":"rg","subscription":"22222222-2222-4222-8222-222222222222"},"key":{"env":"EVIDENCE_KEY"},"old_role":{"name":"geoapp","server":"srv"},"period":"7d","privileges":[{"database":"db","grants":[{"role":"web-id","schemas":["s"],"tables":["SELECT"]}],"role":"web-id","server":"srv"}],"probes":[{"http":{"app":"web","body":"{}","expect_status":202,"follow":{"path":"/api/jobs/{job_id}","until":{"status":"completed"}},"method":"POST","path":"/api/jobs","resource_group":"rg","subscription":"22222222-2222-4222-8222-222222222222"},"name":"job"}],"roles":[{"name":"web-id","server":"srv"}],"sensors":[{"kind":"server_logs","name":"logins","workspace":"55555555-5555-4555-8555-555555555555"}],"settings":["PGHOST","USER"]}]"#);
+    insta::assert_snapshot!(json(&plan, "check", "web job"), @r#"[{},{"http":{"app":"web","body":"{}","expect_status":202,"follow":{"path":"/api/jobs/{job_id}","until":{"status":"completed"}},"method":"POST","path":"/api/jobs","resource_group":"rg","subscription":"22222222-2222-4222-8222-222222222222"}}]"#);
+    insta::assert_snapshot!(json(&plan, "escrow", "web PGPASSWORD"), @r#"[{"app":"web","list":"settings","name":"PGPASSWORD","resource_group":"rg","subscription":"22222222-2222-4222-8222-222222222222"},{"key_vault":"kv-ops","purge_after":"30d","secret":"web-pgpassword"}]"#);
+    insta::assert_snapshot!(json(&plan, "password_login", "web"), @r#"[{"name":"geoapp","server":"srv"},{"end_sessions_after":"1h","login":false}]"#);
+    insta::assert_snapshot!(json(&plan, "password_setting", "web"), @r#"[{"app":"web","list":"settings","resource_group":"rg","subscription":"22222222-2222-4222-8222-222222222222"},{"escrow":{"PGPASSWORD":{"key_vault":"kv-ops","secret":"web-pgpassword"}},"names":["PGPASSWORD"]}]"#);
+    insta::assert_snapshot!(json(&plan, "role_password", "web"), @r#"[{"name":"geoapp","server":"srv"},{"escrow":{"key_vault":"kv-ops","secret":"web-pgpassword"},"password":false}]"#);
+    insta::assert_snapshot!(json(&plan, "server_password_auth", "web"), @r#"[{"resource_group":"rg","server":"srv","subscription":"22222222-2222-4222-8222-222222222222"},{"admin_password":{"env":"ADMIN"},"enabled":false,"seen_within":"7d"}]"#);
     assert!(json(&plan, "soak", "web").contains(r#""period":"24h""#));
     assert!(json(&plan, "soak", "web").contains(r#""validation":"web""#));
 }
@@ -166,25 +166,25 @@ const NONSENSE: &[Case] = &[
     ("body = \"{}\"", "headers = { Authorization = \"x\" }", "secret-literal", 16, "function_key"),
     ("{job_id}", "{job_id", "invalid-value", 18, "{job_id}"),
     ("old_role = \"geoapp\"", "", "missing-key", 30, "old_role"),
-    ("period = \"7d\"", "period = \"1h\"", "invalid-value", 26, "longer"),
-    ("key = { env = \"EVIDENCE_KEY\" }", "", "missing-key", 25, "allow_unsigned"),
-    ("env = \"EVIDENCE_KEY\"", "env = \"A\", secret = \"b\"", "conflicting-keys", 28, "key_vault"),
-    ("env = \"EVIDENCE_KEY\"", "key_vault = \"kv-ops\"", "conflicting-keys", 28, "secret"),
-    ("period = \"7d\"", "app = \"wob\"", "dangling-reference", 26, "web"),
-    ("period = \"7d\"", "roles = [\"wob\"]", "dangling-reference", 26, "web-id"),
-    ("period = \"7d\"", "restart = true", "missing-key", 26, "proves"),
-    ("name = \"logins\"", "name = \"census\"", "duplicate-sensor", 29, "another name"),
-    ("workspace =", "app_insights =", "conflicting-keys", 29, "workspace"),
-    ("kind = \"server_logs\"", "kind = \"query\"", "missing-key", 29, "query"),
-    ("[cleanup.web]", "[cleanup.wob]", "dangling-reference", 33, "web"),
-    ("remove_settings = [\"PGPASSWORD\"]", "", "conflicting-keys", 36, "remove_settings"),
-    ("escrow = { key_vault = \"kv-ops\", purge_after = \"30d\" }", "", "missing-key", 33, "irreversible"),
-    ("role_password = true", "irreversible = true", "conflicting-keys", 36, "give them up"),
-    ("[\"PGPASSWORD\"]", "[\"USER\"]", "contradiction", 35, "settings"),
-    ("[\"PGPASSWORD\"]", "[\"pghost\"]", "contradiction", 35, "require_settings"),
-    ("[server.srv]\n", "[server.srv]\npassword_auth = true\n", "contradiction", 39, "password_auth"),
-    ("password_login = { end_sessions_after = \"1h\" }", "soak = \"1h\"", "conflicting-keys", 34, "password_login"),
-    ("kv-ops", "kv_ops", "invalid-value", 36, "3 to 24"),
+    ("period = \"7d\"", "period = \"1h\"", "invalid-value", 27, "longer"),
+    ("key = { env = \"EVIDENCE_KEY\" }", "", "missing-key", 26, "allow_unsigned"),
+    ("env = \"EVIDENCE_KEY\"", "env = \"A\", secret = \"b\"", "conflicting-keys", 29, "key_vault"),
+    ("env = \"EVIDENCE_KEY\"", "key_vault = \"kv-ops\"", "conflicting-keys", 29, "secret"),
+    ("period = \"7d\"", "app = \"wob\"", "dangling-reference", 27, "web"),
+    ("period = \"7d\"", "roles = [\"wob\"]", "dangling-reference", 27, "web-id"),
+    ("period = \"7d\"", "restart = true", "missing-key", 27, "proves"),
+    ("name = \"logins\"", "name = \"census\"", "duplicate-sensor", 30, "another name"),
+    ("workspace =", "app_insights =", "conflicting-keys", 30, "workspace"),
+    ("kind = \"server_logs\"", "kind = \"query\"", "missing-key", 30, "query"),
+    ("[cleanup.web]", "[cleanup.wob]", "dangling-reference", 34, "web"),
+    ("remove_settings = [\"PGPASSWORD\"]", "", "conflicting-keys", 37, "remove_settings"),
+    ("escrow = { key_vault = \"kv-ops\", purge_after = \"30d\" }", "", "missing-key", 34, "irreversible"),
+    ("role_password = true", "irreversible = true", "conflicting-keys", 37, "give them up"),
+    ("[\"PGPASSWORD\"]", "[\"USER\"]", "contradiction", 36, "settings"),
+    ("[\"PGPASSWORD\"]", "[\"pghost\"]", "contradiction", 36, "require_settings"),
+    ("[server.srv]\n", "[server.srv]\npassword_auth = true\n", "contradiction", 40, "password_auth"),
+    ("password_login = { end_sessions_after = \"1h\" }", "soak = \"1h\"", "conflicting-keys", 35, "password_login"),
+    ("kv-ops", "kv_ops", "invalid-value", 37, "3 to 24"),
 ];
 
 #[test]

@@ -3,6 +3,7 @@
 mod attributes;
 mod checklist;
 mod clean;
+mod evidence;
 mod failure;
 mod graph;
 mod json;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use checklist::{Check, checklist};
 pub use clean::{clean, guard_lines, hide_secrets};
+pub use evidence::{Evidence, Mark, Moment, evidence, evidence_markdown};
 pub use failure::failure;
 pub use graph::{dot, graph, mermaid};
 pub use json::{json, json_line, json_text};

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{Book, DAY, at, key, times};
-use crate::evidence::{Break, Head, Record, Standing, append, verify};
+use crate::evidence::{Break, Head, Record, Standing, Verdict, append, verify, watermark};
 
 fn faults(lines: &[String], head: Option<&Head>) -> Vec<String> {
     verify(lines, &[key("the key")], head).faults.into_iter().map(|fault| fault.what).collect()
@@ -99,11 +99,24 @@ fn a_break_names_the_damage_for_good_and_evidence_starts_after_it() {
 fn writing_goes_on_after_a_line_that_cannot_be_read() {
     let mut book = Book::days(0..=2);
     book.lines.push("rubbish".to_owned());
-    book.head = None;
+    book.head = book.ledger().head;
     book.observe(3 * DAY);
+    book.head = None;
     let ledger = book.ledger();
     assert_eq!((ledger.faults.len(), ledger.trusted().len(), ledger.entries.len()), (1, 1, 4));
     assert_eq!(ledger.trusted()[0].record.at().dated(), Ok(at(3 * DAY)));
+}
+
+#[test]
+fn the_watermark_is_the_end_of_the_last_live_measurement() {
+    let mut book = Book::days(0..=2);
+    let mark = |book: &Book| watermark(&book.ledger(), "app", "logs");
+    assert_eq!(mark(&book), Some(at(2 * DAY - 900)));
+    book.observe_with(3 * DAY, |one| one.measurements[1].verdict = Verdict::Blind("HTTP 500".into()));
+    assert_eq!(mark(&book), Some(at(2 * DAY - 900)), "what was not seen has to be asked for again");
+    book.observe_with(4 * DAY, |one| one.measurements[1].verdict = Verdict::Failed("a login".into()));
+    assert_eq!(mark(&book), Some(at(4 * DAY - 900)));
+    assert_eq!((watermark(&book.ledger(), "app", "probe"), watermark(&book.ledger(), "other", "logs")), (None, None));
 }
 
 proptest! {
