@@ -17,7 +17,7 @@ use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
 use super::progress::Progress;
-use super::{live, place, prompt};
+use super::{live, override_gate, place, prompt};
 use crate::engine::{Scope, Stay, Stop};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
@@ -53,6 +53,10 @@ pub struct ApplyArgs {
     /// How long to wait for the store's lock
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
+    /// Open the gates of the plan file without the evidence, for this reason; asks for each app's name, and stays on
+    /// record
+    #[arg(long, value_name = "REASON")]
+    pub override_gate: Option<String>,
     /// Exit with 4 when all that may be done is done and a gate holds the rest
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -92,7 +96,11 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file)?;
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
-    let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
+    let key = held.make_digest_key().await?;
+    if let Some(reason) = &args.override_gate {
+        override_gate::open(reason, &file, global, &store, held.as_mut()).await?;
+    }
+    let world = live::world_of(&file, global, &store, Some(key)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };

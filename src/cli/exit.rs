@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::journal::{Event, Outcome};
-use crate::model::{Class, Failure};
+use crate::model::Class;
 use crate::pipeline::Applied;
 
 /// How the process ends. The numbers are a promise.

@@ -5,13 +5,17 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::args::Global;
+use super::evidence_keys;
 use crate::azure::{
     Arm, Choice, Pace, ServerId, Tokens, endpoints, environment, extra_certificates, http_client, sign_in,
 };
 use crate::model::{Class, Cloud, Digester, Endpoints, Failure, Secret, ServerTarget, Target};
+use crate::pipeline;
+use crate::plan::PlanFile;
 use crate::postgres::{Access, Databases};
 use crate::probe::Web;
 use crate::resources::{Live, RealClock};
+use crate::store::Store;
 
 /// The environment variable that names another cloud than the plan file does.
 pub const CLOUD: &str = "PGENTRA_CLOUD";
@@ -39,6 +43,25 @@ pub async fn world(target: &Target, global: &Global, key: Option<[u8; 32]>) -> R
         evidence: Arc::default(),
         clock: Arc::new(RealClock),
     })
+}
+
+/// The live world of a plan file, with the evidence that its store holds.
+///
+/// # Errors
+/// As [`world`]; `Input` when a signing key cannot be used.
+pub async fn world_of(
+    file: &PlanFile,
+    global: &Global,
+    store: &dyn Store,
+    key: Option<[u8; 32]>,
+) -> Result<Live, Failure> {
+    let gated = file.desired.iter().any(|want| matches!(want.address.kind.as_str(), "validation" | "soak"));
+    let world = world(&file.target, global, key).await?;
+    if !gated {
+        return Ok(world);
+    }
+    let keys: Vec<_> = evidence_keys::keys(&file.desired, false)?.into_values().collect();
+    Ok(Live { evidence: Arc::new(pipeline::ledger(store, &keys).await?), ..world })
 }
 
 /// What signing in to the databases of a target needs of Azure.

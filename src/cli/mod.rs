@@ -4,6 +4,9 @@ pub mod annotate;
 pub mod apply;
 pub mod args;
 pub mod completions;
+pub mod evidence;
+pub mod evidence_keys;
+pub mod evidence_view;
 pub mod exit;
 pub mod findings;
 pub mod fmt;
@@ -15,7 +18,9 @@ pub mod load;
 pub mod locate;
 pub mod logging;
 pub mod man;
+pub mod observe;
 pub mod output;
+pub mod override_gate;
 pub mod place;
 pub mod plan;
 pub mod progress;
@@ -68,6 +73,8 @@ pub enum Command {
     Apply(apply::ApplyArgs),
     Rollback(rollback::RollbackArgs),
     Verify(verify::VerifyArgs),
+    Observe(observe::ObserveArgs),
+    Evidence(evidence::EvidenceArgs),
     History(history::HistoryArgs),
     Show(show::ShowArgs),
     Status(status::StatusArgs),
@@ -118,6 +125,8 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Apply(args) => apply::run(args, global, output).await,
         Command::Rollback(args) => rollback::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
+        Command::Observe(args) => observe::run(args, global, output).await,
+        Command::Evidence(args) => evidence::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,

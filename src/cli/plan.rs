@@ -47,7 +47,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file)?;
     let key = store.digest_key().await?;
-    let world = live::world(&file.target, global, key).await?;
+    let world = live::world_of(&file, global, &store, key).await?;
     let made =
         if args.live.only.is_empty() { pipeline::owned(&world, &store, &file.name).await? } else { Owned::default() };
     let planned = pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await?;

@@ -41,8 +41,8 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let key = place::store(&source, &file)?.digest_key().await?;
-    let world = live::world(&file.target, global, key).await?;
+    let store = place::store(&source, &file)?;
+    let world = live::world_of(&file, global, &store, store.digest_key().await?).await?;
     let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
     let own = verified.iter().map(line);
     let besides = proofs(&world, &file.desired).await;

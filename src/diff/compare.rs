@@ -1,6 +1,6 @@
 //! Compares what is wanted with what was read, in dependency order, so that a reference is known once its giver stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, ChangeSet, Reason};
 use crate::model::{
@@ -16,21 +16,61 @@ pub type Readings = BTreeMap<Address, Result<Reading, Failure>>;
 pub fn diff(desired: &[Desired], readings: &Readings, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> ChangeSet {
     let by_address: BTreeMap<&Address, &Desired> = desired.iter().map(|want| (&want.address, want)).collect();
     let graph = Graph::new(&desired.iter().map(|want| (want.address.clone(), want.after.clone())).collect());
+    let gates = gates(desired, &graph, schemas);
     let mut set = ChangeSet::default();
     for address in graph.order() {
         let (Some(want), Some(schema)) = (by_address.get(&address), schemas(&address.kind)) else { continue };
+        let gate = gates.iter().find(|gate| {
+            gate.behind.contains(&address) && set.get(gate.address).is_some_and(|gate| gate.action == Action::Held)
+        });
         let change = compare(want, schema, readings.get(&address), &set);
-        set.changes.push(change);
+        set.changes.push(match gate {
+            // What stands already behind a gate is not held by it.
+            Some(gate) if change.acts() || change.failure.is_some() => {
+                held(blank(want), want, format!("{} holds it", gate.address))
+            }
+            _ => change,
+        });
     }
+    open_idle(&gates, &mut set);
     set
+}
+
+/// A gate, and everything that leans on it.
+struct Gate<'a> {
+    address: &'a Address,
+    behind: BTreeSet<Address>,
+}
+
+fn gates<'a>(
+    desired: &'a [Desired],
+    graph: &Graph<Address>,
+    schemas: &dyn Fn(&str) -> Option<&'static Schema>,
+) -> Vec<Gate<'a>> {
+    let addresses = desired.iter().map(|want| &want.address);
+    let gates = addresses.filter(|address| schemas(&address.kind).is_some_and(|schema| schema.nature == Nature::Gate));
+    gates.map(|address| Gate { address, behind: graph.dependants(address) }).collect()
+}
+
+/// A gate is no longer asked once all that it held is done.
+fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
+    let is_gate = |address: &Address| gates.iter().any(|gate| gate.address == address);
+    let idle: Vec<&Address> = gates
+        .iter()
+        .filter(|gate| {
+            let mut behind = gate.behind.iter().filter(|address| !is_gate(address)).peekable();
+            behind.peek().is_some() && behind.all(|address| set.get(address).is_some_and(|change| !change.acts()))
+        })
+        .map(|gate| gate.address)
+        .collect();
+    for change in set.changes.iter_mut().filter(|change| idle.contains(&&change.address)) {
+        (change.action, change.reason) = (Action::None, Reason::AsWanted);
+    }
 }
 
 fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Failure>>, so_far: &ChangeSet) -> Change {
     let mut change = blank(want);
     let moving = want.after.iter().find(|on| so_far.get(on).is_some_and(Change::changes));
-    if let Some(gate) = want.after.iter().find(|on| so_far.get(on).is_some_and(|c| c.action == Action::Held)) {
-        return held(change, want, format!("{gate} holds it"));
-    }
     let reading = match reading {
         Some(Ok(reading)) => reading,
         Some(Err(failure)) => return failed(change, moving, schema, want, failure.clone()),

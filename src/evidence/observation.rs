@@ -83,7 +83,8 @@ impl Standpoint {
     /// The time that a sensor which asks a log has to ask for: from the watermark to now minus `lag`, the longest that
     /// the log may still lack entries for. The first measurement asks for nothing before itself.
     pub fn interval(&self, lag: SignedDuration) -> Interval {
-        let from = self.watermark.unwrap_or(self.now);
+        // A watermark in the future was left by a clock that went backwards since.
+        let from = self.watermark.filter(|mark| *mark <= self.now).unwrap_or(self.now);
         Interval { from, to: from.max(self.now.checked_sub(lag).unwrap_or(from)) }
     }
 }

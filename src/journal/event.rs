@@ -21,6 +21,15 @@ pub enum Operation {
         /// The id of the run that is undone.
         run: String,
     },
+    /// Wrote into the ledger of evidence. The ledger has to hold this end for good; it may go on after it.
+    Evidence {
+        /// What was written, in a few words.
+        what: String,
+        /// How many records the ledger has.
+        count: u64,
+        /// SHA-256 (hex) of the last one.
+        head: String,
+    },
 }
 
 /// How a run ended.

@@ -77,7 +77,7 @@ fn shapes() {
         ("identity = \"system\"", "identity = [\"x\"]", "invalid-value", 11, 13, "userAssignedIdentities"),
         ("A = \"1\"", "A = 1", "wrong-type", 13, 5, "write it as"),
         ("A = \"1\"", "A = 2026-01-01", "wrong-type", 13, 5, "write it as"),
-        ("get = \"/health\"", "", "missing-key", 15, 1, "add get = "),
+        ("get = \"/health\"", "", "missing-key", 15, 1, "write get = "),
         ("get = \"/health\"", "get = \"health\"", "invalid-value", 17, 7, "begin it with one /"),
         ("get = \"/health\"", "get = \"/h\"\nwithin = \"5 minutes\"", "invalid-duration", 18, 10, "5m"),
         ("get = \"/health\"", "get = \"/h\"\nexpect_status = 20", "invalid-value", 18, 17, "from 100 to 599"),

@@ -1,5 +1,6 @@
 //! The tables of a plan file, described once: the checker, the JSON Schema and the reference page all follow from here.
 
+use super::describe_evidence::{CLEANUP, PROBE, VALIDATION};
 use super::names;
 use crate::model::{Field, Schema, Type};
 
@@ -53,6 +54,16 @@ pub(super) static ROOT: &[Field] = &[
     Field::new("server", Type::Map(&Type::Table(SERVER)), "PostgreSQL flexible servers, by label."),
     Field::new("app", Type::Map(&Type::Table(APP)), "Function Apps, Web Apps and their slots, by label."),
     Field::new("role", Type::Map(&Type::Table(ROLE)), "PostgreSQL roles that stand for Entra principals, by label."),
+    Field::new(
+        "validation",
+        Type::Map(&Type::Table(VALIDATION)),
+        "Gates that recorded observations open, by label: the app has to work without the password for a whole period.",
+    ),
+    Field::new(
+        "cleanup",
+        Type::Map(&Type::Table(CLEANUP)),
+        "What is removed once a validation has opened, by label: the old role's login, the password and its copies.",
+    ),
 ];
 
 const VARIABLE: &[Field] = &[
@@ -157,18 +168,6 @@ const APP: &[Field] = &[
 const IDENTITY: &[Field] = &[
     Field::new("system", Type::Bool, "Whether the app has the system-assigned identity."),
     Field::new("user_assigned", TEXTS, "ARM ids of user-assigned identities.").checked(names::identity_id),
-];
-
-const PROBE: &[Field] = &[
-    Field::new("name", Type::Text, "What it is called in reports.").required().checked(names::some),
-    Field::new("get", Type::Text, "The path to ask for, from the app's root.").required().checked(names::path),
-    Field::new("expect_status", Type::Int, "The HTTP status it answers. Default: 200."),
-    Field::new(
-        "expect",
-        Type::Map(&Type::Any(&[Type::Text, Type::Bool, Type::Int])),
-        "Values in the JSON answer, by dotted path in quotes: `\"database.auth_method\" = \"managed_identity\"`.",
-    ),
-    Field::new("within", Type::Duration, "How long to keep asking. Default: `5m`."),
 ];
 
 const ROLE: &[Field] = &[

@@ -12,6 +12,13 @@
 //! | `[role.L]` | `database_role.L` |
 //! | `[[role.L.grants]]` of all roles | one `database_grants.<database>` per server and database (1) |
 //! | `[[role.L.grants]]` of one role | `check."L privileges"` (2) |
+//! | `[validation.L]` | `validation.L` |
+//! | `[cleanup.L]` `escrow` | `escrow."L <setting>"` each |
+//! | `[cleanup.L]` `password_login`, `soak` | `password_login.L`, `soak.L` |
+//! | `[cleanup.L]` `remove_settings` | `password_setting.L` |
+//! | `[cleanup.L]` `remove_connection_strings` | `password_setting."L connection strings"` |
+//! | `[cleanup.L]` `role_password` | `role_password.L` |
+//! | `[cleanup.L]` `server_password_auth` | `server_password_auth.L` |
 //! | `[resource.K.L]` | `K.L` |
 //!
 //! (1) `database_grants."<server>/<database>"` where two servers have a database of that name.
@@ -64,6 +71,9 @@ pub(super) fn lower(root: &Node, schemas: &[&'static Schema], findings: &mut Vec
         lowering.app(label, entry);
     }
     lowering.roles();
+    lowering.validations();
+    lowering.cleanups();
+    lowering.known_kinds(schemas);
     for schema in schemas {
         lowering.generic(schema);
     }
@@ -135,6 +145,20 @@ impl<'a> Lowering<'a> {
         }
         self.out.drafts.extend(drafts);
         self.out.groups.insert(group, addresses);
+    }
+
+    /// Refuses what a friendly table comes to when this version does not have the kind: it must not be passed over.
+    fn known_kinds(&mut self, schemas: &[&'static Schema]) {
+        for draft in &self.out.drafts {
+            if schemas.iter().all(|schema| schema.kind != draft.address.kind) {
+                let title = format!("this version cannot do what `{}` is about", draft.address);
+                self.findings.push(
+                    Finding::error("unknown-kind", title, Place::from(draft.span.clone()))
+                        .label(format!("needs the kind `{}`", draft.address.kind))
+                        .remedy("use a version of pgentra that has it, or take that part out"),
+                );
+            }
+        }
     }
 
     fn generic(&mut self, schema: &'static Schema) {

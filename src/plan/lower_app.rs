@@ -1,10 +1,12 @@
 //! Lowers `[app.L]`: identities, settings, slot settings and probes.
 
+use super::describe::ENV;
+use super::describe_evidence::FOLLOW;
 use super::draft::Draft;
 use super::lower::Lowering;
 use super::names;
 use super::node::{Data, Entry, Node};
-use crate::model::{Address, Attributes, Type, Value};
+use crate::model::{Address, Attributes, Finding, Type, Value, looks_secret, secret_name};
 
 const FLAGS: Type = Type::Map(&Type::Bool);
 const TEXTS: Type = Type::List(&Type::Text);
@@ -43,7 +45,10 @@ impl<'a> Lowering<'a> {
             drafts.push(draft);
         }
         let http: Attributes = site("check").with_key("slot", slot).key;
-        drafts.extend(node.get_list("probe").iter().filter_map(|probe| check(label, probe, &http)));
+        for probe in node.get_list("probe") {
+            probe_makes_sense(probe, self.findings);
+            drafts.extend(check(label, probe, &http));
+        }
         self.take(Address::new("app", label), node, drafts);
     }
 }
@@ -62,18 +67,70 @@ fn set_identity(draft: &mut Draft, identity: &Node) {
 }
 
 fn check(label: &str, probe: &Node, site: &Attributes) -> Option<Draft> {
+    const VALUES: Type = Type::Map(&Type::Any(&[Type::Text, Type::Bool, Type::Int]));
     let name = probe.get_text("name")?;
     let mut draft = Draft::new("check", format!("{label} {name}"), probe.span.clone());
     let mut http = site.clone();
+    if probe.get("post").is_some() {
+        http.insert("method".to_owned(), "POST".into());
+    }
     let mut set = |to: &str, ty: &Type, from: &str| {
         if let Some(value) = probe.get(from).and_then(|node| draft.value(&format!("http.{to}"), ty, node)) {
             http.insert(to.to_owned(), value);
         }
     };
-    set("path", &Type::Text, "get");
+    for path in ["path", "post", "get"] {
+        set("path", &Type::Text, path);
+    }
+    for text in ["method", "body", "token"] {
+        set(text, &Type::Text, text);
+    }
+    set("headers", &Type::Map(&Type::Text), "headers");
+    set("function_key", &Type::Table(ENV), "function_key");
     set("expect_status", &Type::Int, "expect_status");
-    set("expect", &Type::Map(&Type::Any(&[Type::Text, Type::Bool, Type::Int])), "expect");
+    set("expect", &VALUES, "expect");
+    set("expect_text", &TEXTS, "expect_text");
+    set("latency", &Type::Duration, "latency");
+    set("follow", &Type::Table(FOLLOW), "follow");
     draft.attributes.insert("http".to_owned(), Value::Map(http));
     draft.set("within", &Type::Duration, probe.get("within"));
     Some(draft)
+}
+
+/// A probe has one method and one path, and no secret among its headers.
+fn probe_makes_sense(probe: &Node, findings: &mut Vec<Finding>) {
+    if probe.table().is_none() {
+        return;
+    }
+    let has = |key: &str| usize::from(probe.get(key).is_some());
+    let ways = has("get") + has("post") + has("method").max(has("path"));
+    let remedy = "write get = \"/path\", post = \"/path\", or method = \"PUT\" with path = \"/path\"";
+    if ways == 0 || (ways == 1 && has("method") != has("path")) {
+        findings.push(
+            Finding::error("missing-key", "this does not say what to ask for", probe.place())
+                .label("needs a method and a path")
+                .remedy(remedy),
+        );
+    } else if ways > 1 {
+        findings.push(
+            Finding::error("conflicting-keys", "this asks for several things at once", probe.place())
+                .label("one request to a probe")
+                .remedy(remedy),
+        );
+    }
+    for (name, entry) in probe.entries("headers") {
+        let text = entry.node.text().unwrap_or_default();
+        if looks_secret(text) || secret_header(name) {
+            findings.push(
+                Finding::error("secret-literal", format!("header `{name}` seems to hold a secret"), entry.node.place())
+                    .label("a plan file is no place for secrets")
+                    .remedy("write function_key = { env = \"NAME\" }, or token = \"api://audience\""),
+            );
+        }
+    }
+}
+
+fn secret_header(name: &str) -> bool {
+    let known = ["authorization", "cookie", "x-functions-key", "proxy-authorization"];
+    known.iter().any(|known| name.eq_ignore_ascii_case(known)) || secret_name(name)
 }

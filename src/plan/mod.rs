@@ -3,14 +3,20 @@
 #[cfg(test)]
 mod bad;
 mod check;
+mod cleanup_findings;
 mod describe;
+mod describe_evidence;
 mod draft;
+#[cfg(test)]
+mod evidence_tests;
 mod format;
 mod json_schema;
 mod lower;
 mod lower_app;
+mod lower_cleanup;
 mod lower_role;
 mod lower_server;
+mod lower_validation;
 mod names;
 mod node;
 mod order;
@@ -24,6 +30,7 @@ mod test_kinds;
 #[cfg(test)]
 mod tests;
 mod twice;
+mod validation_findings;
 mod variables;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -148,6 +148,35 @@ pub(super) fn path(text: &str) -> Checked {
     refuse(!good, || format!("{text:?} is not a path; begin it with one / and percent-encode spaces"))
 }
 
+/// The path of a follow-up: a path with places such as `{job_id}`.
+pub(super) fn template(text: &str) -> Checked {
+    path(text)?;
+    for rest in text.split('{').skip(1) {
+        refuse(!rest.contains('}'), || format!("{text:?} has a {{ that is not closed; write a place as {{job_id}}"))?;
+        refuse(rest.starts_with('}'), || format!("{text:?} has a place without a name; write it as {{job_id}}"))?;
+    }
+    Ok(())
+}
+
+/// A Key Vault: 3 to 24 letters, digits and single inner hyphens, a letter first.
+pub(super) fn vault(text: &str) -> Checked {
+    let letter = text.starts_with(|c: char| c.is_ascii_alphabetic());
+    refuse(!(3..=24).contains(&text.len()) || !letter || !hyphenated(text), || {
+        format!(
+            "{text:?} cannot be the name of a Key Vault; use 3 to 24 letters, digits and single hyphens inside, a \
+             letter first"
+        )
+    })
+}
+
+/// A secret of a Key Vault: 1 to 127 letters, digits and hyphens.
+pub(super) fn vault_secret(text: &str) -> Checked {
+    let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    refuse(!plain || !(1..=127).contains(&text.len()), || {
+        format!("{text:?} cannot be the name of a secret; use 1 to 127 letters, digits and hyphens")
+    })
+}
+
 /// Anything but nothing.
 pub(super) fn some(text: &str) -> Checked {
     refuse(text.trim().is_empty(), || "this cannot be empty; give it a text".to_owned())
@@ -189,7 +218,10 @@ pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked>
 
 #[cfg(test)]
 mod tests {
-    use super::{app, cloud, duration, guid, identity_id, resource_group, role, server, setting, slot, store};
+    use super::{
+        app, cloud, duration, guid, identity_id, resource_group, role, server, setting, slot, store, template, vault,
+        vault_secret,
+    };
 
     type Case = (fn(&str) -> Result<(), String>, &'static [&'static str], &'static [&'static str]);
 
@@ -206,6 +238,9 @@ mod tests {
                 &["", "pg_x", "public", "none", "a\0b"],
             ),
             (setting, &["A_B.C:D", "x1"], &["", "a b", "a/b", "a=b"]),
+            (template, &["/jobs/{job_id}", "/x"], &["jobs", "/{", "/{}", "/{a}/{b"]),
+            (vault, &["kv-ops", "abc"], &["kv", "1kv", "kv--x", "kv_ops", "a-vault-name-that-is-too-long"]),
+            (vault_secret, &["postgis-password", "-"], &["", "a_b", "a.b"]),
             (cloud, &["public", "http://localhost:1"], &["Public", "https://", "azure"]),
             (store, &["dir", "azblob://a/c", "postgres://u@h/db"], &["", "ftp://x", "postgres://u:p@h/db"]),
             (

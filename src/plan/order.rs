@@ -1,4 +1,5 @@
-//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, app check.
+//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, app check, validation,
+//! soak. The order inside a cleanup is made where it is lowered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +32,12 @@ struct Indexes {
     settings: Index<Site>,
     /// App -> slot_settings.
     slots: Index<String>,
+    /// Site -> HTTP checks of it.
+    probes: Index<Site>,
+    /// Name -> validation.
+    validations: Index<String>,
+    /// Server and role name -> password_login.
+    logins: Index<(String, String)>,
     /// app_identity -> the server and name of each role that stands for it.
     stands_for: BTreeMap<Address, BTreeSet<(String, String)>>,
 }
@@ -95,6 +102,16 @@ impl Indexes {
                         let role = (fold(&text(of, "server")), text(of, "role"));
                         all.rights.entry(role).or_default().insert(address());
                     }
+                    if let Some(of) = draft.attributes.get("http").and_then(Value::as_map) {
+                        all.probes.entry(site(of)).or_default().insert(address());
+                    }
+                }
+                ("validation", _) => {
+                    _ = all.validations.entry(text(&draft.key, "name")).or_default().insert(address());
+                }
+                ("password_login", Some(server)) => {
+                    let role = (server, text(&draft.key, "name"));
+                    all.logins.entry(role).or_default().insert(address());
                 }
                 ("app_identity", _) => _ = all.identities.entry(site(&draft.key)).or_default().insert(address()),
                 ("app_settings", _) => _ = all.settings.entry(site(&draft.key)).or_default().insert(address()),
@@ -128,6 +145,13 @@ impl Indexes {
             }
             "app_settings" => self.before_settings(draft, &mut before),
             "check" => self.before_check(&draft.attributes, &mut before),
+            "validation" => self.before_validation(&draft.attributes, &mut before),
+            "soak" => {
+                before.extend(found(&self.validations, &text(&draft.attributes, "validation")));
+                if let Some(old) = draft.attributes.get("old_role").and_then(Value::as_map) {
+                    before.extend(found(&self.logins, &(fold(&text(old, "server")), text(old, "name"))));
+                }
+            }
             _ => {}
         }
         before.remove(&draft.address);
@@ -145,6 +169,23 @@ impl Indexes {
             before.extend(found(&self.roles, role).chain(found(&self.rights, role)));
         }
         before.extend(identities);
+    }
+
+    /// All that makes the app and its roles what observations are about.
+    fn before_validation(&self, attributes: &Attributes, before: &mut BTreeSet<Address>) {
+        if let Some(of) = attributes.get("app").and_then(Value::as_map) {
+            let site = site(of);
+            before.extend(found(&self.identities, &site).chain(found(&self.settings, &site)));
+            before.extend(found(&self.probes, &site).chain(found(&self.slots, &site.0)));
+        }
+        for (list, name) in [("roles", "name"), ("privileges", "role")] {
+            let tables = attributes.get(list).and_then(Value::as_list).unwrap_or_default();
+            for of in tables.iter().filter_map(Value::as_map) {
+                let role = (fold(&text(of, "server")), text(of, name));
+                before.extend(found(&self.control, &role.0));
+                before.extend(found(&self.roles, &role).chain(found(&self.rights, &role)));
+            }
+        }
     }
 
     fn before_check(&self, attributes: &Attributes, before: &mut BTreeSet<Address>) {

@@ -181,8 +181,42 @@ static CHECK: Schema = kind(
     &[],
 );
 
-/// The eight kinds.
-pub(super) static KINDS: [&Schema; 8] = [
+const OLD_ROLE: Field = Field::new(
+    "old_role",
+    Type::Table(&[
+        Field::new("server", Type::Text, "Server.").required(),
+        Field::new("name", Type::Text, "Name.").required(),
+    ]),
+    "The old role.",
+);
+const NAME: Field = Field::new("name", Type::Text, "Name.").key();
+const PERIOD: Field = Field::new("period", Type::Duration, "How long.");
+const EVERY: Field = Field::new("every", Type::Duration, "How often.");
+const UNSIGNED: Field = Field::new("allow_unsigned", Type::Bool, "Unsigned.");
+
+static VALIDATION: Schema = kind("validation", &[NAME, PERIOD, EVERY, OLD_ROLE, UNSIGNED], &[]);
+
+static SOAK: Schema = kind(
+    "soak",
+    &[NAME, Field::new("validation", Type::Text, "Validation.").required(), PERIOD, EVERY, OLD_ROLE, UNSIGNED],
+    &[],
+);
+
+const LIST: Field = Field::new("list", Type::Text, "Which list.").key();
+const ROLE: Field = Field::new("name", Type::Text, "Role.").key();
+
+static ESCROW: Schema = kind("escrow", &[SUBSCRIPTION, GROUP, APP, SLOT, LIST, NAME], &[]);
+static PASSWORD_LOGIN: Schema = kind("password_login", &[SERVER, ROLE], &[]);
+static PASSWORD_SETTING: Schema = kind("password_setting", &[SUBSCRIPTION, GROUP, APP, SLOT, LIST], &[]);
+static ROLE_PASSWORD: Schema = kind("role_password", &[SERVER, ROLE], &[]);
+static SERVER_PASSWORD_AUTH: Schema = kind("server_password_auth", &[SUBSCRIPTION, GROUP, SERVER], &[]);
+
+/// The kinds that a cleanup comes to.
+pub(super) static CLEANUP: [&Schema; 5] =
+    [&ESCROW, &PASSWORD_LOGIN, &PASSWORD_SETTING, &ROLE_PASSWORD, &SERVER_PASSWORD_AUTH];
+
+/// The ten kinds that have a plan file each.
+pub(super) static KINDS: [&Schema; 10] = [
     &SERVER_AUTH,
     &SERVER_ADMIN,
     &APP_IDENTITY,
@@ -191,6 +225,8 @@ pub(super) static KINDS: [&Schema; 8] = [
     &APP_SETTINGS,
     &SLOT_SETTINGS,
     &CHECK,
+    &VALIDATION,
+    &SOAK,
 ];
 
 #[test]

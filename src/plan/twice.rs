@@ -119,6 +119,7 @@ pub(super) fn servers(lowered: &Lowered, findings: &mut Vec<Finding>) {
         let server = match draft.address.kind.as_str() {
             kind if kind.starts_with("server_") => None,
             "check" => inside("privileges").or_else(|| inside("login")),
+            "validation" | "soak" => inside("old_role"),
             _ => server_of(&draft.key),
         };
         let Some(server) = server else { continue };

@@ -4,6 +4,7 @@ mod attributes;
 mod checklist;
 mod clean;
 mod escape;
+mod evidence;
 mod failure;
 mod graph;
 mod html;
@@ -28,6 +29,7 @@ mod tests;
 
 pub use checklist::{Check, checklist};
 pub use clean::{clean, guard_lines, hide_secrets};
+pub use evidence::{Evidence, Mark, Moment, evidence, evidence_markdown};
 pub use failure::failure;
 pub use graph::{dot, graph, mermaid};
 pub use html::html;

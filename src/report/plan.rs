@@ -10,6 +10,9 @@ use super::text::{Line, Tone};
 use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Attributes, Undo, Value};
 
+/// How the note of a gate begins that a person opened.
+const OVERRIDDEN: &str = "opened without the evidence";
+
 /// What to show of a change set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanView {
@@ -76,6 +79,7 @@ fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<
     blocks.extend(problems(changes));
     blocks.extend(held(changes));
     blocks.extend(stay);
+    blocks.extend(overridden(changes));
     blocks.push(Block::Verdict(verdict(changes, &summary)));
     let more = consequences(&summary);
     if !more.is_empty() {
@@ -218,6 +222,17 @@ fn held(changes: &ChangeSet) -> Option<Block> {
     };
     let lines: Vec<Line> = held.map(line).collect();
     (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Held:")].into_iter().chain(lines).collect()))
+}
+
+/// Gates that a person opened, for as long as the plan file has them.
+fn overridden(changes: &ChangeSet) -> Option<Block> {
+    let gates = changes.changes.iter().filter(|change| ["validation", "soak"].contains(&change.address.kind.as_str()));
+    let line =
+        |(address, note): (String, &String)| Line::of(Tone::Bad, "  ").with(Tone::Strong, address).and(": ").and(note);
+    let notes = gates.flat_map(|change| change.notes.iter().map(|note| (change.address.to_string(), note)));
+    let lines: Vec<Line> = notes.filter(|(_, note)| note.starts_with(OVERRIDDEN)).map(line).collect();
+    let head = Line::of(Tone::Bad, "Overridden:");
+    (!lines.is_empty()).then(|| Block::Lines([head].into_iter().chain(lines).collect()))
 }
 
 fn verdict(changes: &ChangeSet, summary: &Summary) -> Line {

@@ -142,6 +142,7 @@ impl Tally {
         match &self.operation {
             Some(Operation::Apply) => "apply".to_owned(),
             Some(Operation::Rollback { run }) => format!("rollback of {run}"),
+            Some(Operation::Evidence { what, .. }) => format!("evidence: {what}"),
             None => "unknown".to_owned(),
         }
     }

@@ -29,7 +29,7 @@ use jiff::Timestamp;
 
 pub use clock::{Clock, RealClock};
 pub use live::{Live, fetch};
-pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, noted, scope, sensor_names, sensors};
+pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sign_in::{SignIn, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};

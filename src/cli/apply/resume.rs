@@ -34,6 +34,7 @@ fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
     let what = match &open.run.operation {
         Operation::Apply => format!("apply of {}", open.run.plan),
         Operation::Rollback { run } => format!("rollback of run {run}"),
+        Operation::Evidence { what, .. } => what.clone(),
     };
     let how = match (open.run.outcome, died) {
         (Some(_), _) => "stopped before its end".to_owned(),

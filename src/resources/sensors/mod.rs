@@ -9,13 +9,13 @@ mod scope;
 mod tests;
 mod unavailable;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use super::Live;
 use super::live::text;
-use crate::evidence::{Measurement, Standpoint};
+use crate::evidence::{Measurement, Scope, Standpoint, Times};
 use crate::model::{Attributes, Failure, Value};
 
 pub use scope::{login_note, server_of};
@@ -37,6 +37,41 @@ pub trait Sensor: Send + Sync {
     /// Measures. What cannot be seen is a blind measurement, not an error. A sensor that looks back covers
     /// [`Standpoint::interval`] and says so with [`Measurement::covering`].
     async fn measure(&self, standpoint: Standpoint) -> Measurement;
+}
+
+/// From where an observation is made. Everything takes a `validation` by its attributes.
+#[async_trait]
+pub trait Vantage: Send + Sync {
+    /// What time it is.
+    async fn times(&self, validation: &Attributes) -> Times;
+
+    /// What the observation is about.
+    async fn scope(&self, validation: &Attributes) -> Result<Scope, Failure>;
+
+    /// What is noted besides.
+    async fn noted(&self, validation: &Attributes) -> BTreeMap<String, String>;
+
+    /// What measures.
+    fn sensors<'a>(&'a self, validation: &'a Attributes) -> Result<Vec<Box<dyn Sensor + 'a>>, Failure>;
+}
+
+#[async_trait]
+impl Vantage for Live {
+    async fn times(&self, validation: &Attributes) -> Times {
+        self.clock.times(self, server_of(validation)).await
+    }
+
+    async fn scope(&self, validation: &Attributes) -> Result<Scope, Failure> {
+        scope(self, validation).await
+    }
+
+    async fn noted(&self, validation: &Attributes) -> BTreeMap<String, String> {
+        noted(self, validation).await
+    }
+
+    fn sensors<'a>(&'a self, validation: &'a Attributes) -> Result<Vec<Box<dyn Sensor + 'a>>, Failure> {
+        sensors(self, validation)
+    }
 }
 
 /// The sensors of a `validation` (by its attributes), in the order of reports.

@@ -1,0 +1,103 @@
+//! `observe`: looks at the migrated apps once, or again and again, and records what was seen.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::args::{Global, PlanFileArg, duration};
+use super::evidence_view::view;
+use super::exit::Exit;
+use super::load::load;
+use super::output::Output;
+use super::{evidence_keys, live, place};
+use crate::evidence::Verdict;
+use crate::model::{Class, Desired, Failure};
+use crate::pipeline::{self, Author, Observed};
+use crate::plan::PlanFile;
+use crate::report::{Line, Text, evidence};
+use crate::resources::schemas;
+use crate::store::Directory;
+use crate::store::Store as _;
+
+/// Record an observation: whether the apps work without the password
+///
+/// Runs every probe and sensor of the plan file's validations once and appends one record for each validation to the
+/// ledger in the store. Exits with 10 when something failed or could not be seen. With --every it stays and repeats.
+#[derive(Args, Clone, Debug)]
+pub struct ObserveArgs {
+    /// The plan file.
+    #[command(flatten)]
+    pub file: PlanFileArg,
+    /// Stay, and observe again after this time
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    pub every: Option<Duration>,
+    /// How long to wait for the store's lock
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "1m")]
+    pub lock_timeout: Duration,
+}
+
+/// Runs `observe`.
+pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
+    if validations(&file).is_empty() {
+        return Err(Failure::new(Class::Input, "the plan file has no validation, so that there is nothing to observe")
+            .remedy("add [validation.<label>]"));
+    }
+    let store = place::store(&source, &file)?;
+    loop {
+        let once = once(args, global, output, &file, &store).await;
+        let Some(every) = args.every else { return once };
+        if let Err(failure) = &once {
+            // The next observation may find the service again; until then the gap tells of this one.
+            output.failure(failure);
+        }
+        let note = format!("Observing again in {} s.", every.as_secs());
+        output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
+        tokio::select! {
+            () = tokio::time::sleep(every) => {}
+            _ = tokio::signal::ctrl_c() => return once,
+        }
+    }
+}
+
+/// The validations of a plan file.
+pub fn validations(file: &PlanFile) -> Vec<&Desired> {
+    file.desired.iter().filter(|want| want.address.kind == "validation").collect()
+}
+
+/// Who writes into the ledger of this plan file.
+pub fn author(file: &PlanFile) -> Author {
+    let note = place::lock_note("observe");
+    Author { plan: file.name.clone(), digest: file.digest.clone(), who: format!("{}@{}", note.who, note.host) }
+}
+
+async fn once(
+    args: &ObserveArgs,
+    global: &Global,
+    output: &Output,
+    file: &PlanFile,
+    store: &Directory,
+) -> Result<Exit, Failure> {
+    let keys = evidence_keys::keys(&file.desired, true)?;
+    let mut held = store.lock(place::lock_note("observe"), args.lock_timeout).await?;
+    let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
+    let wanted = validations(file);
+    let author = author(file);
+    let seen = pipeline::observe_evidence(&world, store, held.as_mut(), &author, &wanted, &keys).await?;
+    let all: Vec<_> = keys.values().cloned().collect();
+    let ledger = pipeline::ledger(store, &all).await?;
+    let mut views = Vec::new();
+    for (want, Observed { decision, .. }) in wanted.iter().zip(&seen) {
+        views.push(view(&pipeline::terms(want)?, &ledger, decision));
+    }
+    let faults: Vec<String> = ledger.faults.iter().map(|fault| fault.what.clone()).collect();
+    output.page(&evidence(&views, &faults, &[]))?;
+    let well = seen.iter().all(|one| {
+        one.observation.measurements.iter().all(|one| one.verdict == Verdict::Passed) && one.observation.scope.is_some()
+    });
+    Ok(if well { Exit::Done } else { Exit::CheckFailed })
+}
