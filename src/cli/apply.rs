@@ -24,7 +24,6 @@ use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::report::{Page, PlanView, Run, outcome, plan, terminal};
 use crate::resources::schemas;
-use crate::store::{Directory, Store as _};
 
 /// Make the plan file true: look, show, ask, do
 #[derive(Args, Clone, Debug)]
@@ -71,11 +70,12 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     };
     place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context =
+        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, asked: Mutex::new(None) };
     let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
     terminal.conclude(applied)
@@ -85,11 +85,12 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     if !args.live.only.is_empty() {
         return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed"));
     }
-    let store = Directory::new(&saved.store);
+    let store = place::open(&saved.store, &saved.target, global).await?;
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context =
+        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
     show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
     let applied = pipeline::apply_saved(&context, saved, held.as_mut()).await?;
     Terminal { args, output, asked: Mutex::new(Some(true)) }.conclude(applied)

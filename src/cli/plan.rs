@@ -14,7 +14,6 @@ use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
 use crate::report::{Line, PlanView, Text, plan};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// Show what would be done; changes nothing
 #[derive(Args, Clone, Debug)]
@@ -43,12 +42,12 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let key = store.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
     let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
     if let Some(path) = &args.out {
-        let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;
+        let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;
         let note = format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display());
         output.aside(&[Line::plain(note)].into_iter().collect::<Text>());

@@ -12,7 +12,6 @@ use crate::model::Failure;
 use crate::pipeline::{self, Verified};
 use crate::report::{Check, checklist};
 use crate::resources::{Proof, proofs, schemas};
-use crate::store::Store as _;
 
 /// Look whether everything is as the plan file says and works; changes nothing
 ///
@@ -36,7 +35,7 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let key = place::store(&source, &file)?.digest_key().await?;
+    let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
     let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
     let own = verified.iter().map(line);

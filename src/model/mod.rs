@@ -7,6 +7,7 @@ mod graph;
 mod resource;
 mod schema;
 mod secret;
+mod store_url;
 mod target;
 mod value;
 
@@ -17,5 +18,6 @@ pub use graph::{Cycle, Graph};
 pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};
 pub use schema::{Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
+pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
 pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};
