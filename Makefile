@@ -4,6 +4,7 @@
 
 setup:
 	@./.ci/setup
+	@./.ci/azurite
 
 test: setup
 	cargo test --locked

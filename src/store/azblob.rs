@@ -368,3 +368,7 @@ impl Drop for Lock {
         });
     }
 }
+
+#[cfg(all(test, feature = "sandbox"))]
+#[path = "azblob_tests.rs"]
+mod tests;
