@@ -34,5 +34,5 @@ pub use refusal::Refusal;
 pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};
-pub(crate) use transport::explain;
 pub use transport::{environment, extra_certificates, http_client};
+pub(crate) use transport::{explain, is_certificate_error};

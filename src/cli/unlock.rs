@@ -8,7 +8,7 @@ use super::load::load;
 use super::output::Output;
 use super::place;
 use super::prompt::{self, Prompt};
-use crate::model::Failure;
+use crate::model::{Class, Failure};
 use crate::report::{Line, Text};
 use crate::resources::schemas;
 
@@ -42,6 +42,10 @@ pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<
     let ask = |prompt: &mut Prompt<'_>| prompt.confirm("Do you want to take the lock away?", EXPLANATION, REMEDY);
     if !args.yes && !prompt::with_terminal(ask)? {
         return Ok(Exit::Error);
+    }
+    if store.holder().await?.as_ref() != Some(&holder) {
+        let changed = Failure::new(Class::Locked, "meanwhile the lock has gone from that holder; nothing was done");
+        return Err(changed.remedy("look again with `pgentra unlock`"));
     }
     store.break_lock().await?;
     say(output, "The lock is free. See what that run did with `pgentra show last`.");

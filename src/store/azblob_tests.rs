@@ -1,5 +1,7 @@
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use super::super::lease::Lease;
 use super::super::testing::{Azurite, Spot, note, record};
 use super::super::{Held as _, Store as _};
 use super::{AzBlob, BTreeMap, LEDGER, Lock, OWNED};
@@ -69,26 +71,35 @@ async fn a_lost_answer_is_no_failure(spot: &Spot) {
     assert_eq!(store.ledger().await.unwrap(), ["a", "b", "c", "d"], "a blob that a lost call made is gone on with");
 }
 
-/// The lease is renewed while it is held; once it has run out it stays lost, even where nobody took it.
-async fn a_lease_lasts_as_long_as_it_is_renewed(spot: &Spot) {
+/// A lease is renewed while it is held; one that ran out is not revived, even where nobody took it.
+async fn a_lease_that_ran_out_is_lost(spot: &Spot) {
     let store = Spot { lease: 15, ..spot.clone() }.blobs();
     let mut held = lock(&store).await;
-    let full = held.time_left().unwrap();
-    assert!(full > Duration::from_secs(10) && full <= Duration::from_secs(15), "{full:?}");
-    tokio::time::sleep(Duration::from_secs(8)).await;
-    assert!(held.time_left().unwrap() > Duration::from_secs(9), "it was renewed");
     held.append_ledger("a").await.unwrap();
-    held.lease.stop();
-    tokio::time::sleep(held.time_left().unwrap()).await;
+    let ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).unwrap();
+    let since =
+        |asked| Lease::keep(Arc::clone(&store.blobs), super::LOCK, held.lease.id().to_owned(), asked, store.lease);
+    let (young, old) = (since(ago(11)), since(ago(14)));
+    assert!(young.left() <= Duration::from_secs(4) && !old.left().is_zero());
+    for _ in 0..100 {
+        if young.left() > Duration::from_secs(5) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(young.left() > Duration::from_secs(5), "it was renewed");
+    assert!(old.left().is_zero(), "its first renewal came too late");
+    held.lease = old;
+    assert_eq!(held.time_left(), Some(Duration::ZERO));
     assert_eq!(held.append_ledger("b").await.unwrap_err().class, Class::Locked);
-    assert_eq!((held.time_left(), store.ledger().await.unwrap()), (Some(Duration::ZERO), vec!["a".to_owned()]));
+    assert_eq!(store.ledger().await.unwrap(), ["a"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_lost_the_lease_cannot_write() {
     let Some(azurite) = Azurite::start() else { return };
     let (fence, lost, lease) = (azurite.spot("fence"), azurite.spot("lost"), azurite.spot("lease"));
-    tokio::join!(a_lease_lasts_as_long_as_it_is_renewed(&lease), async {
+    tokio::join!(a_lease_that_ran_out_is_lost(&lease), async {
         a_successor_between_two_calls_stops_the_write(&fence).await;
         a_lost_answer_is_no_failure(&lost).await;
     });

@@ -20,7 +20,7 @@ use azure_storage_blob::models::{
 use azure_storage_blob::{BlobClient, BlobContainerClient, BlobContainerClientOptions};
 use futures::TryStreamExt as _;
 
-use crate::azure::{Tokens, explain};
+use crate::azure::{Tokens, explain, is_certificate_error};
 use crate::model::{Class, Failure};
 
 /// The audience of tokens for Azure Storage, the same in every cloud.
@@ -303,8 +303,12 @@ fn refused(error: &azure_core::Error, summary: String) -> Refused {
             next = cause.source();
         }
         let failure = Failure::new(Class::Unreachable, summary)
-            .detail(explain(error))
-            .remedy("check the account's name, its firewall rules and private endpoints");
+            .detail(explain(error).replace("retry policy expired and the request will no longer be retried: ", ""))
+            .remedy(if is_certificate_error(error) {
+                "name the certificate authority of the endpoint in SSL_CERT_FILE"
+            } else {
+                "check the account's name, its firewall rules and private endpoints"
+            });
         return Refused { code: String::new(), status: 0, failure };
     };
     let (status, code) = (u16::from(*status), error_code.clone().unwrap_or_default());

@@ -56,14 +56,6 @@ impl Lease {
     }
 }
 
-#[cfg(test)]
-impl Lease {
-    /// Renews no more, as if the process stood still.
-    pub(super) fn stop(&self) {
-        self.heartbeat.abort();
-    }
-}
-
 impl Drop for Lease {
     fn drop(&mut self) {
         self.heartbeat.abort();

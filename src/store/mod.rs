@@ -27,14 +27,17 @@ pub use postgres::Postgres;
 
 /// Lets a last call of a holder that is dropped run to its end, for a few seconds at most. Where that is not possible the
 /// lock frees itself a little later.
-fn finish(last: impl Future<Output = ()>) {
+fn finish(last: impl Future<Output = ()> + Send) {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let Ok(runtime) = Handle::try_current() else { return };
-    if runtime.runtime_flavor() == RuntimeFlavor::MultiThread {
-        let _ = tokio::task::block_in_place(|| {
-            runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), last).await })
-        });
+    if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+        return;
     }
+    let wait = || {
+        let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), last).await });
+    };
+    // On a thread of its own: waiting here would swallow the wake-ups of whatever this thread polls besides.
+    tokio::task::block_in_place(|| std::thread::scope(|scope| drop(scope.spawn(wait).join())));
 }
 
 /// Who holds the lock.

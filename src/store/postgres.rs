@@ -343,3 +343,7 @@ impl Drop for Lock {
         });
     }
 }
+
+#[cfg(test)]
+#[path = "postgres_tests.rs"]
+mod tests;
