@@ -105,12 +105,31 @@ pub fn lock_note(operation: &str) -> LockNote {
 
 #[cfg(test)]
 mod tests {
-    use super::file_name;
+    use super::{Global, Target, file_name, open};
+    use crate::model::{Class, Cloud};
 
     #[test]
     fn names_cannot_leave_the_directory() {
         assert_eq!(file_name("rmhazuregeoapi"), "rmhazuregeoapi");
         assert_eq!(file_name("../../etc/x y"), ".._.._etc_x_y");
         assert_eq!((file_name(".."), file_name("")), ("plan".to_owned(), "plan".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_store_is_opened_by_its_place() {
+        let target = Target { cloud: Cloud::China, ..Target::default() };
+        for (place, shown) in [
+            ("/srv/state", "/srv/state"),
+            ("azblob://account/state/team/", "azblob://account/state/team"),
+            ("azblob+https://127.0.0.1:1/account/state", "azblob+https://127.0.0.1:1/account/state"),
+            ("postgres://me@db.example.net/ops", "postgres://me@db.example.net:5432/ops?schema=pgentra"),
+            ("postgres://me@db/ops?password_env=PW&schema=s", "postgres://me@db:5432/ops?schema=s"),
+        ] {
+            let store = open(place, &target, &Global::default()).await.unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(store.place(), shown);
+        }
+        let Err(failure) = open("s3://bucket", &target, &Global::default()).await else { panic!("opened") };
+        assert_eq!(failure.class, Class::Input);
+        assert!(failure.remedy.is_some_and(|remedy| remedy.contains("azblob://")));
     }
 }

@@ -55,3 +55,33 @@ pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<
 fn say(output: &Output, line: &str) {
     output.aside(&[Line::plain(line)].into_iter().collect::<Text>());
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsString;
+    use std::path::Path;
+    use std::time::Duration;
+
+    use crate::cli::exit::Exit;
+    use crate::cli::{place, run};
+    use crate::store::{Directory, Store as _};
+
+    fn unlock(plan: &Path, arguments: &[&str]) -> Exit {
+        let words = ["pgentra", "unlock"].map(OsString::from).into_iter().chain([plan.into()]);
+        run(words.chain(arguments.iter().map(OsString::from)))
+    }
+
+    #[test]
+    fn a_directory_is_freed_by_the_end_of_its_holder_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let plan = dir.path().join("plan.toml");
+        std::fs::write(&plan, "version = 1\nname = \"x\"\n[store]\nurl = \"state\"\n").unwrap();
+        assert_eq!(unlock(&plan, &[]), Exit::Done, "nobody holds it, nothing is asked");
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let store = Directory::new(dir.path().join("state"));
+        let held = runtime.block_on(store.lock(place::lock_note("apply"), Duration::ZERO)).unwrap();
+        assert_eq!(unlock(&plan, &["--yes"]), Exit::Locked);
+        drop(held);
+        assert_eq!(unlock(&plan, &["--yes"]), Exit::Done);
+    }
+}

@@ -171,7 +171,7 @@ impl AzBlob {
 }
 
 fn is_appended(name: &str) -> bool {
-    name.ends_with(".jsonl")
+    ![KEY, OWNED].contains(&name)
 }
 
 #[async_trait]
@@ -371,4 +371,5 @@ impl Drop for Lock {
 
 #[cfg(all(test, feature = "sandbox"))]
 #[path = "azblob_tests.rs"]
+#[allow(clippy::unwrap_used, reason = "helpers of tests may panic")]
 mod tests;

@@ -1,3 +1,5 @@
+//! Stops a holder of a blob store between two calls, while another takes its lock.
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 

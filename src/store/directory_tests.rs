@@ -1,3 +1,5 @@
+//! What only a directory has: file modes and torn lines.
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::Duration;
 

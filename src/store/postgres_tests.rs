@@ -1,3 +1,5 @@
+//! What only a PostgreSQL schema has: epochs without the session, missing rights, the format of its tables.
+
 use std::time::Duration;
 
 use super::super::testing::{Spot, note, record};
