@@ -10,6 +10,7 @@ test: setup
 
 setup:
 	@./.ci/setup
+	@./.ci/azurite
 
 # Writes the pages that are made from the code; a test insists that they are current.
 docs:

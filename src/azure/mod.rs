@@ -42,5 +42,6 @@ pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId,
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};
 pub use transport::{environment, extra_certificates, http_client};
+pub(crate) use transport::{explain, is_certificate_error};
 pub use vault::{Standing, Vault};
 pub use waiting::Waiting;

@@ -24,7 +24,6 @@ use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::report::{Line, Page, PlanView, Run, Text, outcome, plan, reviewed, terminal};
 use crate::resources::schemas;
-use crate::store::{Directory, Store as _};
 
 /// Make the plan file true: look, show, ask, do
 #[derive(Args, Clone, Debug)]
@@ -94,15 +93,16 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     };
     place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let key = held.make_digest_key().await?;
     if let Some(reason) = &args.override_gate {
-        override_gate::open(reason, &file, global, &store, held.as_mut()).await?;
+        override_gate::open(reason, &file, global, store.as_ref(), held.as_mut()).await?;
     }
-    let world = live::world_of(&file, global, &store, Some(key)).await?;
+    let world = live::world_of(&file, global, store.as_ref(), Some(key)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context =
+        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
     if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
@@ -115,11 +115,12 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     if !args.live.only.is_empty() {
         return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed"));
     }
-    let store = Directory::new(&saved.store);
+    let store = place::open(&saved.store, &saved.target, global).await?;
     let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
     let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
-    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context =
+        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
     if let Some(exit) = resume::before_apply(&saved.plan, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);

@@ -19,7 +19,7 @@ use crate::pipeline;
 use crate::plan::PlanFile;
 use crate::report::{self, Check, Evidence, checklist, evidence_markdown, json_text};
 use crate::resources::{Vantage as _, schemas};
-use crate::store::{Directory, Store as _};
+use crate::store::Store;
 
 /// Show, verify and export what was observed
 #[derive(Args, Clone, Debug)]
@@ -81,7 +81,7 @@ pub struct AttestArgs {
 /// Everything that the commands look at.
 struct Found {
     file: PlanFile,
-    store: Directory,
+    store: Box<dyn Store>,
     keys: Vec<SigningKey>,
     ledger: Ledger,
 }
@@ -97,9 +97,9 @@ pub async fn run(args: &EvidenceArgs, global: &Global, output: &Output) -> Resul
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
     };
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let keys: Vec<SigningKey> = evidence_keys::keys(&file.desired, needed)?.into_values().collect();
-    let ledger = pipeline::ledger(&store, &keys).await?;
+    let ledger = pipeline::ledger(store.as_ref(), &keys).await?;
     let found = Found { file, store, keys, ledger };
     match &args.what {
         What::Show(_) => {
@@ -196,7 +196,7 @@ async fn attest(found: &Found, args: &AttestArgs, global: &Global, output: &Outp
         note: args.note.clone(),
     });
     let keys = (found.keys.as_slice(), found.keys.first());
-    let ledger = pipeline::write_evidence(&found.store, held.as_mut(), &author, &record, keys).await?;
+    let ledger = pipeline::write_evidence(found.store.as_ref(), held.as_mut(), &author, &record, keys).await?;
     output.page(&report::evidence(&[], &faults(&ledger), &attested(&ledger)))?;
     Ok(Exit::Done)
 }

@@ -11,7 +11,6 @@ use crate::journal::Record;
 use crate::model::Failure;
 use crate::report::{self, Run};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// List the runs of this plan file, newest first
 #[derive(Args, Clone, Debug, Default)]
@@ -27,7 +26,7 @@ pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
     };
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let mut journals: Vec<(String, Vec<Record>)> = Vec::new();
     for run in store.runs().await? {
         let records = store.journal(&run).await?;

@@ -80,6 +80,11 @@ fn random_key() -> Result<[u8; 32], Failure> {
     Ok(key)
 }
 
+/// The cloud that a target is in, unless the environment names another.
+pub fn cloud_of(target: &Target) -> Cloud {
+    cloud(target, environment().get(CLOUD))
+}
+
 /// The environment wins, so that the same plan file runs in a sandbox.
 fn cloud(target: &Target, named: Option<&String>) -> Cloud {
     match named.map(String::as_str) {

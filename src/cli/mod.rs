@@ -35,6 +35,7 @@ pub mod schema;
 pub mod show;
 pub mod status;
 pub mod token;
+pub mod unlock;
 pub mod validate;
 pub mod variables;
 pub mod verify;
@@ -83,6 +84,7 @@ pub enum Command {
     Schema(schema::SchemaArgs),
     Token(token::TokenArgs),
     Psql(psql::PsqlArgs),
+    Unlock(unlock::UnlockArgs),
     #[cfg(feature = "sandbox")]
     Sandbox(sandbox::SandboxArgs),
     Completions(completions::CompletionsArgs),
@@ -135,6 +137,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Schema(_) => schema::run(&schemas(), output),
         Command::Token(args) => token::run(args, global, output).await,
         Command::Psql(args) => psql::run(args, global, output).await,
+        Command::Unlock(args) => unlock::run(args, global, output).await,
         #[cfg(feature = "sandbox")]
         Command::Sandbox(args) => sandbox::run(args, output).await,
         Command::Completions(args) => completions::run(args, Cli::command(), output),

@@ -16,8 +16,7 @@ use crate::pipeline::{self, Author, Observed};
 use crate::plan::PlanFile;
 use crate::report::{Line, Text, evidence};
 use crate::resources::schemas;
-use crate::store::Directory;
-use crate::store::Store as _;
+use crate::store::Store;
 
 /// Record an observation: whether the apps work without the password
 ///
@@ -47,9 +46,9 @@ pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result
         return Err(Failure::new(Class::Input, "the plan file has no validation, so that there is nothing to observe")
             .remedy("add [validation.<label>]"));
     }
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     loop {
-        let once = once(args, global, output, &file, &store).await;
+        let once = once(args, global, output, &file, store.as_ref()).await;
         let Some(every) = args.every else { return once };
         if let Err(failure) = &once {
             // The next observation may find the service again; until then the gap tells of this one.
@@ -80,7 +79,7 @@ async fn once(
     global: &Global,
     output: &Output,
     file: &PlanFile,
-    store: &Directory,
+    store: &dyn Store,
 ) -> Result<Exit, Failure> {
     let keys = evidence_keys::keys(&file.desired, true)?;
     let mut held = store.lock(place::lock_note("observe"), args.lock_timeout).await?;

@@ -1,28 +1,68 @@
-//! Which store a plan file has, and who takes its lock.
+//! Which store a plan file has, how it is opened, and who takes its lock.
 
 use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::args::Global;
+use super::live;
 use super::locate::Source;
-use crate::model::{Class, Failure};
+use crate::azure::{environment, http_client};
+use crate::model::{Auth, Class, Failure, StoreUrl, Target};
 use crate::plan::PlanFile;
-use crate::store::{Directory, LockNote};
+use crate::store::{AzBlob, Directory, LockNote, Postgres, Store};
 
 /// The store of a plan file: what `[store]` says, or `.pgentra/<name>` beside the file.
 ///
 /// # Errors
-/// `Input`: a kind of store that this version does not have.
-pub fn store(source: &Source, plan: &PlanFile) -> Result<Directory, Failure> {
+/// What [`open`] meets.
+pub async fn store(source: &Source, plan: &PlanFile, global: &Global) -> Result<Box<dyn Store>, Failure> {
+    open(&place(source, plan)?, &plan.target, global).await
+}
+
+/// Where that store is, as a text that [`open`] takes whatever directory a later process starts in.
+///
+/// # Errors
+/// When the current directory is gone.
+pub fn place(source: &Source, plan: &PlanFile) -> Result<String, Failure> {
     let beside = source.path.parent().unwrap_or(Path::new(""));
-    match plan.store.as_deref() {
-        None => Ok(Directory::new(beside.join(".pgentra").join(file_name(&plan.name)))),
-        Some(url) if url.contains("://") => {
-            Err(Failure::new(Class::Input, format!("this version has no store for {url:?}"))
-                .remedy("name a directory: [store] url = \"path/to/directory\""))
-        }
-        Some(path) => Ok(Directory::new(beside.join(path))),
+    let directory = match plan.store.as_deref() {
+        None => beside.join(".pgentra").join(file_name(&plan.name)),
+        Some(url) if url.contains("://") => return Ok(url.to_owned()),
+        Some(path) => beside.join(path),
+    };
+    Ok(Directory::new(directory).root()?.display().to_string())
+}
+
+/// Opens a store. A directory needs nothing, the others sign in when they are first used.
+///
+/// # Errors
+/// `Input`: it is the place of no store. What finding out the cloud's endpoints meets.
+pub async fn open(place: &str, target: &Target, global: &Global) -> Result<Box<dyn Store>, Failure> {
+    if !place.contains("://") {
+        return Ok(Box::new(Directory::new(place)));
     }
+    let url: StoreUrl = place.parse().map_err(|why: String| {
+        let (what, remedy) = why.split_once("; ").unwrap_or((&why, "name a directory: [store] url = \"directory\""));
+        Failure::new(Class::Input, what).remedy(remedy)
+    })?;
+    Ok(match url {
+        StoreUrl::Directory(path) => Box::new(Directory::new(path)),
+        StoreUrl::Blobs(place) => {
+            let (_, tokens) = live::tokens(target, global).await?;
+            Box::new(AzBlob::new(&place, &live::cloud_of(target), tokens, http_client(&environment())?)?)
+        }
+        StoreUrl::Postgres(place) => {
+            let tokens = match place.auth {
+                Auth::Password(_) => None,
+                Auth::Token => {
+                    let (endpoints, tokens) = live::tokens(target, global).await?;
+                    Some((tokens, endpoints.postgres_audience))
+                }
+            };
+            Box::new(Postgres::new(place, tokens))
+        }
+    })
 }
 
 /// In CI a directory beside the plan file is gone after the job, and with it the journal; so it has to be meant.
@@ -37,7 +77,10 @@ pub fn refuse_forgetful(plan: &PlanFile, ci: bool) -> Result<(), Failure> {
         .detail(
             "the default store is a directory beside the plan file; a CI job throws it away, and the journal with it",
         )
-        .remedy("name a directory that is kept: [store] url = \"path/to/directory\""))
+        .remedy(
+            "name one that is kept: [store] url = \"azblob://account/container/prefix\", \
+             \"postgres://user@host/database\" or \"path/to/a/kept/directory\"",
+        ))
 }
 
 /// A plan's name as a file name.
@@ -62,12 +105,31 @@ pub fn lock_note(operation: &str) -> LockNote {
 
 #[cfg(test)]
 mod tests {
-    use super::file_name;
+    use super::{Global, Target, file_name, open};
+    use crate::model::{Class, Cloud};
 
     #[test]
     fn names_cannot_leave_the_directory() {
         assert_eq!(file_name("rmhazuregeoapi"), "rmhazuregeoapi");
         assert_eq!(file_name("../../etc/x y"), ".._.._etc_x_y");
         assert_eq!((file_name(".."), file_name("")), ("plan".to_owned(), "plan".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn a_store_is_opened_by_its_place() {
+        let target = Target { cloud: Cloud::China, ..Target::default() };
+        for (place, shown) in [
+            ("/srv/state", "/srv/state"),
+            ("azblob://account/state/team/", "azblob://account/state/team"),
+            ("azblob+https://127.0.0.1:1/account/state", "azblob+https://127.0.0.1:1/account/state"),
+            ("postgres://me@db.example.net/ops", "postgres://me@db.example.net:5432/ops?schema=pgentra"),
+            ("postgres://me@db/ops?password_env=PW&schema=s", "postgres://me@db:5432/ops?schema=s"),
+        ] {
+            let store = open(place, &target, &Global::default()).await.unwrap_or_else(|failure| panic!("{failure}"));
+            assert_eq!(store.place(), shown);
+        }
+        let Err(failure) = open("s3://bucket", &target, &Global::default()).await else { panic!("opened") };
+        assert_eq!(failure.class, Class::Input);
+        assert!(failure.remedy.is_some_and(|remedy| remedy.contains("azblob://")));
     }
 }

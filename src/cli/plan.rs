@@ -16,7 +16,6 @@ use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
 use crate::report::{Line, Text};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// Show what would be done; changes nothing
 #[derive(Args, Clone, Debug)]
@@ -45,14 +44,17 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let key = store.digest_key().await?;
-    let world = live::world_of(&file, global, &store, key).await?;
-    let made =
-        if args.live.only.is_empty() { pipeline::owned(&world, &store, &file.name).await? } else { Owned::default() };
+    let world = live::world_of(&file, global, store.as_ref(), key).await?;
+    let made = if args.live.only.is_empty() {
+        pipeline::owned(&world, store.as_ref(), &file.name).await?
+    } else {
+        Owned::default()
+    };
     let planned = pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await?;
     if let Some(path) = &args.out {
-        let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;
+        let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;
         let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
         if planned.frontier {

@@ -12,7 +12,6 @@ use crate::model::{Failure, Step};
 use crate::pipeline;
 use crate::report::{Block, Page, StepSql, sql};
 use crate::resources::{Live, schemas};
-use crate::store::Store as _;
 
 /// Write what would be done in another form
 #[derive(Args, Clone, Debug)]
@@ -48,7 +47,7 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let key = place::store(&source, &file)?.digest_key().await?;
+    let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
     let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
     let mut steps = Vec::new();

@@ -19,7 +19,6 @@ use crate::model::Failure;
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
 use crate::report::{PlanView, Run, way_back};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// Undo a run: show, ask, do; never overwrites what somebody else changed since
 #[derive(Args, Clone, Debug)]
@@ -60,7 +59,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
     };
-    let store = place::store(&source, &plan)?;
+    let store = place::store(&source, &plan, global).await?;
     let mut held = store.lock(place::lock_note("rollback"), args.lock_timeout).await?;
     let meant = match meant {
         Some(meant) => Some(chosen(&store.runs().await?, meant)?),
@@ -77,7 +76,8 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         who: format!("{}@{}", note.who, note.host),
     };
     let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
-    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let context =
+        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
     let how =
         RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
     let terminal = Terminal { args, output, stop: stop.as_ref() };

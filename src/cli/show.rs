@@ -13,7 +13,6 @@ use crate::model::{Class, Failure};
 use crate::pipeline;
 use crate::report::{self, PlanView, Run};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// Show one run, event by event, or a saved plan
 #[derive(Args, Clone, Debug)]
@@ -44,7 +43,7 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Ex
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
     };
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let id = chosen(&store.runs().await?, &args.run)?;
     let records = store.journal(&id).await?;
     output.page(&report::run(Run { id: &id, records: &records }))?;

@@ -13,7 +13,6 @@ use crate::model::Failure;
 use crate::pipeline;
 use crate::report::{self, Run, Status};
 use crate::resources::schemas;
-use crate::store::Store as _;
 
 /// Show where a plan file stands: its lock, its open run, what is held, what has drifted; changes nothing
 #[derive(Args, Clone, Debug)]
@@ -33,9 +32,9 @@ pub async fn run(args: &StatusArgs, global: &Global, output: &Output) -> Result<
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
+    let store = place::store(&source, &file, global).await?;
     let world = live::world(&file.target, global, store.digest_key().await?).await?;
-    let history = pipeline::history(&world, &store).await?.of_plan(&file.name);
+    let history = pipeline::history(&world, store.as_ref()).await?.of_plan(&file.name);
     let open = history.open().map(|dated| dated.id.clone());
     let last = history.runs().last().map(|dated| dated.id.clone());
     let mut journals: Vec<Option<(String, Vec<Record>)>> = Vec::new();

@@ -14,7 +14,6 @@ use crate::model::Failure;
 use crate::pipeline::{self, Verified};
 use crate::report::{Check, checklist, junit};
 use crate::resources::{Proof, proofs, schemas};
-use crate::store::Store as _;
 
 /// Look whether everything is as the plan file says and works; changes nothing
 ///
@@ -41,8 +40,8 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
         Err(exit) => return Ok(exit),
     };
     file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file)?;
-    let world = live::world_of(&file, global, &store, store.digest_key().await?).await?;
+    let store = place::store(&source, &file, global).await?;
+    let world = live::world_of(&file, global, store.as_ref(), store.digest_key().await?).await?;
     let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
     let own = verified.iter().map(line);
     let besides = proofs(&world, &file.desired).await;

@@ -8,6 +8,7 @@ mod resource;
 mod schema;
 mod secret;
 mod span;
+mod store_url;
 mod target;
 mod value;
 
@@ -19,5 +20,6 @@ pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo,
 pub use schema::{Check, Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
 pub use span::{duration, in_words};
+pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
 pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};

@@ -1,7 +1,6 @@
 //! A saved plan: the steps with both ends and nothing left to decide, as a file that holds no secret.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -31,8 +30,8 @@ pub struct SavedPlan {
     pub made: Timestamp,
     /// How the live system is reached.
     pub target: Target,
-    /// The store of the plan file, as an absolute path.
-    pub store: PathBuf,
+    /// The store of the plan file: its URL, or its directory as an absolute path.
+    pub store: String,
     /// The steps in order.
     pub steps: Vec<Step>,
     /// What the resources of the steps lean on, directly or through others, changed or not.
@@ -49,7 +48,7 @@ impl SavedPlan {
     ///
     /// # Errors
     /// When a step holds a secret and `keyed` is false: its digest could not be compared by a later process.
-    pub fn new(file: &PlanFile, planned: &Planned, keyed: bool, store: &Path) -> Result<Self, Failure> {
+    pub fn new(file: &PlanFile, planned: &Planned, keyed: bool, store: &str) -> Result<Self, Failure> {
         let secret =
             planned.steps.iter().find(|step| [&step.before, &step.after].into_iter().flatten().any(holds_secret));
         if let (Some(step), false) = (secret, keyed) {

@@ -320,7 +320,7 @@ fn servers_and_stores() {
         (
             admin,
             "entra_auth = true\nadmin = { name = \"dba\", object_id = \"33333333-3333-4333-8333-333333333333\", type = \
-             \"group\" }\n[store]\nurl = \"postgres://srv.postgres.database.azure.com/db\"",
+             \"group\" }\n[store]\nurl = \"postgres://u@srv.postgres.database.azure.com/db\"",
             "store-on-server",
             12,
             7,

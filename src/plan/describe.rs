@@ -87,8 +87,10 @@ const AZURE: &[Field] = &[
 const STORE: &[Field] = &[Field::new(
     "url",
     Type::Text,
-    "A directory, `azblob://account/container/prefix` or `postgres://...`. Default: the directory `.pgentra` beside \
-         the plan file.",
+    "A directory; `azblob://account/container/prefix`, or `azblob+https://host/container/prefix` for another endpoint \
+     (with `account/` before the container where the host is an IP address or localhost); or \
+     `postgres://user@host:5432/database?schema=pgentra`, where `&password_env=NAME` replaces the Entra token and \
+     `&sslmode=` takes libpq's words. Default: the directory `.pgentra` beside the plan file.",
 )
 .required()
 .checked(names::store)];

@@ -2,7 +2,7 @@
 //!
 //! A check answers what is wrong, then `; `, then what would help.
 
-use crate::model::Address;
+use crate::model::{Address, StoreUrl};
 
 type Checked = Result<(), String>;
 
@@ -128,17 +128,9 @@ pub(super) fn cloud(text: &str) -> Checked {
     })
 }
 
-/// A store: a directory, `azblob://account/container/prefix` or `postgres://...`, without a password inside.
+/// A store: a directory, `azblob://account/container/prefix` or `postgres://user@host/database`.
 pub(super) fn store(text: &str) -> Checked {
-    refuse(text.is_empty(), || "the store has no place; name a directory or a URL".to_owned())?;
-    refuse(crate::model::looks_secret(text), || {
-        "a password stands in this URL; leave it out, the store signs in with a token".to_owned()
-    })?;
-    let known = ["azblob", "postgres", "postgresql", "file"];
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
-    refuse(scheme.is_some_and(|scheme| !known.contains(&scheme)), || {
-        format!("{text:?} is no store that is known; use a directory, azblob://account/container/prefix or postgres://")
-    })
+    text.parse::<StoreUrl>().map(drop)
 }
 
 /// The path of a probe.
@@ -242,7 +234,7 @@ mod tests {
             (vault, &["kv-ops", "abc"], &["kv", "1kv", "kv--x", "kv_ops", "a-vault-name-that-is-too-long"]),
             (vault_secret, &["postgis-password", "-"], &["", "a_b", "a.b"]),
             (cloud, &["public", "http://localhost:1"], &["Public", "https://", "azure"]),
-            (store, &["dir", "azblob://a/c", "postgres://u@h/db"], &["", "ftp://x", "postgres://u:p@h/db"]),
+            (store, &["dir", "azblob://acct/state", "postgres://u@h/db"], &["", "ftp://x", "postgres://u:p@h/db"]),
             (
                 duration,
                 &["5m", "24h", "7d", "1d 12h", "1h30m"],

@@ -8,7 +8,7 @@ use super::lower::Lowered;
 use super::lower_server::server_of;
 use super::node::Node;
 use super::{place, suggest};
-use crate::model::{Finding, Place, Schema, Value};
+use crate::model::{Finding, Place, Schema, StoreUrl, Value};
 
 /// Two resources with one address, and two addresses of one thing.
 pub(super) fn resources(text: &str, lowered: &Lowered, schemas: &[&'static Schema], findings: &mut Vec<Finding>) {
@@ -142,10 +142,8 @@ pub(super) fn servers(lowered: &Lowered, findings: &mut Vec<Finding>) {
 /// A store inside the very server whose authentication changes could lock itself out.
 pub(super) fn store(root: &Node, lowered: &Lowered, findings: &mut Vec<Finding>) {
     let Some(url) = root.get("store").and_then(|store| store.get("url")) else { return };
-    let text = url.text().unwrap_or_default();
-    let Some(rest) = text.strip_prefix("postgres://").or_else(|| text.strip_prefix("postgresql://")) else { return };
-    let authority = rest.split(['/', '?']).next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default().split(':').next().unwrap_or_default();
+    let Some(Ok(StoreUrl::Postgres(store))) = url.text().map(str::parse) else { return };
+    let host = store.host.as_str();
     let first = host.split('.').next().unwrap_or_default();
     let changed = lowered.drafts.iter().filter(|draft| draft.address.kind == "server_auth");
     for server in changed.filter_map(|draft| server_of(&draft.key)) {

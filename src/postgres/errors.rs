@@ -5,7 +5,7 @@ use sqlx::postgres::PgDatabaseError;
 use crate::model::{Class, Failure};
 
 /// The failure that an error stands for. `doing` is what could not be done, as in `cannot <doing>`.
-pub(super) fn failure(error: &sqlx::Error, doing: &str) -> Failure {
+pub(crate) fn failure(error: &sqlx::Error, doing: &str) -> Failure {
     let summary = format!("cannot {doing}");
     match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {

@@ -19,6 +19,7 @@ pub use catalog::{DefaultAcl, Object, Power, Roles, Snapshot, Wanted, grantable}
 pub use connect::{Access, Databases, Lease, Rejection};
 pub use effective::{Count, Demand, Lacking, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectName};
+pub(crate) use errors::failure;
 pub use login::{Login, Session, clock, login};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident};

@@ -126,6 +126,11 @@ impl Server {
         rows.unwrap_or_else(|error| panic!("{error}: {sql}"))
     }
 
+    /// The place of a store in a schema of this name.
+    pub(crate) fn store_url(&self, schema: &str) -> String {
+        format!("postgres://{SUPERUSER}@127.0.0.1:{}/postgres?schema={schema}&sslmode=disable", self.port)
+    }
+
     /// A fresh database.
     pub(crate) async fn database(&self, name: &str) {
         self.run("postgres", &format!("CREATE DATABASE {}", super::quote_ident(name))).await;

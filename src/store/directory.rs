@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::{Held, LockNote, Store};
+use super::{Held, LockNote, Store, text};
 use crate::journal::Record;
 use crate::model::{Class, Failure, hex};
 
@@ -86,13 +86,13 @@ impl Store for Directory {
                 Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
-                Err(TryLockError::WouldBlock) => return Err(locked(self, read_note(&path))),
+                Err(TryLockError::WouldBlock) => return Err(text::locked(&self.place(), read_note(&path).as_ref())),
                 Err(TryLockError::Error(error)) => return Err(failed("lock", &path)(error)),
             }
         }
         let mut earlier = String::new();
         file.read_to_string(&mut earlier).map_err(failed("read", &path))?;
-        let text = serde_json::to_string(&note).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
+        let text = text::line(&note)?;
         let write = |file: &mut File| {
             file.set_len(0)?;
             file.rewind()?;
@@ -129,16 +129,13 @@ impl Store for Directory {
             let failure = failed("read the journal", &path)(error);
             Failure { class: Class::NotFound, ..failure }.remedy("`pgentra history` lists the runs")
         })?;
-        parse(&text, &path)
+        text::records(&text, &path.display().to_string())
     }
 
     async fn digest_key(&self) -> Result<Option<[u8; 32]>, Failure> {
         let path = self.file("key");
         match fs::read_to_string(&path) {
-            Ok(text) => unhex(text.trim()).map(Some).ok_or_else(|| {
-                Failure::new(Class::Other, format!("{} does not hold a key", path.display()))
-                    .remedy("restore it; without it secrets of earlier runs cannot be compared")
-            }),
+            Ok(key) => text::key(&key, &path.display().to_string()).map(Some),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed("read", &path)(error)),
         }
@@ -151,7 +148,7 @@ impl Store for Directory {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
             Err(error) => return Err(failed("read", &path)(error)),
         };
-        Ok(lines(&text).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
+        Ok(text::lines(&text).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     async fn owned(&self) -> Result<Option<String>, Failure> {
@@ -163,40 +160,20 @@ impl Store for Directory {
         }
     }
 
+    async fn break_lock(&self) -> Result<(), Failure> {
+        let holder = self.holder().await?;
+        let failure = Failure::new(Class::Locked, format!("the lock of {} cannot be broken", self.place()));
+        let failure =
+            failure.detail("the operating system holds it for the process that runs, and frees it when that ends");
+        Err(match holder {
+            Some(note) => failure.remedy(format!("end process {} on {}", note.pid, note.host)),
+            None => failure.remedy("end the process that holds it"),
+        })
+    }
+
     fn place(&self) -> String {
         self.root.display().to_string()
     }
-}
-
-fn locked(store: &Directory, holder: Option<LockNote>) -> Failure {
-    let who = holder.map_or_else(|| "somebody else".to_owned(), |note| note.to_string());
-    Failure::new(Class::Locked, format!("the store {} is locked", store.place()))
-        .detail(format!("held by {who}"))
-        .remedy("wait for that run to end, or wait for it here with `--lock-timeout 5m`")
-}
-
-/// The whole lines of a text. A last line without its line break was torn by a crash and never counted.
-fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty())
-}
-
-fn parse(text: &[u8], path: &Path) -> Result<Vec<Record>, Failure> {
-    let line = |(number, line): (usize, &[u8])| {
-        serde_json::from_slice(line).map_err(|error| {
-            Failure::new(Class::Other, format!("{}:{} is not a journal record", path.display(), number + 1))
-                .detail(error.to_string())
-        })
-    };
-    lines(text).enumerate().map(line).collect()
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    let bytes: Vec<u8> = (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(text.get(at..at + 2)?, 16).ok())
-        .collect::<Option<_>>()?;
-    bytes.try_into().ok()
 }
 
 struct Lock {
@@ -208,8 +185,7 @@ struct Lock {
 #[async_trait]
 impl Held for Lock {
     async fn append(&mut self, run: &str, record: &Record) -> Result<(), Failure> {
-        let line = serde_json::to_vec(record).map_err(|error| Failure::new(Class::Other, error.to_string()))?;
-        append_line(&self.store.journal_file(run), line)
+        append_line(&self.store.journal_file(run), text::line(record)?.into_bytes())
     }
 
     async fn append_ledger(&mut self, line: &str) -> Result<(), Failure> {
@@ -224,10 +200,7 @@ impl Held for Lock {
         if let Some(key) = self.store.digest_key().await? {
             return Ok(key);
         }
-        let mut key = [0; 32];
-        getrandom::fill(&mut key).map_err(|error| {
-            Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string())
-        })?;
+        let key = text::new_key()?;
         replace(&self.store.file("key"), hex(&key).as_bytes())?;
         Ok(key)
     }

@@ -1,6 +1,16 @@
 //! Where journals, the digest key and the lock live. Only who holds the lock can write; dropping it unlocks.
 
+mod azblob;
+mod blobs;
 mod directory;
+mod lease;
+mod postgres;
+mod text;
+
+#[cfg(test)]
+mod contract_tests;
+#[cfg(test)]
+mod testing;
 
 use std::time::Duration;
 
@@ -11,7 +21,24 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Record;
 use crate::model::Failure;
 
+pub use azblob::AzBlob;
 pub use directory::Directory;
+pub use postgres::Postgres;
+
+/// Lets a last call of a holder that is dropped run to its end, for a few seconds at most. Where that is not possible the
+/// lock frees itself a little later.
+fn finish(last: impl Future<Output = ()> + Send) {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let Ok(runtime) = Handle::try_current() else { return };
+    if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+        return;
+    }
+    let wait = || {
+        let _ = runtime.block_on(async { tokio::time::timeout(Duration::from_secs(5), last).await });
+    };
+    // On a thread of its own: waiting here would swallow the wake-ups of whatever this thread polls besides.
+    tokio::task::block_in_place(|| std::thread::scope(|scope| drop(scope.spawn(wait).join())));
+}
 
 /// Who holds the lock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +88,12 @@ pub trait Store: Send + Sync {
     /// The list of what the runs of this plan file made or adopted, as JSON text; `None` when there is none yet.
     async fn owned(&self) -> Result<Option<String>, Failure>;
 
+    /// Takes the lock away from whoever holds it; what that one wrote stays, and it can write nothing more.
+    ///
+    /// # Errors
+    /// A failure that says what to do where it cannot be taken away from here.
+    async fn break_lock(&self) -> Result<(), Failure>;
+
     /// Where it is, for messages.
     fn place(&self) -> String;
 }
@@ -79,6 +112,12 @@ pub trait Held: Send + Sync {
 
     /// The key of secret digests; made now when there is none yet.
     async fn make_digest_key(&mut self) -> Result<[u8; 32], Failure>;
+
+    /// How long the lock is ours for certain, whatever happens to this process; `None` when it has no such limit. A call
+    /// that changes the world must be shorter.
+    fn time_left(&self) -> Option<Duration> {
+        None
+    }
 
     /// The note of an earlier holder that died without unlocking.
     fn died_before(&self) -> Option<&LockNote>;

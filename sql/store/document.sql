@@ -1,0 +1,2 @@
+-- One document.
+SELECT content FROM document WHERE name = $1

@@ -1,0 +1,2 @@
+-- The format of the store's tables.
+SELECT format FROM holder

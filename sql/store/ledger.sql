@@ -1,0 +1,2 @@
+-- The lines of evidence.
+SELECT line FROM ledger ORDER BY position
