@@ -4,11 +4,13 @@ mod app_identity;
 mod app_settings;
 #[cfg(test)]
 pub(crate) mod arm_testing;
+mod behaviour;
 mod check;
 mod check_http;
 mod database_grants;
 mod database_role;
 mod live;
+mod memory;
 mod reach;
 mod server_admin;
 mod server_auth;
@@ -21,7 +23,9 @@ mod verify;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use behaviour::{Behaviour, Law, Trial};
 pub use live::{Live, fetch};
+pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sign_in::{SignIn, sign_in};
 pub use verify::{Proof, proofs};
 
@@ -66,6 +70,11 @@ pub trait World: Send + Sync {
 pub trait Kind: Send + Sync {
     /// Everything pure about it.
     fn schema(&self) -> &'static Schema;
+
+    /// How it behaves, as far as its schema does not say; see [`MemoryWorld`].
+    fn behaviour(&self) -> Behaviour {
+        behaviour::PLAIN
+    }
 
     /// Looks. Never changes anything.
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure>;
