@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
 use crate::engine::{Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run};
 use crate::journal::{Event, Operation, Outcome, Record};
-use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step};
+use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
@@ -138,7 +138,7 @@ pub async fn apply(
     let Context { world, options, stop, .. } = *context;
     let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
     let mut ran = Ran::default();
-    let mut known = BTreeSet::new();
+    let mut known = BTreeMap::new();
     for phase in 0..PHASES_MAX {
         let planned = match plan(world, &file.desired, options.parallelism).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
@@ -161,7 +161,7 @@ pub async fn apply(
         if phase == 0 {
             chronicle.write(opened(&file.name, &file.digest, Operation::Apply, &options.who)).await?;
         }
-        let steps = named_once(planned.steps, &mut known, phase);
+        let steps = placed(planned.steps, &mut known, &file.graph, phase);
         chronicle.write(Event::Planned { steps: steps.clone() }).await?;
         let tasks: Vec<Task> = steps.into_iter().map(Task::fresh).collect();
         ran = run(world, &tasks, &mut given(&planned.changes), &mut chronicle, rules(options, stop)).await?;
@@ -208,15 +208,25 @@ fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {
     Rules { parallelism: options.parallelism, stop, way: Way::Forward(options.scope) }
 }
 
-/// A step that an earlier phase ran already gets a number, so that the journal can tell the two apart.
-fn named_once(mut steps: Vec<Step>, known: &mut BTreeSet<String>, phase: usize) -> Vec<Step> {
-    let again: BTreeSet<String> = steps.iter().map(|step| step.id.clone()).filter(|id| known.contains(id)).collect();
+/// The steps of a later phase: one that an earlier phase ran already gets a number, so that the journal can tell the two
+/// apart; and each leans also on what it needs of earlier phases. That is done, but the way back has to come to it last.
+fn placed(
+    mut steps: Vec<Step>,
+    known: &mut BTreeMap<String, Address>,
+    graph: &Graph<Address>,
+    phase: usize,
+) -> Vec<Step> {
+    let again: BTreeSet<String> =
+        steps.iter().map(|step| step.id.clone()).filter(|id| known.contains_key(id)).collect();
     let name = |id: &String| if again.contains(id) { format!("{id}#{}", phase + 1) } else { id.clone() };
     for step in &mut steps {
         step.id = name(&step.id);
         step.leans_on = step.leans_on.iter().map(&name).collect();
+        let all = graph.leans_on_all(&step.address);
+        let needed = known.iter().filter(|(_, address)| all.contains(address) || **address == step.address);
+        step.leans_on.extend(needed.map(|(id, _)| id.clone()));
     }
-    known.extend(steps.iter().map(|step| step.id.clone()));
+    known.extend(steps.iter().map(|step| (step.id.clone(), step.address.clone())));
     steps
 }
 

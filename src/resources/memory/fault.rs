@@ -17,7 +17,8 @@ pub enum Fault {
     LostReply,
     /// It is said to be done, and nothing has happened.
     Lie,
-    /// It takes effect, and so many looks after it still show the state before it.
+    /// It takes effect, and so many looks after it still show the state before it. Kinds whose reads are consistent at
+    /// once never do that.
     StaleRead(u32),
     /// It is refused because there were too many calls.
     Throttled,

@@ -22,7 +22,7 @@ impl Id {
 }
 
 /// Everything that is there. Two states are equal when nobody could tell them apart: absent entries, `Null`, empty sets
-/// of letters and empty maps below a field are the same.
+/// of letters and empty maps are the same.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct State {
     things: BTreeMap<Id, Attributes>,
@@ -86,20 +86,18 @@ pub struct Difference<'a> {
 
 /// Attributes without what means "not there". Where a secret comes from is known to its owner alone.
 pub(super) fn canonical(attributes: Attributes) -> Attributes {
-    attributes.into_iter().filter_map(|(name, value)| Some((name, one(value)?))).collect()
+    let entry = |(name, value): (String, Value)| match one(value)? {
+        Value::Map(map) if map.is_empty() => None,
+        value => Some((name, value)),
+    };
+    attributes.into_iter().filter_map(entry).collect()
 }
 
 fn one(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
         Value::Letters(letters) if letters.is_empty() => None,
-        Value::Map(map) => {
-            let entry = |(name, value): (String, Value)| match one(value)? {
-                Value::Map(map) if map.is_empty() => None,
-                value => Some((name, value)),
-            };
-            Some(Value::Map(map.into_iter().filter_map(entry).collect()))
-        }
+        Value::Map(map) => Some(Value::Map(canonical(map))),
         Value::Secret(secret) => Some(Value::Secret(SecretValue { source: None, ..secret })),
         other => Some(other),
     }

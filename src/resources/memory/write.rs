@@ -1,7 +1,7 @@
 //! The write of a world in memory: laws first, then the fault that was planted, then the effect.
 
 use super::fault::half;
-use super::state::changed;
+use super::state::{canonical, changed};
 use super::{Fault, Id, Inner, State, is_open, live};
 use crate::model::{Attributes, Class, Failure, Nature, Schema, Step, Value};
 use crate::resources::Written;
@@ -57,7 +57,8 @@ impl Inner {
                 }
                 return Err(Failure::new(Class::Other, "the service failed half-way"));
             }
-            Some(Fault::StaleRead(looks)) if looks > 0 => _ = self.stale.insert(id, (looks, then)),
+            // A kind that promises consistent reads keeps that promise.
+            Some(Fault::StaleRead(looks)) if looks > 0 && !schema.consistent_within.is_zero() => _ = self.stale.insert(id, (looks, then)),
             _ => {}
         }
         self.reach(step, step.after.as_ref(), schema, behaviour);
@@ -112,7 +113,12 @@ impl Inner {
             };
         }
         self.complete(&was, &mut all, &Id::new(schema.kind, &step.key), behaviour);
-        self.state.put(schema.kind, &step.key, all);
+        // A part that is as if nobody had written it is the same as one that nobody has written.
+        if behaviour.part.is_some() && canonical(all.clone()) == canonical(unwritten) {
+            self.state.remove(schema.kind, &step.key);
+        } else {
+            self.state.put(schema.kind, &step.key, all);
+        }
     }
 
     /// Adds what the service adds by itself. The same history of one thing gives the same ids in every world.
