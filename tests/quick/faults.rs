@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pgentra::journal::Outcome;
+use pgentra::journal::{Event, Outcome, Record};
 use pgentra::model::{Step, Undo, Value};
 use pgentra::pipeline::RollbackOptions;
 use pgentra::plan::PlanFile;
@@ -21,13 +21,21 @@ struct Course {
     after: State,
     steps: Vec<Step>,
     records: usize,
+    /// The number of the record that starts a step.
+    starts: BTreeMap<String, usize>,
 }
 
 async fn course(name: String, file: PlanFile) -> Course {
     let (world, store) = (around(&file), MemoryStore::default());
     let before = world.state();
     let applied = apply(&world, &store, &file, false).await.unwrap();
-    Course { name, file, before, after: world.state(), steps: steps(&applied.records), records: applied.records.len() }
+    let start = |record: &Record| match &record.event {
+        Event::Started { step } => Some((step.clone(), usize::try_from(record.seq).unwrap())),
+        _ => None,
+    };
+    let starts = applied.records.iter().filter_map(start).collect();
+    let (steps, records) = (steps(&applied.records), applied.records.len());
+    Course { name, file, before, after: world.state(), steps, records, starts }
 }
 
 /// What a rollback may leave: where a step is kept, each of its values may stand at either end. Everything else is as it
@@ -65,15 +73,16 @@ impl Coverage {
     }
 
     /// Prints the table; an empty cell fails.
-    fn check(&self, faults: &[&'static str]) {
-        let stale = Fault::StaleRead(0).name();
+    fn check(&self) {
         let ways = ["resume", "rollback", "undo at once"];
         println!("{:<18}{:<14}{:>9}{:>10}{:>14}", "kind", "fault", ways[0], ways[1], ways[2]);
         for schema in schemas() {
-            for fault in faults {
+            for fault in Fault::ALL {
+                let lags = fault.lags();
+                let fault = fault.name();
                 let [resumed, back, undone] =
-                    self.cells.get(&(schema.kind.to_owned(), *fault)).copied().unwrap_or_default();
-                if *fault == stale && schema.consistent_within.is_zero() {
+                    self.cells.get(&(schema.kind.to_owned(), fault)).copied().unwrap_or_default();
+                if lags && schema.consistent_within.is_zero() {
                     println!("{:<18}{fault:<14}{:>33}", schema.kind, "reads are consistent at once");
                     continue;
                 }
@@ -106,8 +115,9 @@ async fn every_fault_at_every_step_is_finished_and_undone() {
     for (name, file) in plans() {
         let course = course(name, file).await;
         for step in &course.steps {
-            let consistent = schemas().iter().any(|kind| kind.kind == step.address.kind && kind.consistent_within.is_zero());
-            for fault in Fault::ALL.into_iter().filter(|fault| !consistent || !matches!(fault, Fault::StaleRead(_))) {
+            let consistent =
+                schemas().iter().any(|kind| kind.kind == step.address.kind && kind.consistent_within.is_zero());
+            for fault in Fault::ALL.into_iter().filter(|fault| !consistent || !fault.lags()) {
                 let (world, store) = (around(&course.file), MemoryStore::default());
                 world.plant(&step.id, fault);
                 let told = format!("{}: {} at {}", course.name, fault.name(), step.id);
@@ -130,7 +140,28 @@ async fn every_fault_at_every_step_is_finished_and_undone() {
             }
         }
     }
-    coverage.check(&Fault::ALL.map(Fault::name));
+    coverage.check();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_outlives_its_caller_is_finished_and_undone() {
+    for (name, file) in plans() {
+        let course = course(name, file).await;
+        for step in &course.steps {
+            // Its start, that it was accepted, and its end are the records during which it can be left alone.
+            let start = course.starts[&step.id];
+            for (at, moment) in (start..start + 3).flat_map(|at| Moment::ALL.map(|moment| (at, moment))) {
+                let (world, store) = (around(&course.file), MemoryStore::dying(at, moment));
+                world.plant(&step.id, Fault::GoesOn(2));
+                let told = format!("{}: {} goes on, death {moment:?} record {at}", course.name, step.id);
+                let died = apply(&world, &store, &course.file, false).await;
+                assert!(died.is_err() || !store.died(), "{told}");
+                let other = world.fork();
+                finish(&course, &world, &store.revived(), &told).await;
+                back(&course, &other, &store.revived(), &told).await;
+            }
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

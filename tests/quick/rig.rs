@@ -18,7 +18,11 @@ pub fn plans() -> Vec<(String, PlanFile)> {
     let mut paths: Vec<PathBuf> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     let plans = paths.iter().filter(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    plans.map(|path| (path.file_stem().unwrap().to_string_lossy().into_owned(), parse(&std::fs::read_to_string(path).unwrap()))).collect()
+    plans
+        .map(|path| {
+            (path.file_stem().unwrap().to_string_lossy().into_owned(), parse(&std::fs::read_to_string(path).unwrap()))
+        })
+        .collect()
 }
 
 /// The guide's own migration.
@@ -104,7 +108,8 @@ pub async fn plan(world: &dyn World, file: &PlanFile) -> Result<Planned, Failure
 
 /// The steps that a journal planned.
 pub fn steps(records: &[Record]) -> Vec<Step> {
-    let planned = |record: &Record| if let Event::Planned { steps } = &record.event { steps.clone() } else { Vec::new() };
+    let planned =
+        |record: &Record| if let Event::Planned { steps } = &record.event { steps.clone() } else { Vec::new() };
     records.iter().flat_map(planned).collect()
 }
 

@@ -20,21 +20,27 @@ pub enum Fault {
     /// It takes effect, and so many looks after it still show the state before it. Kinds whose reads are consistent at
     /// once never do that.
     StaleRead(u32),
+    /// It takes effect, the answer is lost, and so many looks after it still show the state before it.
+    LostAndStale(u32),
     /// It is refused because there were too many calls.
     Throttled,
     /// It is taken as a long-running operation, which fails in the end; nothing has happened.
     FailsLate,
+    /// It is taken as a long-running operation, which goes on even if nobody waits for it: it takes effect when it is
+    /// waited for, or after so many looks. Kinds whose reads are consistent at once have no such operations.
+    GoesOn(u32),
 }
 
 impl Fault {
-    /// One of each.
-    pub const ALL: [Self; 8] = [
+    /// One of each that fails or lags; [`Fault::GoesOn`] matters only to a caller that dies.
+    pub const ALL: [Self; 9] = [
         Self::ErrorBefore,
         Self::ErrorAfter,
         Self::HalfWay,
         Self::LostReply,
         Self::Lie,
         Self::StaleRead(2),
+        Self::LostAndStale(2),
         Self::Throttled,
         Self::FailsLate,
     ];
@@ -48,9 +54,16 @@ impl Fault {
             Self::LostReply => "lost reply",
             Self::Lie => "lie",
             Self::StaleRead(_) => "stale read",
+            Self::LostAndStale(_) => "lost and stale",
             Self::Throttled => "throttled",
             Self::FailsLate => "fails late",
+            Self::GoesOn(_) => "goes on",
         }
+    }
+
+    /// Whether it can hit only services that lag behind.
+    pub fn lags(self) -> bool {
+        matches!(self, Self::StaleRead(_) | Self::LostAndStale(_) | Self::GoesOn(_))
     }
 }
 

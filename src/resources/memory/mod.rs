@@ -50,9 +50,19 @@ struct Inner {
     read_only: bool,
     faults: BTreeMap<String, Fault>,
     stale: BTreeMap<Id, (u32, Option<Attributes>)>,
+    operations: BTreeMap<Id, Operation>,
     busy: BTreeSet<String>,
     made: BTreeMap<Id, u64>,
     calls: Vec<Call>,
+}
+
+/// A write that the service works on.
+#[derive(Clone, Debug)]
+struct Operation {
+    looks: u32,
+    step: Step,
+    schema: &'static Schema,
+    behaviour: Behaviour,
 }
 
 impl Default for MemoryWorld {
@@ -75,11 +85,13 @@ impl MemoryWorld {
         self
     }
 
-    /// Another world in the same state, without faults.
+    /// Another world in the same state, without the faults that are still to come.
     pub fn fork(&self) -> Self {
         let inner = self.inner();
-        let (state, made) = (inner.state.clone(), inner.made.clone());
-        Self { kinds: self.kinds.clone(), inner: Mutex::new(Inner { state, made, ..Inner::default() }) }
+        let (state, made, stale) = (inner.state.clone(), inner.made.clone(), inner.stale.clone());
+        let operations = inner.operations.clone();
+        let inner = Inner { state, made, stale, operations, ..Inner::default() };
+        Self { kinds: self.kinds.clone(), inner: Mutex::new(inner) }
     }
 
     /// Everything that is there now.
@@ -122,6 +134,14 @@ impl MemoryWorld {
     fn kind(&self, name: &str) -> Result<(&'static Schema, Behaviour), Failure> {
         let unknown = || Failure::new(Class::Input, format!("this world has no kind {name:?}"));
         self.kinds.get(name).copied().ok_or_else(unknown)
+    }
+
+    /// Takes a write as an operation that goes on by itself.
+    fn accept(&self, step: &Step, schema: &'static Schema, behaviour: Behaviour, fault: Option<Fault>) {
+        if let Some(Fault::GoesOn(looks)) = fault {
+            let operation = Operation { looks: looks + 1, step: step.clone(), schema, behaviour };
+            self.inner().operations.insert(Id::new(schema.kind, &step.key), operation);
+        }
     }
 
     /// Begins a write: one at a time per serial key, as Azure allows one operation at a time per server.
@@ -170,6 +190,7 @@ impl World for MemoryWorld {
         let mut inner = self.inner();
         let id = Id::new(schema.kind, look.key);
         inner.calls.push(Call::Read(id.clone()));
+        inner.go_on(&id, false);
         let past = inner.past(&id);
         read(past.as_ref().unwrap_or(&inner.state), schema, behaviour, &look)
     }
@@ -179,13 +200,30 @@ impl World for MemoryWorld {
         let _busy = self.begin(schema, step)?;
         tokio::task::yield_now().await;
         let fault = self.inner().faults.remove(&step.id);
-        if fault == Some(Fault::FailsLate) {
-            watch.note("the operation was accepted");
+        if let Some(Fault::FailsLate | Fault::GoesOn(_)) = fault {
+            self.accept(step, schema, behaviour, fault);
+            watch.accepted(&step.id);
+            tokio::task::yield_now().await;
             tokio::task::yield_now().await;
         }
+        if let Some(Fault::GoesOn(_)) = fault {
+            self.inner().go_on(&Id::new(schema.kind, &step.key), true);
+            return Ok(Written::Done);
+        }
+        // The service does one thing after the other.
+        self.inner().go_on(&Id::new(schema.kind, &step.key), true);
         let written = self.inner().write(step, schema, behaviour, fault);
         tokio::task::yield_now().await;
         written
+    }
+
+    async fn follow(&self, operation: &str, _watch: &dyn Watch) -> Result<(), Failure> {
+        tokio::task::yield_now().await;
+        let mut inner = self.inner();
+        let ids: Vec<Id> =
+            inner.operations.iter().filter(|(_, one)| one.step.id == operation).map(|(id, _)| id.clone()).collect();
+        ids.iter().for_each(|id| inner.go_on(id, true));
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::fault::half;
 use super::state::{canonical, changed};
-use super::{Fault, Id, Inner, State, is_open, live};
+use super::{Fault, Id, Inner, Operation, State, is_open, live};
 use crate::model::{Attributes, Class, Failure, Nature, Schema, Step, Value};
 use crate::resources::Written;
 use crate::resources::behaviour::Behaviour;
@@ -21,6 +21,18 @@ impl Inner {
             self.stale.remove(id);
         }
         Some(past)
+    }
+
+    /// Lets an operation that nobody waits for go on; it ends after so many looks, or `at_once`.
+    pub(super) fn go_on(&mut self, id: &Id, at_once: bool) {
+        let Some(operation) = self.operations.get_mut(id) else { return };
+        operation.looks = if at_once { 0 } else { operation.looks.saturating_sub(1) };
+        if operation.looks == 0
+            && let Some(Operation { step, schema, behaviour, .. }) = self.operations.remove(id)
+        {
+            // Whoever began it may be gone, so nobody hears how it ended.
+            let _ = self.write(&step, schema, behaviour, None);
+        }
     }
 
     /// One write, with the fault that hits it.
@@ -58,13 +70,19 @@ impl Inner {
                 return Err(Failure::new(Class::Other, "the service failed half-way"));
             }
             // A kind that promises consistent reads keeps that promise.
-            Some(Fault::StaleRead(looks)) if looks > 0 && !schema.consistent_within.is_zero() => _ = self.stale.insert(id, (looks, then)),
+            Some(Fault::StaleRead(looks) | Fault::LostAndStale(looks))
+                if looks > 0 && !schema.consistent_within.is_zero() =>
+            {
+                _ = self.stale.insert(id, (looks, then))
+            }
             _ => {}
         }
         self.reach(step, step.after.as_ref(), schema, behaviour);
         match fault {
             Some(Fault::ErrorAfter) => Err(Failure::new(Class::Other, "the service failed after it was done")),
-            Some(Fault::LostReply) => Err(Failure::new(Class::Unreachable, "the answer was lost")),
+            Some(Fault::LostReply | Fault::LostAndStale(_)) => {
+                Err(Failure::new(Class::Unreachable, "the answer was lost"))
+            }
             _ => Ok(Written::Done),
         }
     }
