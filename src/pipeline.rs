@@ -7,6 +7,8 @@ mod rollback;
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -140,8 +142,12 @@ pub async fn apply(
     let mut ran = Ran::default();
     let mut known = BTreeMap::new();
     for phase in 0..PHASES_MAX {
-        let planned = match plan(world, &file.desired, options.parallelism).await {
+        let planned = match unless_stopped(stop, plan(world, &file.desired, options.parallelism)).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
+            Err(failure) if phase > 0 && failure.class == Class::Interrupted => {
+                ran.interrupted = true;
+                break;
+            }
             Err(failure) if phase > 0 => {
                 ran.failed.push(("plan".to_owned(), failure));
                 break;
@@ -202,6 +208,19 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let tasks: Vec<Task> = saved.steps.iter().cloned().map(Task::fresh).collect();
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     conclude(context, chronicle, ran).await
+}
+
+/// A look that a person may end at any time: it changes nothing.
+async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let stopped = async {
+        while !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        looked = look => looked,
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
+    }
 }
 
 fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {

@@ -17,9 +17,7 @@ use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
 use super::progress::Progress;
-use super::prompt::{self, Prompt};
-use super::{live, place};
-use crate::diff::ChangeSet;
+use super::{live, place, prompt};
 use crate::engine::{Scope, Stop};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
@@ -94,7 +92,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
-    let terminal = Terminal { args, output, asked: Mutex::new(None) };
+    let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
     if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
@@ -111,7 +109,7 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
-    let terminal = Terminal { args, output, asked: Mutex::new(Some(true)) };
+    let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
     if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
@@ -167,6 +165,7 @@ pub(super) fn stop_on_signal() -> Arc<Stop> {
 pub(super) struct Terminal<'a> {
     args: &'a ApplyArgs,
     output: &'a Output,
+    stop: &'a Stop,
     /// The last answer; `None` when there was nothing to ask about.
     asked: Mutex<Option<bool>>,
 }
@@ -174,7 +173,11 @@ pub(super) struct Terminal<'a> {
 #[async_trait]
 impl Approve for Terminal<'_> {
     async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
-        let answer = approve(self.args, &planned.changes, self.output)?;
+        // With JSON on standard output, that is kept for the result: the change set is shown on standard error.
+        show(&plan(&planned.changes, PlanView { full: self.args.live.full }), self.output)?;
+        let explanation = "pgentra will perform the actions described above.";
+        let ask = prompt::confirm("Do you want to perform these actions?", explanation, REMEDY, self.stop);
+        let answer = self.args.auto_approve || ask.await?;
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         Ok(answer)
     }
@@ -204,28 +207,12 @@ pub(super) fn failures(applied: &Applied) -> Vec<(String, Failure)> {
 const REMEDY: &str =
     "pass --auto-approve, or save a plan with `pgentra plan --out FILE`, have it reviewed, and apply that";
 
-/// Shows a change set and asks whether it may be carried out. With `--format json` standard output is kept for the
-/// result, so the change set is shown on standard error.
-pub fn approve(args: &ApplyArgs, changes: &ChangeSet, output: &Output) -> Result<bool, Failure> {
-    let page = plan(changes, PlanView { full: args.live.full });
-    show(&page, output)?;
-    if args.auto_approve {
-        return Ok(true);
-    }
-    prompt::with_terminal(ask)
-}
-
 pub(super) fn show(page: &Page, output: &Output) -> Result<(), Failure> {
     if output.is_json() {
         output.aside(&terminal(page));
         return Ok(());
     }
     output.text(&terminal(page))
-}
-
-fn ask(prompt: &mut Prompt<'_>) -> Result<bool, Failure> {
-    let explanation = "pgentra will perform the actions described above.";
-    prompt.confirm("Do you want to perform these actions?", explanation, REMEDY)
 }
 
 /// Tells what a run came to and says how `apply` (or `rollback`) ends. `failures` are those met by step id.

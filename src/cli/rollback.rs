@@ -12,10 +12,9 @@ use super::exit::Exit;
 use super::load::load;
 use super::output::Output;
 use super::progress::Progress;
-use super::prompt::{self, Prompt};
 use super::show::chosen;
-use super::{live, place};
-use crate::engine::{Scope, Stay};
+use super::{live, place, prompt};
+use crate::engine::{Scope, Stay, Stop};
 use crate::model::Failure;
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
 use crate::report::{PlanView, Run, way_back};
@@ -78,7 +77,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let how = RollbackOptions { remove_kept: args.remove_kept, through: args.through.is_some() };
-    let terminal = Terminal { args, output };
+    let terminal = Terminal { args, output, stop: stop.as_ref() };
     let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
     let (exit, failures) = (Exit::of(&applied, false), failures(&applied));
     match (&applied.run, applied.outcome) {
@@ -95,6 +94,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
 struct Terminal<'a> {
     args: &'a RollbackArgs,
     output: &'a Output,
+    stop: &'a Stop,
 }
 
 const REMEDY: &str = "pass --auto-approve to undo without being asked";
@@ -106,10 +106,8 @@ impl Approve for Terminal<'_> {
         if self.args.auto_approve {
             return Ok(true);
         }
-        prompt::with_terminal(|prompt: &mut Prompt<'_>| {
-            let explanation = "pgentra will undo what is described above; what stays, stays.";
-            prompt.confirm("Do you want to undo this run?", explanation, REMEDY)
-        })
+        let explanation = "pgentra will undo what is described above.";
+        prompt::confirm("Do you want to undo this?", explanation, REMEDY, self.stop).await
     }
 
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {

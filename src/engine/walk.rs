@@ -56,11 +56,11 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
         world.follow(operation, watch).await?;
     }
     if let Some(stay) = &task.stay {
-        return staying(world, task, schema, stay).await.map(Looked::Over);
+        return staying(world, task, schema, stay, watch).await.map(Looked::Over);
     }
     let end = Instant::now() + doubt(task, schema);
     loop {
-        let reading = look(world, step).await?;
+        let reading = look(world, step, watch).await?;
         let settled = settled(step, schema, &reading, task.began);
         match settled.verdict {
             // A service that lags behind may show what was there before a write that it took.
@@ -85,8 +85,14 @@ fn doubt(task: &Task, schema: &Schema) -> Duration {
 }
 
 /// A step that stays is looked at once: nothing will be written, so a look that lags behind does no harm.
-async fn staying(world: &dyn World, task: &Task, schema: &Schema, stay: &Stay) -> Result<Walked, Failure> {
-    let gone = match look(world, &task.step).await {
+async fn staying(
+    world: &dyn World,
+    task: &Task,
+    schema: &Schema,
+    stay: &Stay,
+    watch: &dyn Watch,
+) -> Result<Walked, Failure> {
+    let gone = match look(world, &task.step, watch).await {
         Ok(reading) if settled(&task.step, schema, &reading, true).verdict == Verdict::AlreadyThere => Some(reading),
         _ => None,
     };
@@ -113,6 +119,13 @@ pub(super) async fn write(world: &dyn World, intent: &Intent, watch: &dyn Watch)
     intent.clash.clone().map_or(Ok(Walked::Done(outputs)), Err)
 }
 
+/// A look that nobody waits for.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn note(&self, _: &str) {}
+}
+
 /// How a step fits the live system.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fit {
@@ -133,7 +146,7 @@ pub async fn fit(world: &dyn World, step: &Step, began: bool) -> Result<Fit, Fai
     if schema.nature != Nature::Resource {
         return Ok(Fit::Fits);
     }
-    let settled = settled(step, schema, &look(world, step).await?, began);
+    let settled = settled(step, schema, &look(world, step, &Unwatched).await?, began);
     Ok(match settled.verdict {
         Verdict::AlreadyThere => Fit::AlreadyThere,
         Verdict::Write if settled.clashes.is_empty() => Fit::Fits,
@@ -147,7 +160,7 @@ fn schema(world: &dyn World, step: &Step) -> Result<&'static Schema, Failure> {
     world.schema(&step.address.kind).ok_or_else(unknown)
 }
 
-async fn look(world: &dyn World, step: &Step) -> Result<Reading, Failure> {
+async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Reading, Failure> {
     let none = Attributes::new();
     // Both ends name the same attributes, but an entry that one end lacks is still asked for.
     let attributes = merged(step.before.as_ref().unwrap_or(&none), step.after.as_ref().unwrap_or(&none));
@@ -158,7 +171,12 @@ async fn look(world: &dyn World, step: &Step) -> Result<Reading, Failure> {
         purpose: Purpose::Settle,
         via: step.via.as_deref(),
     };
-    let reading = world.read(look).await?;
+    // A look changes nothing, so it may be left in the middle.
+    let stop = pause(watch, Duration::from_hours(24));
+    let reading = tokio::select! {
+        reading = world.read(look) => reading?,
+        Err(stopped) = stop => return Err(stopped),
+    };
     if let Observed::Unreadable(unreadable) = &reading.observed {
         return Err(Failure::new(Class::Other, format!("{} cannot be read", step.address)).detail(&unreadable.reason));
     }
@@ -216,7 +234,7 @@ fn without(step: &Step, settled: &Settled) -> Step {
 async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn Watch) -> Result<Attributes, Failure> {
     let start = Instant::now();
     loop {
-        let reading = look(world, step).await?;
+        let reading = look(world, step, watch).await?;
         let settled = settled(step, schema, &reading, false);
         if settled.verdict == Verdict::AlreadyThere {
             return Ok(outputs(reading));

@@ -1,7 +1,7 @@
 //! What `apply` does about an earlier run that has not come to its end: says what happened, asks, and finishes it.
 
 use super::super::exit::Exit;
-use super::super::prompt::{self, Prompt};
+use super::super::prompt;
 use super::{ApplyArgs, Terminal};
 use crate::journal::{Dated, Operation, Outcome};
 use crate::model::{Class, Failure};
@@ -20,8 +20,7 @@ pub(super) async fn before_apply(
     let Some(open) = history.open() else { return Ok(None) };
     let told: Text = story(open, held.died_before()).into_iter().map(Line::plain).collect();
     terminal.output.aside(&told);
-    let yes = args.resume || prompt::with_terminal(|prompt: &mut Prompt<'_>| ask(prompt, &open.id))?;
-    if !yes {
+    if !args.resume && !asked(&open.id, terminal).await? {
         return Ok(Some(Exit::Stopped));
     }
     let applied = pipeline::resume(context, &open.id, held).await?;
@@ -56,12 +55,16 @@ fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
     lines
 }
 
-fn ask(prompt: &mut Prompt<'_>, id: &str) -> Result<bool, Failure> {
-    let explanation = format!("Otherwise `pgentra rollback {id}` undoes it; nothing else is applied before.");
-    if !prompt.interactive {
-        return Err(Failure::new(Class::Interrupted, format!("run {id} has not come to its end"))
+/// Asks where somebody is there to answer; otherwise says how it goes on.
+async fn asked(id: &str, terminal: &Terminal<'_>) -> Result<bool, Failure> {
+    let rollback = format!("`pgentra rollback {id}` undoes it");
+    let remedy = format!("`pgentra apply --resume` finishes it; {rollback}");
+    let explanation = format!("Otherwise {rollback}; nothing else is applied before.");
+    let answer = prompt::confirm("Do you want to finish that run now?", &explanation, &remedy, terminal.stop).await;
+    answer.map_err(|failure| match failure.class {
+        Class::Input => Failure::new(Class::Interrupted, format!("run {id} has not come to its end"))
             .detail("nothing else is applied before it is finished or undone")
-            .remedy(format!("`pgentra apply --resume` finishes it; `pgentra rollback {id}` undoes it")));
-    }
-    prompt.confirm("Do you want to finish that run now?", &explanation, "")
+            .remedy(remedy),
+        _ => failure,
+    })
 }

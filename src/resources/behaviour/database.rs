@@ -1,6 +1,6 @@
 //! How `database_role` behaves, and the laws of roles.
 
-use super::{Behaviour, Law, PLAIN, Trial, shut, text};
+use super::{Behaviour, DEPLOYERS, Law, PLAIN, TOKENS, Trial, shut, text};
 use crate::model::{Attributes, Class, Reading, Step, Value};
 use crate::resources::database_role::restate;
 use crate::resources::memory::{State, shown};
@@ -36,12 +36,19 @@ name = "reporting-identity"
 object_id = "44444444-4444-4444-8444-444444444444"
 "#;
 
+const GRANTS_TEXT: &str = r#"
+[resource.database_grants.geopgflex]
+server = "rmhpgflex"
+database = "geopgflex"
+grants = [{ role = "reporting-identity", schemas = ["geo"], schema = ["USAGE"], tables = ["SELECT"] }]
+"#;
+
 /// Nobody writes in a database who is not let in.
 pub(super) const SIGNED_IN: Law = Law {
     says: "whoever changes a database has to be let in",
     class: Class::NotSignedIn,
     broken: |state, step| shut(state, &step.key),
-    trial: Trial::Refused { given: "", refused: ROLE_TEXT, removal: false },
+    trial: Trial::Refused { given: &[], refused: ROLE_TEXT, removal: false },
 };
 
 const ROLE_IN_USE: Law = Law {
@@ -59,35 +66,7 @@ const ROLE_IN_USE: Law = Law {
         });
         granted.filter(|_| step.after.is_none() && is_there(state, step))
     },
-    trial: Trial::Refused {
-        given: concat!(
-            r#"
-[resource.server_auth.tokens]
-server = "rmhpgflex"
-entra_auth = true
-
-[resource.server_admin.deployers]
-server = "rmhpgflex"
-object_id = "33333333-3333-4333-8333-333333333333"
-name = "pg-deployers"
-principal_type = "group"
-"#,
-            r#"
-[resource.database_role.reporting]
-server = "rmhpgflex"
-name = "reporting-identity"
-object_id = "44444444-4444-4444-8444-444444444444"
-
-[resource.database_grants.geopgflex]
-server = "rmhpgflex"
-database = "geopgflex"
-grants = [{ role = "reporting-identity", schemas = ["geo"], schema = ["USAGE"], tables = ["SELECT"] }]
-after = ["database_role.reporting"]
-"#
-        ),
-        refused: ROLE_TEXT,
-        removal: true,
-    },
+    trial: Trial::Refused { given: &[TOKENS, DEPLOYERS, ROLE_TEXT, GRANTS_TEXT], refused: ROLE_TEXT, removal: true },
 };
 
 fn is_there(state: &State, step: &Step) -> bool {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::SIGNED_IN;
-use super::{Behaviour, Law, PLAIN, Trial, shut};
+use super::{Behaviour, DEPLOYERS, Law, PLAIN, TOKENS, Trial, shut};
 use crate::model::{Attributes, Class, Failure, Letters, Look, Reading, Step, Value};
 use crate::postgres::{Defaults, ObjectName, ObjectType};
 use crate::resources::database_grants::{Rule, rules};
@@ -25,17 +25,7 @@ const GRANTEE_IS_THERE: Law = Law {
         granted.into_iter().find(missing).map(|role| format!("there is no role {role}"))
     },
     trial: Trial::Refused {
-        given: r#"
-[resource.server_auth.tokens]
-server = "rmhpgflex"
-entra_auth = true
-
-[resource.server_admin.deployers]
-server = "rmhpgflex"
-object_id = "33333333-3333-4333-8333-333333333333"
-name = "pg-deployers"
-principal_type = "group"
-"#,
+        given: &[TOKENS, DEPLOYERS],
         refused: r#"
 [resource.database_grants.geopgflex]
 server = "rmhpgflex"

@@ -70,14 +70,14 @@ pub struct Law {
     pub trial: Trial,
 }
 
-/// How to see that a world has a law. The texts are resources of a plan file.
+/// How to see that a world has a law. Each text is the resources of a plan file.
 #[derive(Clone, Copy, Debug)]
 pub enum Trial {
-    /// `given` is made true first; then `refused` (one resource) must be refused: making it, or with `removal` taking it
+    /// Each of `given` is made true, one after the other; then `refused` (one resource) must be refused: making it, or with `removal` taking it
     /// away.
     Refused {
         /// Resources that are there.
-        given: &'static str,
+        given: &'static [&'static str],
         /// The resource whose write must be refused.
         refused: &'static str,
         /// Whether the write takes it away.
@@ -121,6 +121,22 @@ fn says(attributes: &Attributes, name: &str) -> bool {
 fn text<'a>(attributes: &'a Attributes, name: &str) -> Option<&'a str> {
     attributes.get(name).and_then(Value::as_text)
 }
+
+/// A text for trials: the sandbox's server takes tokens.
+const TOKENS: &str = r#"
+[resource.server_auth.tokens]
+server = "rmhpgflex"
+entra_auth = true
+"#;
+
+/// A text for trials: the group that whoever uses the sandbox is in administers its server.
+const DEPLOYERS: &str = r#"
+[resource.server_admin.deployers]
+server = "rmhpgflex"
+object_id = "33333333-3333-4333-8333-333333333333"
+name = "pg-deployers"
+principal_type = "group"
+"#;
 
 /// The place of sites and servers.
 const PLACE: [&str; 2] = ["subscription", "resource_group"];

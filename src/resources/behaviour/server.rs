@@ -1,6 +1,6 @@
 //! How `server_auth` and `server_admin` behave, and the laws of a flexible server.
 
-use super::{Behaviour, Law, PLACE, PLAIN, Trial, says, text};
+use super::{Behaviour, DEPLOYERS, Law, PLACE, PLAIN, TOKENS, Trial, says, text};
 use crate::model::{Attributes, Class, Step, Value};
 use crate::resources::memory::State;
 
@@ -25,11 +25,17 @@ server = "nowhere"
 entra_auth = true
 "#;
 
+const NO_PASSWORDS: &str = r#"
+[resource.server_auth.no_passwords]
+server = "rmhpgflex"
+password_auth = false
+"#;
+
 const SERVER_IS_THERE: Law = Law {
     says: "a server has to be there before anything of it changes",
     class: Class::NotFound,
     broken: |state, step| no_server(state, &step.address.kind, &step.key),
-    trial: Trial::Refused { given: "", refused: NOWHERE, removal: false },
+    trial: Trial::Refused { given: &[], refused: NOWHERE, removal: false },
 };
 
 fn no_server(state: &State, _kind: &str, key: &Attributes) -> Option<String> {
@@ -59,19 +65,7 @@ const SOMEBODY_GETS_IN: Law = Law {
             admin.is_none().then(|| "no administrator is there".to_owned())
         }
     },
-    trial: Trial::Refused {
-        given: r#"
-[resource.server_auth.tokens]
-server = "rmhpgflex"
-entra_auth = true
-"#,
-        refused: r#"
-[resource.server_auth.no_passwords]
-server = "rmhpgflex"
-password_auth = false
-"#,
-        removal: false,
-    },
+    trial: Trial::Refused { given: &[TOKENS], refused: NO_PASSWORDS, removal: false },
 };
 
 const ADMIN_NEEDS_ENTRA: Law = Law {
@@ -81,16 +75,8 @@ const ADMIN_NEEDS_ENTRA: Law = Law {
         let entra = state.get("server_auth", &step.key_of_server()).is_some_and(|auth| says(auth, "entra_auth"));
         (step.after.is_some() && !entra).then(|| "tokens are not taken yet".to_owned())
     },
-    trial: Trial::Refused { given: "", refused: DEPLOYERS, removal: false },
+    trial: Trial::Refused { given: &[], refused: DEPLOYERS, removal: false },
 };
-
-const DEPLOYERS: &str = r#"
-[resource.server_admin.deployers]
-server = "rmhpgflex"
-object_id = "33333333-3333-4333-8333-333333333333"
-name = "pg-deployers"
-principal_type = "group"
-"#;
 
 const LAST_WAY_IN: Law = Law {
     says: "the last administrator of a server without passwords stays",
@@ -100,26 +86,7 @@ const LAST_WAY_IN: Law = Law {
         let others = state.like("server_admin", &step.key, &["server"]).count() > 1;
         (step.after.is_none() && !passwords && !others).then(|| "nobody could sign in any more".to_owned())
     },
-    trial: Trial::Refused {
-        given: r#"
-[resource.server_auth.tokens]
-server = "rmhpgflex"
-entra_auth = true
-
-[resource.server_admin.deployers]
-server = "rmhpgflex"
-object_id = "33333333-3333-4333-8333-333333333333"
-name = "pg-deployers"
-principal_type = "group"
-
-[resource.server_auth.no_passwords]
-server = "rmhpgflex"
-password_auth = false
-after = ["server_admin.deployers"]
-"#,
-        refused: DEPLOYERS,
-        removal: true,
-    },
+    trial: Trial::Refused { given: &[TOKENS, DEPLOYERS, NO_PASSWORDS], refused: DEPLOYERS, removal: true },
 };
 
 /// The key of the server that a step is about.

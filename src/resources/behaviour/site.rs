@@ -32,7 +32,7 @@ const SITE_IS_THERE: Law = Law {
     class: Class::NotFound,
     broken: |state, step| no_site(state, &step.address.kind, &step.key),
     trial: Trial::Refused {
-        given: "",
+        given: &[],
         refused: r#"
 [resource.app_settings.nowhere]
 app = "nowhere"
