@@ -19,6 +19,7 @@ mod slot_settings;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod worlds;
 
 use std::time::Duration;
 
@@ -30,6 +31,7 @@ pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sign_in::{SignIn, sign_in};
 pub use verify::{Proof, proofs};
+pub use worlds::Worlds;
 
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};
 

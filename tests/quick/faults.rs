@@ -14,33 +14,34 @@ use super::rig::{apply, around, plans, resume, rollback, steps};
 use super::store::{MemoryStore, Moment};
 
 /// How one plan file goes when nothing happens to it.
-struct Course {
-    name: String,
-    file: PlanFile,
-    before: State,
-    after: State,
-    steps: Vec<Step>,
-    records: usize,
+pub struct Course {
+    pub name: String,
+    pub file: PlanFile,
+    pub start: MemoryWorld,
+    pub before: State,
+    pub after: State,
+    pub steps: Vec<Step>,
+    pub records: usize,
     /// The number of the record that starts a step.
-    starts: BTreeMap<String, usize>,
+    pub starts: BTreeMap<String, usize>,
 }
 
-async fn course(name: String, file: PlanFile) -> Course {
-    let (world, store) = (around(&file), MemoryStore::default());
+pub async fn course(name: String, file: PlanFile, start: MemoryWorld) -> Course {
+    let (world, store) = (start.fork(), MemoryStore::default());
     let before = world.state();
     let applied = apply(&world, &store, &file, false).await.unwrap();
-    let start = |record: &Record| match &record.event {
+    let started = |record: &Record| match &record.event {
         Event::Started { step } => Some((step.clone(), usize::try_from(record.seq).unwrap())),
         _ => None,
     };
-    let starts = applied.records.iter().filter_map(start).collect();
+    let starts = applied.records.iter().filter_map(started).collect();
     let (steps, records) = (steps(&applied.records), applied.records.len());
-    Course { name, file, before, after: world.state(), steps, records, starts }
+    Course { name, file, start, before, after: world.state(), steps, records, starts }
 }
 
 /// What a rollback may leave: where a step is kept, each of its values may stand at either end. Everything else is as it
 /// was. Answers how many things were kept.
-fn is_before(course: &Course, now: &State, told: &str) -> usize {
+pub fn is_before(course: &Course, now: &State, told: &str) -> usize {
     let kept: BTreeSet<&str> = course
         .steps
         .iter()
@@ -95,14 +96,14 @@ impl Coverage {
 }
 
 /// Finishes what was left in one world, and undoes it in another.
-async fn finish(course: &Course, world: &MemoryWorld, store: &dyn Store, told: &str) {
+pub async fn finish(course: &Course, world: &MemoryWorld, store: &dyn Store, told: &str) {
     let resumed = resume(world, store, &course.file).await.unwrap_or_else(|failure| panic!("{told}: {failure:?}"));
     assert_eq!(resumed.outcome, Some(Outcome::Applied), "{told}: resume {:?}", resumed.failed);
     let now = world.state();
     assert!(now == course.after, "{told}: resumed {:#?}", now.differences(&course.after));
 }
 
-async fn back(course: &Course, world: &MemoryWorld, store: &dyn Store, told: &str) -> usize {
+pub async fn back(course: &Course, world: &MemoryWorld, store: &dyn Store, told: &str) -> usize {
     let undone = rollback(world, store, RollbackOptions::default()).await;
     let undone = undone.unwrap_or_else(|failure| panic!("{told}: {failure:?}"));
     assert_eq!(undone.outcome, Some(Outcome::Applied), "{told}: rollback {:?} {:?}", undone.failed, undone.stuck);
@@ -113,12 +114,13 @@ async fn back(course: &Course, world: &MemoryWorld, store: &dyn Store, told: &st
 async fn every_fault_at_every_step_is_finished_and_undone() {
     let mut coverage = Coverage::default();
     for (name, file) in plans() {
-        let course = course(name, file).await;
+        let start = around(&file);
+        let course = course(name, file, start).await;
         for step in &course.steps {
             let consistent =
                 schemas().iter().any(|kind| kind.kind == step.address.kind && kind.consistent_within.is_zero());
             for fault in Fault::ALL.into_iter().filter(|fault| !consistent || !fault.lags()) {
-                let (world, store) = (around(&course.file), MemoryStore::default());
+                let (world, store) = (course.start.fork(), MemoryStore::default());
                 world.plant(&step.id, fault);
                 let told = format!("{}: {} at {}", course.name, fault.name(), step.id);
                 apply(&world, &store, &course.file, false).await.unwrap();
@@ -128,7 +130,7 @@ async fn every_fault_at_every_step_is_finished_and_undone() {
                 coverage.count(&step.address.kind, fault.name(), 0);
                 coverage.count(&step.address.kind, fault.name(), 1);
 
-                let (world, store) = (around(&course.file), MemoryStore::default());
+                let (world, store) = (course.start.fork(), MemoryStore::default());
                 world.plant(&step.id, fault);
                 let applied = apply(&world, &store, &course.file, true).await.unwrap();
                 match applied.outcome {
@@ -146,12 +148,13 @@ async fn every_fault_at_every_step_is_finished_and_undone() {
 #[tokio::test(start_paused = true)]
 async fn an_operation_that_outlives_its_caller_is_finished_and_undone() {
     for (name, file) in plans() {
-        let course = course(name, file).await;
+        let start = around(&file);
+        let course = course(name, file, start).await;
         for step in &course.steps {
             // Its start, that it was accepted, and its end are the records during which it can be left alone.
             let start = course.starts[&step.id];
             for (at, moment) in (start..start + 3).flat_map(|at| Moment::ALL.map(|moment| (at, moment))) {
-                let (world, store) = (around(&course.file), MemoryStore::dying(at, moment));
+                let (world, store) = (course.start.fork(), MemoryStore::dying(at, moment));
                 world.plant(&step.id, Fault::GoesOn(2));
                 let told = format!("{}: {} goes on, death {moment:?} record {at}", course.name, step.id);
                 let died = apply(&world, &store, &course.file, false).await;
@@ -167,10 +170,11 @@ async fn an_operation_that_outlives_its_caller_is_finished_and_undone() {
 #[tokio::test(start_paused = true)]
 async fn death_at_every_record_is_finished_and_undone() {
     for (name, file) in plans() {
-        let course = course(name, file).await;
+        let start = around(&file);
+        let course = course(name, file, start).await;
         for at in 0..course.records {
             for moment in Moment::ALL {
-                let (world, store) = (around(&course.file), MemoryStore::dying(at, moment));
+                let (world, store) = (course.start.fork(), MemoryStore::dying(at, moment));
                 let told = format!("{}: death {moment:?} record {at}", course.name);
                 assert!(apply(&world, &store, &course.file, false).await.is_err(), "{told}");
                 assert!(store.died());

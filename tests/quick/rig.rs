@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use pgentra::engine::{Scope, Silent};
 use pgentra::journal::{Event, Outcome, Record};
 use pgentra::model::{Class, Failure, Step};
-use pgentra::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, RollbackOptions};
+use pgentra::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, RollbackOptions, SavedPlan};
 use pgentra::plan::{PlanFile, load};
 use pgentra::resources::{MemoryWorld, Watch, World, schemas};
 use pgentra::store::{LockNote, Store};
@@ -78,6 +78,13 @@ pub async fn apply(world: &dyn World, store: &dyn Store, file: &PlanFile, undo: 
     let mut held = store.lock(note(), std::time::Duration::ZERO).await?;
     let options = options(undo);
     pipeline::apply(&context(world, store, &options), file, held.as_mut(), &Yes).await
+}
+
+/// One `apply` of a saved plan.
+pub async fn apply_saved(world: &dyn World, store: &dyn Store, saved: &SavedPlan) -> Result<Applied, Failure> {
+    let mut held = store.lock(note(), std::time::Duration::ZERO).await?;
+    let options = options(true);
+    pipeline::apply_saved(&context(world, store, &options), saved, held.as_mut()).await
 }
 
 /// One `apply` after a run that did not end: the open run is resumed first, then what is left is applied.
