@@ -123,7 +123,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut all = schemas();
     all.push(&HOSTS_FILE);
     let text = format!(
-        "version = 1\nname = \"own\"\n[resource.lines.hosts]\npath = {:?}\nlines = {{ \"10.0.0.4 database\" = true }}\n",
+        "version = 1\nname = \"own\"\n[resource.lines.hosts]\npath = {:?}\nlines = [\"10.0.0.4 database\"]\n",
         file.display().to_string()
     );
     let (plan, findings) = load(&text, &BTreeMap::new(), &all);

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may panic, and coverage is printed")]
 
 mod engine;
+mod examples;
 mod faults;
 mod laws;
 mod properties;
 mod rig;
 mod store;
+#[path = "../common/trial.rs"]
+mod trial;

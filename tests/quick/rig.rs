@@ -9,7 +9,7 @@ use pgentra::journal::{Event, Outcome, Record};
 use pgentra::model::{Class, Failure, Step};
 use pgentra::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, RollbackOptions, SavedPlan};
 use pgentra::plan::{PlanFile, load};
-use pgentra::resources::{MemoryWorld, Watch, World, schemas};
+use pgentra::resources::{MemoryWorld, World, schemas};
 use pgentra::store::{LockNote, Store};
 
 /// Every plan file in `plans/`, by name.
@@ -48,13 +48,6 @@ impl Approve for Yes {
     fn nothing(&self, _: &Planned) -> Result<(), Failure> {
         Ok(())
     }
-}
-
-/// Nobody listens to a write.
-pub struct Deaf;
-
-impl Watch for Deaf {
-    fn note(&self, _: &str) {}
 }
 
 /// How a run behaves.
