@@ -135,7 +135,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (who, host, operation) = ("me".to_owned(), "here".to_owned(), "apply".to_owned());
     let note = LockNote { who, host, pid: std::process::id(), operation, since: jiff::Timestamp::now() };
     let mut held = store.lock(note, Duration::ZERO).await?;
-    let options = ApplyOptions { parallelism: 1, undo_on_failure: true, scope: Scope::App, who: "me@here".to_owned() };
+    let options = ApplyOptions {
+        parallelism: 1,
+        undo_on_failure: true,
+        scope: Scope::App,
+        whole: true,
+        expect: None,
+        who: "me@here".to_owned(),
+    };
     let stop = AtomicBool::new(false);
     let context = Context { world: &world, store: &store, listener: &Silent, options: &options, stop: &stop };
 

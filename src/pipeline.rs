@@ -1,10 +1,16 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod digest;
 mod end;
+mod released;
 mod restate;
 mod resume;
 mod rollback;
 mod saved;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
@@ -14,12 +20,15 @@ use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
 use crate::engine::{Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run};
-use crate::journal::{Event, Operation, Outcome, Record};
+use crate::journal::{Event, Operation, Outcome, Owned, Record};
 use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
-use end::{conclude, new_run_id, opened};
+pub use digest::steps_digest;
+use end::{conclude, keep_owned, new_run_id, opened};
+use released::Released;
+pub use released::owned;
 pub use resume::{history, resume};
 pub use rollback::{RollbackOptions, rollback};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
@@ -46,6 +55,10 @@ pub struct ApplyOptions {
     pub undo_on_failure: bool,
     /// How far a failure reaches: what is not started any more, and what is undone.
     pub scope: Scope,
+    /// Whether the plan file is taken whole, so that what is gone from it is removed.
+    pub whole: bool,
+    /// The digest that the first steps must have; with it nothing is done that it does not cover.
+    pub expect: Option<String>,
     /// Who runs it, for the journal: `user@host`.
     pub who: String,
 }
@@ -78,6 +91,8 @@ pub struct Applied {
     pub stuck: Vec<(String, Failure)>,
     /// The journal of the run.
     pub records: Vec<Record>,
+    /// Whether something is left that can only be planned now.
+    pub frontier: bool,
 }
 
 /// Decides whether a change set is carried out: a prompt, or an approval given beforehand.
@@ -98,14 +113,31 @@ const PHASES_MAX: usize = 8;
 /// # Errors
 /// What cannot be read and will not become readable by this plan, all of it in one failure; an unsafe order.
 pub async fn plan(world: &dyn World, desired: &[Desired], parallelism: usize) -> Result<Planned, Failure> {
+    plan_with(world, desired, &Owned::default(), parallelism).await
+}
+
+/// [`plan`] of a whole plan file: what our runs made and the file no longer names is removed.
+///
+/// # Errors
+/// Those of [`plan`].
+pub async fn plan_with(
+    world: &dyn World,
+    desired: &[Desired],
+    owned: &Owned,
+    parallelism: usize,
+) -> Result<Planned, Failure> {
     let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
-    let readings = observe(world, desired, parallelism).await;
-    let changes = diff(desired, &readings, &schemas);
+    let mut released = Released::new(owned, desired, &schemas);
+    let mut readings = observe(world, released.desired(), parallelism).await;
+    released.keep_theirs(&mut readings);
+    released.revoke(world, &mut readings).await;
+    let mut changes = diff(released.desired(), &readings, &schemas);
+    changes.changes.extend(released.gone(world).await);
     refuse_unreadable(&changes)?;
     lint(desired, &changes, &schemas)?;
     let steps = steps(&changes, &schemas);
     let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown);
-    Ok(Planned { changes, steps, frontier, stays: Vec::new() })
+    Ok(Planned { changes, steps, frontier, stays: released.stays })
 }
 
 /// Whether one resource is as it should be, or one check passes.
@@ -138,11 +170,14 @@ pub async fn apply(
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
-    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     let mut ran = Ran::default();
     let mut known = BTreeMap::new();
+    let mut frontier = false;
+    let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
-        let planned = match unless_stopped(stop, plan(world, &file.desired, options.parallelism)).await {
+        let planning = plan_with(world, &file.desired, &made, options.parallelism);
+        let planned = match unless_stopped(stop, planning).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
             Err(failure) if phase > 0 && failure.class == Class::Interrupted => {
                 ran.interrupted = true;
@@ -160,6 +195,9 @@ pub async fn apply(
             }
             break;
         }
+        if phase == 0 {
+            expected(&planned.steps, options)?;
+        }
         if !approve.approve(&planned, phase).await? {
             ran.interrupted = phase > 0;
             break;
@@ -167,18 +205,39 @@ pub async fn apply(
         if phase == 0 {
             chronicle.write(opened(&file.name, &file.digest, Operation::Apply, &options.who)).await?;
         }
-        let steps = placed(planned.steps, &mut known, &file.graph, phase);
+        let on = leans(&planned.changes);
+        let steps = next_phase(planned.steps, &on, &mut known, phase);
+        chronicle.write(Event::Leans { on }).await?;
         chronicle.write(Event::Planned { steps: steps.clone() }).await?;
         let tasks: Vec<Task> = steps.into_iter().map(Task::fresh).collect();
         ran = run(world, &tasks, &mut given(&planned.changes), &mut chronicle, rules(options, stop)).await?;
         if !ran.failed.is_empty() || ran.interrupted || !planned.frontier {
             break;
         }
+        // What only a later look can plan is not what was approved.
+        frontier = options.expect.is_some();
+        if frontier {
+            break;
+        }
     }
     if known.is_empty() {
         return Ok(Applied::default());
     }
-    conclude(context, chronicle, ran).await
+    let applied = conclude(context, chronicle, ran).await?;
+    keep_owned(context, &file.name, held).await;
+    Ok(Applied { frontier, ..applied })
+}
+
+/// Refuses steps that are not those that were approved.
+fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
+    let Some(expected) = &options.expect else { return Ok(()) };
+    let found = steps_digest(steps)?;
+    if found == *expected {
+        return Ok(());
+    }
+    Err(Failure::new(Class::Unfit, "these are not the steps that were approved; nothing was written")
+        .detail(format!("expected the plan digest {expected}, found {found}"))
+        .remedy("plan again, have the new plan approved, and give its digest"))
 }
 
 /// Carries out a saved plan. Nothing is decided anew: every step is settled against the live system first, and one that
@@ -188,6 +247,7 @@ pub async fn apply(
 /// A failure of class `Unfit` that names each step that no longer fits; otherwise as [`apply`].
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
+    expected(&saved.steps, options)?;
     let mut misfits = Vec::new();
     for step in &saved.steps {
         if let Fit::Misfit(failure) = fit(world, step, false).await? {
@@ -200,14 +260,17 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
             .remedy("plan again"));
     }
     if saved.steps.is_empty() {
-        return Ok(Applied::default());
+        return Ok(Applied { frontier: saved.frontier, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
+    chronicle.write(Event::Leans { on: saved.leans.clone() }).await?;
     chronicle.write(Event::Planned { steps: saved.steps.clone() }).await?;
     let tasks: Vec<Task> = saved.steps.iter().cloned().map(Task::fresh).collect();
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
-    conclude(context, chronicle, ran).await
+    let applied = conclude(context, chronicle, ran).await?;
+    keep_owned(context, &saved.plan, held).await;
+    Ok(Applied { frontier: saved.frontier, ..applied })
 }
 
 /// A look that a person may end at any time: it changes nothing.
@@ -227,25 +290,34 @@ fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {
     Rules { parallelism: options.parallelism, stop, way: Way::Forward(options.scope) }
 }
 
+/// What the resources that act lean on, directly or through others.
+fn leans(changes: &ChangeSet) -> BTreeMap<Address, BTreeSet<Address>> {
+    let graph =
+        Graph::new(&changes.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect());
+    let acting = changes.changes.iter().filter(|change| change.acts());
+    acting.map(|change| (change.address.clone(), graph.leans_on_all(&change.address))).collect()
+}
+
 /// The steps of a later phase: one that an earlier phase ran already gets a number, so that the journal can tell the two
-/// apart; and each leans also on what it needs of earlier phases. That is done, but the way back has to come to it last.
-fn placed(
+/// apart, and each leans on what it needs of the earlier phases too.
+fn next_phase(
     mut steps: Vec<Step>,
-    known: &mut BTreeMap<String, Address>,
-    graph: &Graph<Address>,
+    leans: &BTreeMap<Address, BTreeSet<Address>>,
+    ran: &mut BTreeMap<String, Address>,
     phase: usize,
 ) -> Vec<Step> {
     let again: BTreeSet<String> =
-        steps.iter().map(|step| step.id.clone()).filter(|id| known.contains_key(id)).collect();
+        steps.iter().map(|step| &step.id).filter(|id| ran.contains_key(*id)).cloned().collect();
     let name = |id: &String| if again.contains(id) { format!("{id}#{}", phase + 1) } else { id.clone() };
     for step in &mut steps {
         step.id = name(&step.id);
         step.leans_on = step.leans_on.iter().map(&name).collect();
-        let all = graph.leans_on_all(&step.address);
-        let needed = known.iter().filter(|(_, address)| all.contains(address) || **address == step.address);
-        step.leans_on.extend(needed.map(|(id, _)| id.clone()));
+        let needs = |address: &Address| {
+            *address == step.address || leans.get(&step.address).is_some_and(|on| on.contains(address))
+        };
+        step.leans_on.extend(ran.iter().filter(|(_, address)| needs(address)).map(|(id, _)| id.clone()));
     }
-    known.extend(steps.iter().map(|step| (step.id.clone(), step.address.clone())));
+    ran.extend(steps.iter().map(|step| (step.id.clone(), step.address.clone())));
     steps
 }
 

@@ -18,11 +18,11 @@ use super::locate;
 use super::output::Output;
 use super::progress::Progress;
 use super::{live, place, prompt};
-use crate::engine::{Scope, Stop};
+use crate::engine::{Scope, Stay, Stop};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
-use crate::report::{Page, PlanView, Run, outcome, plan, terminal};
+use crate::report::{Line, Page, PlanView, Run, Text, outcome, plan, reviewed, terminal};
 use crate::resources::schemas;
 use crate::store::{Directory, Store as _};
 
@@ -47,6 +47,9 @@ pub struct ApplyArgs {
     /// Finish an earlier run that has not come to its end, without being asked; then go on
     #[arg(long)]
     pub resume: bool,
+    /// Do only these steps: those whose digest `plan` printed
+    #[arg(long, value_name = "DIGEST")]
+    pub expect_digest: Option<String>,
     /// How long to wait for the store's lock
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
@@ -93,7 +96,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
-    if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
+    if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
     let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
@@ -110,7 +113,7 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
-    if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
+    if let Some(exit) = resume::before_apply(&saved.plan, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
     show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
@@ -139,6 +142,8 @@ fn options(args: &ApplyArgs) -> ApplyOptions {
             FailureScope::App => Scope::App,
             FailureScope::Run => Scope::Run,
         },
+        whole: args.live.only.is_empty(),
+        expect: args.expect_digest.clone(),
         who: format!("{}@{}", note.who, note.host),
     }
 }
@@ -174,7 +179,7 @@ pub(super) struct Terminal<'a> {
 impl Approve for Terminal<'_> {
     async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
         // With JSON on standard output, that is kept for the result: the change set is shown on standard error.
-        show(&plan(&planned.changes, PlanView { full: self.args.live.full }), self.output)?;
+        show(&planned_page(planned, self.args.live.full)?, self.output)?;
         let explanation = "pgentra will perform the actions described above.";
         let ask = prompt::confirm("Do you want to perform these actions?", explanation, REMEDY, self.stop);
         let answer = self.args.auto_approve || ask.await?;
@@ -183,12 +188,17 @@ impl Approve for Terminal<'_> {
     }
 
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
-        self.output.page(&plan(&planned.changes, PlanView { full: self.args.live.full }))
+        self.output.page(&planned_page(planned, self.args.live.full)?)
     }
 }
 
 impl Terminal<'_> {
     fn conclude(&self, applied: &Applied) -> Result<Exit, Failure> {
+        if applied.frontier {
+            let note =
+                "The plan ended where the system could not be read yet: run `pgentra plan` to plan what is left.";
+            self.output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
+        }
         let (Some(run), Some(ended)) = (&applied.run, applied.outcome) else {
             let declined = *self.asked.lock().unwrap_or_else(PoisonError::into_inner) == Some(false);
             return Ok(if declined { Exit::Error } else { Exit::Done });
@@ -202,6 +212,16 @@ impl Terminal<'_> {
 /// Every failure that a run met, forwards and backwards.
 pub(super) fn failures(applied: &Applied) -> Vec<(String, Failure)> {
     applied.failed.iter().chain(&applied.stuck).cloned().collect()
+}
+
+/// The page of what is planned: the change set, what stays, and the digest of the steps.
+pub(super) fn planned_page(planned: &Planned, full: bool) -> Result<Page, Failure> {
+    let why = |stay: &Stay| match stay {
+        Stay::Kept(why) | Stay::Never(why) => why.clone(),
+    };
+    let stays: Vec<(String, String)> = planned.stays.iter().map(|(what, stay)| (what.clone(), why(stay))).collect();
+    let digest = if planned.steps.is_empty() { None } else { Some(pipeline::steps_digest(&planned.steps)?) };
+    Ok(reviewed(plan(&planned.changes, PlanView { full }), &stays, digest.as_deref()))
 }
 
 const REMEDY: &str =

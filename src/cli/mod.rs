@@ -26,6 +26,7 @@ pub mod rollback;
 pub mod sandbox;
 pub mod schema;
 pub mod show;
+pub mod status;
 pub mod token;
 pub mod validate;
 pub mod variables;
@@ -67,6 +68,7 @@ pub enum Command {
     Verify(verify::VerifyArgs),
     History(history::HistoryArgs),
     Show(show::ShowArgs),
+    Status(status::StatusArgs),
     Graph(graph::GraphArgs),
     Render(render::RenderArgs),
     Schema(schema::SchemaArgs),
@@ -112,6 +114,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Verify(args) => verify::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
+        Command::Status(args) => status::run(args, global, output).await,
         Command::Graph(args) => graph::run(args, global, &schemas(), output),
         Command::Render(args) => render::run(args, global, output).await,
         Command::Schema(_) => schema::run(&schemas(), output),

@@ -4,15 +4,17 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::apply::planned_page;
 use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
 use super::{live, place};
-use crate::diff::{ChangeSet, Summary};
+use crate::diff::Summary;
+use crate::journal::Owned;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
-use crate::report::{Line, PlanView, Text, plan};
+use crate::report::{Line, Text};
 use crate::resources::schemas;
 use crate::store::Store as _;
 
@@ -46,14 +48,21 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     let store = place::store(&source, &file)?;
     let key = store.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
-    let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
+    let made =
+        if args.live.only.is_empty() { pipeline::owned(&world, &store, &file.name).await? } else { Owned::default() };
+    let planned = pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await?;
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;
         write_private(path, &saved.text()?)?;
-        let note = format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display());
-        output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
+        let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
+        if planned.frontier {
+            notes.push("It ends where the system cannot be read yet; plan again after it to plan the rest.".to_owned());
+        }
+        output.aside(&notes.into_iter().map(Line::plain).collect::<Text>());
     }
-    conclude(args, &planned.changes, output)
+    output.page(&planned_page(&planned, args.live.full)?)?;
+    let changes = &planned.changes;
+    Ok(exit(changes.has_changes(), changes.summary(), args.detailed_exitcode, args.expect_no_changes))
 }
 
 /// Writes a file that only its owner may read.
@@ -65,12 +74,6 @@ fn write_private(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
         Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
     })
-}
-
-/// Shows a change set and says how `plan` ends.
-pub fn conclude(args: &PlanArgs, changes: &ChangeSet, output: &Output) -> Result<Exit, Failure> {
-    output.page(&plan(changes, PlanView { full: args.live.full }))?;
-    Ok(exit(changes.has_changes(), changes.summary(), args.detailed_exitcode, args.expect_no_changes))
 }
 
 fn exit(has_changes: bool, summary: Summary, detailed: bool, expect_none: bool) -> Exit {

@@ -72,11 +72,14 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         parallelism: args.parallelism,
         undo_on_failure: false,
         scope: Scope::App,
+        whole: false,
+        expect: None,
         who: format!("{}@{}", note.who, note.host),
     };
     let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
-    let how = RollbackOptions { remove_kept: args.remove_kept, through: args.through.is_some() };
+    let how =
+        RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
     let terminal = Terminal { args, output, stop: stop.as_ref() };
     let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
     let (exit, failures) = (Exit::of(&applied, false), failures(&applied));

@@ -10,6 +10,7 @@ use super::load::load;
 use super::output::Output;
 use super::{apply, place};
 use crate::model::{Class, Failure};
+use crate::pipeline;
 use crate::report::{self, PlanView, Run};
 use crate::resources::schemas;
 use crate::store::Store as _;
@@ -31,7 +32,12 @@ pub struct ShowArgs {
 /// Runs `show`.
 pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
     if let Some(saved) = apply::saved(Path::new(&args.run))? {
-        output.page(&report::plan(&saved.changes(&schemas()), PlanView { full: args.full }))?;
+        let page = report::plan(&saved.changes(&schemas()), PlanView { full: args.full });
+        output.page(&report::reviewed(page, &[], Some(&pipeline::steps_digest(&saved.steps)?)))?;
+        if saved.frontier {
+            let note = "It ends where the system could not be read; what is left is planned after it.";
+            output.aside(&[report::Line::plain(note)].into_iter().collect::<report::Text>());
+        }
         return Ok(Exit::Done);
     }
     let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {

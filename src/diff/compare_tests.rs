@@ -1,1 +1,257 @@
+//! Change sets, the steps that follow from them, and what the linter refuses.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use serde_json::{Value as Json, json};
+
+use super::{Readings, diff};
+use crate::diff::{Action, Change, ChangeSet, Reason, lint, steps};
+use crate::model::{
+    Address, Attributes, Class, Desired, Failure, Field, Nature, Reading, Schema, Step, Type, Undo, Value,
+};
+
+const FIELDS: &[Field] = &[
+    Field::new("x", Type::Text, "Text."),
+    Field::new("acl", Type::Map(&Type::Map(&Type::Text)), "Entries.").entrywise(),
+];
+
+const fn schema(
+    kind: &'static str,
+    nature: Nature,
+    undo: fn(Option<&Attributes>, Option<&Attributes>) -> Undo,
+) -> Schema {
+    Schema {
+        kind,
+        doc: "A thing.",
+        nature,
+        fields: FIELDS,
+        outputs: &[],
+        undo,
+        serial_key: |key| key.get("server").and_then(Value::as_text).map(str::to_owned),
+        restarts: |before, _| u32::from(before.is_some()),
+        consistent_within: Duration::ZERO,
+    }
+}
+
+static SCHEMAS: [Schema; 4] = [
+    schema("thing", Nature::Resource, |_, _| Undo::Faithful),
+    schema("never", Nature::Resource, |_, _| Undo::Never("nobody knows it".to_owned())),
+    schema("check", Nature::Check, |_, _| Undo::Faithful),
+    schema("gate", Nature::Gate, |_, _| Undo::Faithful),
+];
+
+fn schemas(kind: &str) -> Option<&'static Schema> {
+    let kind = if ["app_settings", "app_identity", "database_role", "database_grants"].contains(&kind) {
+        "thing"
+    } else {
+        kind
+    };
+    SCHEMAS.iter().find(|schema| schema.kind == kind)
+}
+
+fn attributes(json: Json) -> Attributes {
+    match Value::try_from(json).unwrap() {
+        Value::Map(map) => map,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn address(text: &str) -> Address {
+    text.parse().unwrap()
+}
+
+fn want(name: &str, wanted: Json, after: &[&str]) -> Desired {
+    Desired {
+        address: address(name),
+        key: Attributes::new(),
+        attributes: attributes(wanted),
+        after: after.iter().map(|on| address(on)).collect(),
+        place: None,
+    }
+}
+
+fn there(live: Json) -> Result<Reading, Failure> {
+    Ok(Reading::present(attributes(live), attributes(json!({ "id": "7" }))))
+}
+
+fn readings(found: Vec<(&str, Result<Reading, Failure>)>) -> Readings {
+    found.into_iter().map(|(name, reading)| (address(name), reading)).collect()
+}
+
+fn told(set: &ChangeSet) -> Vec<String> {
+    set.changes.iter().map(|change| format!("{} {:?}", change.address, change.action)).collect()
+}
+
+fn planned(set: &ChangeSet) -> Vec<Step> {
+    steps(set, &schemas)
+}
+
+const ID: &str = "7";
+
+fn id_of(giver: &str) -> Json {
+    json!({ "$after_apply": { "address": giver, "output": "id" } })
+}
+
+#[test]
+fn references_are_known_once_their_givers_stand() {
+    let desired =
+        [want("thing.b", json!({ "x": id_of("thing.a") }), &["thing.a"]), want("thing.a", json!({ "x": "1" }), &[])];
+    let standing = readings(vec![("thing.a", there(json!({ "x": "1" }))), ("thing.b", there(json!({ "x": ID })))]);
+    assert_eq!(told(&diff(&desired, &standing, &schemas)), ["thing.a None", "thing.b None"]);
+    let moving = readings(vec![("thing.a", there(json!({ "x": "0" }))), ("thing.b", there(json!({ "x": ID })))]);
+    let set = diff(&desired, &moving, &schemas);
+    assert_eq!(told(&set), ["thing.a Update", "thing.b Update"], "an open value equals nothing");
+    assert_eq!(set.changes[1].open_refs().len(), 1);
+    assert_eq!((set.summary().change, set.summary().restarts), (2, 2));
+    let gives_nothing = readings(vec![
+        ("thing.a", Ok(Reading::present(attributes(json!({ "x": "1" })), Attributes::new()))),
+        ("thing.b", Ok(Reading::absent())),
+    ]);
+    let failure = diff(&desired, &gives_nothing, &schemas).changes[1].failure.clone().unwrap();
+    assert_eq!(failure.summary, "thing.a gives no id");
+}
+
+#[test]
+fn what_cannot_be_read_is_open_only_while_something_before_it_changes() {
+    let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": "1" }), &["thing.a"])];
+    let look = |a: Json| {
+        let found = readings(vec![("thing.a", there(a)), ("thing.b", Ok(Reading::not_yet("no tokens yet")))]);
+        diff(&desired, &found, &schemas)
+    };
+    let open = look(json!({ "x": "0" }));
+    assert_eq!(told(&open), ["thing.a Update", "thing.b Unknown"]);
+    assert_eq!(planned(&open).len(), 1, "what leans on the unread waits");
+    let stuck = look(json!({ "x": "1" }));
+    assert_eq!(
+        (told(&stuck)[1].as_str(), stuck.changes[1].failure.is_some()),
+        ("thing.b None", true),
+        "never: no changes"
+    );
+    let missing = diff(&desired[..1], &Readings::new(), &schemas);
+    assert!(missing.changes[0].failure.is_some(), "nobody looked");
+}
+
+#[test]
+fn checks_run_when_something_before_them_changes_or_they_do_not_pass() {
+    let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("check.c", json!({ "x": "q" }), &["thing.a"])];
+    let passing = |passes: bool| {
+        let mut reading = Reading::present(attributes(json!({ "passed": passes })), Attributes::new());
+        reading.desired = Some(attributes(json!({ "passed": true })));
+        Ok(reading)
+    };
+    let look = |a: &str, check: Result<Reading, Failure>| {
+        let set = diff(&desired, &readings(vec![("thing.a", there(json!({ "x": a }))), ("check.c", check)]), &schemas);
+        (set.changes[1].action, set.changes[1].reason.clone(), set.changes[1].failure.is_some())
+    };
+    assert_eq!(look("1", passing(true)), (Action::None, Reason::AsWanted, false));
+    assert_eq!(look("1", passing(false)), (Action::Check, Reason::Differs(vec!["passed".into()]), false));
+    assert_eq!(look("0", passing(true)), (Action::Check, Reason::LeansOn(address("thing.a")), false));
+    let broken = || Err(Failure::new(Class::Unreachable, "no route"));
+    assert_eq!(look("0", broken()).0, Action::Check, "it may well work then");
+    assert!(look("1", broken()).2);
+}
+
+#[test]
+fn gates_hold_what_leans_on_them() {
+    let desired = [want("gate.g", json!({ "x": "open" }), &[]), want("thing.a", json!({ "x": "1" }), &["gate.g"])];
+    let look = |gate: &str| {
+        let found = readings(vec![("gate.g", there(json!({ "x": gate }))), ("thing.a", Ok(Reading::absent()))]);
+        diff(&desired, &found, &schemas)
+    };
+    let shut = look("shut");
+    assert_eq!(told(&shut), ["gate.g Held", "thing.a Held"]);
+    assert!(planned(&shut).is_empty() && !shut.has_changes() && !shut.acts());
+    let open = look("open");
+    assert_eq!((told(&open)[1].as_str(), planned(&open).len()), ("thing.a Create", 1));
+}
+
+#[test]
+fn a_change_is_split_by_connection_and_holds_only_entries_that_move() {
+    let letters = |text: &str| json!({ "r": { "$letters": text } });
+    let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({}), &["thing.a"])];
+    let mut reading =
+        Reading::present(attributes(json!({ "acl": { "same": letters("a"), "one": letters("") } })), Attributes::new());
+    reading.desired =
+        Some(attributes(json!({ "acl": { "same": letters("a"), "one": letters("a"), "two": letters("r") } })));
+    reading.routes = BTreeMap::from([("two".to_owned(), "owner".to_owned())]);
+    let found = readings(vec![("thing.a", Ok(Reading::absent())), ("thing.b", Ok(reading))]);
+    let steps = planned(&diff(&desired, &found, &schemas));
+    let ids: Vec<&str> = steps.iter().map(|step| step.id.as_str()).collect();
+    assert_eq!(ids, ["thing.a", "thing.b", "thing.b@owner"]);
+    let entries =
+        |step: &Step| step.after.as_ref().unwrap()["acl"].as_map().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!((entries(&steps[1]), entries(&steps[2])), (vec!["one".to_owned()], vec!["two".to_owned()]));
+    assert_eq!(steps[2].via.as_deref(), Some("owner"));
+    assert!(steps[1..].iter().all(|step| step.leans_on == BTreeSet::from(["thing.a".to_owned()])));
+}
+
+fn changed(desired: &[Desired]) -> ChangeSet {
+    let found = desired
+        .iter()
+        .filter(|want| want.address.kind != "gate")
+        .map(|want| (want.address.clone(), Ok(Reading::absent())));
+    let open = desired.iter().filter(|want| want.address.kind == "gate");
+    let open =
+        open.map(|want| (want.address.clone(), Ok(Reading::present(want.attributes.clone(), Attributes::new()))));
+    diff(desired, &found.chain(open).collect(), &schemas)
+}
+
+fn complaint(desired: &[Desired]) -> Option<String> {
+    lint(desired, &changed(desired), &schemas).err()?.detail
+}
+
+#[test]
+fn a_step_without_a_way_back_needs_a_gate_and_comes_last() {
+    let gate = want("gate.g", json!({}), &[]);
+    let bare = [want("never.n", json!({ "x": "1" }), &[])];
+    assert!(complaint(&bare).unwrap().contains("no gate stands before it"));
+    let gated = [gate.clone(), want("never.n", json!({ "x": "1" }), &["gate.g"])];
+    assert_eq!(complaint(&gated), None);
+    let early = [gate, gated[1].clone(), want("thing.t", json!({ "x": "1" }), &["never.n"])];
+    assert!(complaint(&early).unwrap().contains("but thing.t after it can"));
+}
+
+#[test]
+fn an_app_switches_after_its_role_may_work() {
+    let site = |mut want: Desired| {
+        want.key = attributes(json!({ "app": "web" }));
+        want
+    };
+    let server = |mut want: Desired, name: &str| {
+        want.key = attributes(json!({ "server": "pg", "name": name }));
+        want
+    };
+    let plan = |settings_after: &[&str]| {
+        [
+            site(want("app_identity.i", json!({ "x": "1" }), &[])),
+            server(want("database_role.r", json!({ "x": id_of("app_identity.i") }), &["app_identity.i"]), "r"),
+            server(want("database_grants.g", json!({ "grants": [{ "role": "r" }] }), &["database_role.r"]), "g"),
+            site(want("app_settings.s", json!({ "x": "1" }), settings_after)),
+        ]
+    };
+    assert_eq!(complaint(&plan(&["database_grants.g"])), None);
+    assert!(complaint(&plan(&[])).unwrap().starts_with("app_settings.s has to come after database_grants.g"));
+}
+
+proptest::proptest! {
+    #[test]
+    fn steps_come_after_what_they_lean_on(edges in proptest::collection::vec((0_usize..6, 0_usize..6), 0..12)) {
+        let name = |n: usize| format!("thing.t{n}");
+        let desired: Vec<Desired> = (0..6).map(|n| {
+            // Only onto smaller numbers, so that there is no circle.
+            let on: Vec<String> = edges.iter().filter(|(from, to)| *from == n && to < from).map(|(_, to)| name(*to)).collect();
+            want(&name(n), json!({ "x": "1" }), &on.iter().map(String::as_str).collect::<Vec<_>>())
+        }).collect();
+        let set = changed(&desired);
+        let steps = planned(&set);
+        proptest::prop_assert_eq!(steps.len(), 6);
+        let place: BTreeMap<&str, usize> = steps.iter().enumerate().map(|(at, step)| (step.id.as_str(), at)).collect();
+        for step in &steps {
+            proptest::prop_assert!(step.leans_on.iter().all(|on| place[on.as_str()] < place[step.id.as_str()]));
+        }
+        let again: Vec<Change> = changed(&desired).changes;
+        let addresses = |changes: &[Change]| changes.iter().map(|change| change.address.clone()).collect::<Vec<_>>();
+        proptest::prop_assert_eq!(addresses(&again), addresses(&set.changes), "the same order each time");
+    }
+}

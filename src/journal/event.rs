@@ -1,9 +1,11 @@
 //! Journal events: one JSON line each, written before the action they announce and before its result counts.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Attributes, Step};
+use crate::model::{Address, Attributes, Step};
 
 /// The format version that the first line of a journal carries.
 pub const VERSION: u32 = 1;
@@ -55,6 +57,12 @@ pub enum Event {
         digest: String,
         /// `user@host`.
         who: String,
+    },
+    /// What the resources of the steps to come lean on, directly or through others, changed or not. A later rollback
+    /// needs it to know what would be left without its ground.
+    Leans {
+        /// By address.
+        on: BTreeMap<Address, BTreeSet<Address>>,
     },
     /// These steps will be run. May come again, when earlier steps made more of the system readable.
     Planned {
@@ -157,7 +165,11 @@ impl Event {
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::Opened { .. } | Self::Planned { .. } | Self::Resumed { .. } | Self::Closed { .. } => None,
+            Self::Opened { .. }
+            | Self::Leans { .. }
+            | Self::Planned { .. }
+            | Self::Resumed { .. }
+            | Self::Closed { .. } => None,
             Self::Started { step }
             | Self::Accepted { step, .. }
             | Self::AlreadyThere { step, .. }
@@ -175,6 +187,7 @@ impl Event {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Opened { .. } => "opened",
+            Self::Leans { .. } => "leans",
             Self::Planned { .. } => "planned",
             Self::Resumed { .. } => "resumed",
             Self::Started { .. } => "started",

@@ -1,11 +1,11 @@
 //! Folds the events of a journal into what the run is and where each of its steps stands.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use super::{Corrupt, Event, Operation, Outcome, Record, Status, VERSION, next};
-use crate::model::{Attributes, Step};
+use crate::model::{Address, Attributes, Step};
 
 /// One step and where it stands.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,6 +45,8 @@ pub struct Run {
     pub who: String,
     /// When it began.
     pub opened: Timestamp,
+    /// What the resources of its steps lean on, directly or through others, changed or not.
+    pub leans: BTreeMap<Address, BTreeSet<Address>>,
     /// Its steps in order.
     pub steps: Vec<StepRun>,
     /// How it ended; `None` when it did not.
@@ -95,6 +97,7 @@ fn open(first: &Record) -> Result<Run, Corrupt> {
         digest: digest.clone(),
         who: who.clone(),
         opened: first.at,
+        leans: BTreeMap::new(),
         steps: Vec::new(),
         outcome: None,
     })
@@ -117,6 +120,7 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) 
                 });
             }
         }
+        Event::Leans { on } => run.leans.extend(on.clone()),
         Event::Resumed { .. } => run.outcome = None,
         Event::Closed { outcome } => run.outcome = Some(*outcome),
         event => {
@@ -141,4 +145,4 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) 
 
 #[cfg(test)]
 #[path = "fold_tests.rs"]
-mod tests;
+pub(crate) mod tests;

@@ -28,6 +28,11 @@ impl History {
         Self(runs.into_iter().map(kept).collect())
     }
 
+    /// The runs of one plan file, where several share a store.
+    pub fn of_plan(self, plan: &str) -> Self {
+        Self(self.0.into_iter().filter(|dated| dated.run.plan == plan).collect())
+    }
+
     /// All runs, oldest first.
     pub fn runs(&self) -> &[Dated] {
         &self.0
@@ -85,16 +90,19 @@ impl History {
         applies.filter(|dated| self.stands(dated)).collect()
     }
 
-    /// A later run whose standing steps are about what `id` changed, or about something that `leans` says leans on it.
-    pub fn leaning_on(&self, id: &str, leans: &dyn Fn(&Address, &Address) -> bool) -> Option<&Dated> {
+    /// A later run whose standing steps are about what `id` changed, or lean on it.
+    pub fn leaning_on(&self, id: &str) -> Option<&Dated> {
         let target = self.get(id)?;
         let ours: BTreeSet<&Address> =
             target.run.steps.iter().filter(|step| step.stands()).map(|step| &step.step.address).collect();
-        let on_ours = |address: &Address| ours.iter().any(|own| *own == address || leans(address, own));
-        let later = self.after(id).iter().filter(|dated| dated.run.operation == Operation::Apply && self.stands(dated));
-        later.into_iter().find(|dated| {
-            let standing = dated.run.steps.iter().filter(|step| step.stands());
-            standing.map(|step| &step.step.address).any(on_ours)
+        let mut later = self.after(id).iter();
+        later.find(|dated| {
+            let leans = |address: &Address| {
+                ours.contains(address)
+                    || dated.run.leans.get(address).is_some_and(|on| on.iter().any(|on| ours.contains(on)))
+            };
+            let of_its_own = dated.run.operation == Operation::Apply && self.stands(dated);
+            of_its_own && dated.run.steps.iter().filter(|step| step.stands()).any(|step| leans(&step.step.address))
         })
     }
 }
@@ -102,3 +110,7 @@ impl History {
 fn is_open(run: &Run) -> bool {
     matches!(run.outcome, None | Some(Outcome::Stopped))
 }
+
+#[cfg(test)]
+#[path = "history_tests.rs"]
+mod tests;

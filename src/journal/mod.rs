@@ -3,9 +3,11 @@
 mod event;
 mod fold;
 mod history;
+mod owned;
 mod status;
 
 pub use event::{Event, Operation, Outcome, Record, VERSION};
 pub use fold::{Run, StepRun, fold};
 pub use history::{Dated, History};
+pub use owned::{OWNED_FORMAT, Owned, OwnedResource, is_final};
 pub use status::{Corrupt, Status, next};

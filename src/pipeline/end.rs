@@ -7,7 +7,7 @@ use super::{Applied, Context};
 use crate::engine::{Chronicle, Ran, Rules, Way, back, run, unit};
 use crate::journal::{Event, Operation, Outcome, Run, Status, VERSION, fold};
 use crate::model::{Class, Failure, Schema, Step};
-use crate::store::Store;
+use crate::store::{Held, Store};
 
 /// Time-ordered, so that a listing by name is a listing by age.
 pub(super) fn new_run_id() -> String {
@@ -109,5 +109,11 @@ pub(super) async fn applied(
     stuck: Vec<(String, Failure)>,
 ) -> Result<Applied, Failure> {
     let records = context.store.journal(id).await?;
-    Ok(Applied { run: Some(id.to_owned()), outcome: Some(outcome), failed, stuck, records })
+    Ok(Applied { run: Some(id.to_owned()), outcome: Some(outcome), failed, stuck, records, frontier: false })
+}
+
+/// Brings the list of what runs made up to date. It is told by the journals, so a list that could not be written is no
+/// failure of the run: the next one makes it anew.
+pub(super) async fn keep_owned(context: &Context<'_>, plan: &str, held: &mut dyn Held) {
+    let _ = super::released::keep_owned(context.world, context.store, plan, held).await;
 }

@@ -1,6 +1,6 @@
 //! Takes up a run that has no end: goes on where it stopped, or goes on undoing where that was begun.
 
-use super::end::{applied, conclude, folded, undo};
+use super::end::{applied, conclude, folded, keep_owned, undo};
 use super::{Applied, Context};
 use crate::engine::{Chronicle, Rules, Scope, Way, given, rest, run};
 use crate::journal::{Dated, Event, History, Operation, Outcome, Run, Status};
@@ -13,9 +13,14 @@ use crate::store::{Held, Store};
 /// # Errors
 /// Those of the store; a corrupt journal.
 pub async fn history(world: &dyn World, store: &dyn Store) -> Result<History, Failure> {
+    runs_after(world, store, None).await
+}
+
+/// The runs after the one of this id.
+pub(super) async fn runs_after(world: &dyn World, store: &dyn Store, id: Option<&str>) -> Result<History, Failure> {
     let changes = |kind: &str| world.schema(kind).is_none_or(|schema| schema.nature == Nature::Resource);
     let mut runs = Vec::new();
-    for id in store.runs().await? {
+    for id in store.runs().await?.into_iter().filter(|run| id.is_none_or(|id| run.as_str() > id)) {
         if !store.journal(&id).await?.is_empty() {
             let run = folded(store, &id).await?;
             runs.push(Dated { id, run });
@@ -36,20 +41,25 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
         return Err(Failure::new(Class::Input, format!("run {id} has come to its end; there is nothing to resume")));
     }
     let written = store.journal(id).await?.len() as u64;
-    let mut chronicle = Chronicle::new(held, id, written, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, id, written, context.listener);
     chronicle.write(Event::Resumed { who: options.who.clone() }).await?;
     if so_far.operation == Operation::Apply && undo_begun(&so_far) {
-        return undo(context, chronicle, Vec::new()).await;
+        let applied = undo(context, chronicle, Vec::new()).await?;
+        keep_owned(context, &so_far.plan, held).await;
+        return Ok(applied);
     }
     let rollback = so_far.operation != Operation::Apply;
     let way = Way::Forward(if rollback { Scope::Branch } else { options.scope });
     let rules = Rules { parallelism: options.parallelism, stop, way };
     let ran = run(world, &rest(&so_far), &mut given(&so_far), &mut chronicle, rules).await?;
     if !rollback {
-        return conclude(context, chronicle, ran).await;
+        let applied = conclude(context, chronicle, ran).await?;
+        keep_owned(context, &so_far.plan, held).await;
+        return Ok(applied);
     }
     let outcome = super::rollback::outcome(&ran);
     chronicle.write(Event::Closed { outcome }).await?;
+    keep_owned(context, &so_far.plan, held).await;
     applied(context, id, outcome, ran.failed, Vec::new()).await
 }
 

@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 
 use futures::StreamExt;
 
-use super::end::{applied, folded, new_run_id, opened};
+use super::end::{applied, folded, keep_owned, new_run_id, opened};
 use super::restate::changes_of;
 use super::resume::{history, resume};
 use super::{Applied, Approve, Context, Planned};
 use crate::diff::{Action, Change};
 use crate::engine::{Chronicle, Fit, Ran, Rules, Scope, Stay, Task, Way, back, fit, run};
 use crate::journal::{Event, History, Operation, Outcome, Run};
-use crate::model::{Address, Attributes, Class, Failure, Schema, Step};
+use crate::model::{Attributes, Class, Failure, Schema, Step};
 use crate::store::Held;
 
 /// How `rollback` behaves.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct RollbackOptions {
+pub struct RollbackOptions<'a> {
+    /// The plan file's name, where several share a store.
+    pub plan: Option<&'a str>,
     /// Undo also what is kept otherwise.
     pub remove_kept: bool,
     /// Undo all runs from the newest back to the one named.
@@ -41,11 +43,14 @@ struct Back {
 pub async fn rollback(
     context: &Context<'_>,
     id: Option<&str>,
-    how: RollbackOptions,
+    how: RollbackOptions<'_>,
     held: &mut dyn Held,
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
-    let history = history(context.world, context.store).await?;
+    let mut history = history(context.world, context.store).await?;
+    if let Some(plan) = how.plan {
+        history = history.of_plan(plan);
+    }
     if let Some(open) = unfinished(&history, id) {
         return resume(context, &open, held).await;
     }
@@ -83,7 +88,7 @@ fn unfinished(history: &History, id: Option<&str>) -> Option<String> {
 }
 
 /// The runs to undo, newest first.
-fn targets(history: &History, id: Option<&str>, how: RollbackOptions) -> Result<Vec<String>, Failure> {
+fn targets(history: &History, id: Option<&str>, how: RollbackOptions<'_>) -> Result<Vec<String>, Failure> {
     let none =
         || Failure::new(Class::Input, "there is no run that can be undone").remedy("`pgentra history` lists them");
     let Some(id) = id else {
@@ -98,7 +103,7 @@ fn targets(history: &History, id: Option<&str>, how: RollbackOptions) -> Result<
         return Err(Failure::new(Class::Input, format!("run {id} was undone already, by run {}", by.id))
             .remedy(format!("`pgentra rollback {}` would undo that", by.id)));
     }
-    if let Some(later) = history.leaning_on(id, &leans(history)) {
+    if let Some(later) = history.leaning_on(id) {
         return Err(Failure::new(Class::Input, format!("run {id} cannot be undone: run {} came after it", later.id))
             .detail(format!("steps of run {} lean on what run {id} did", later.id))
             .remedy(format!("`pgentra rollback --through {id}` undoes both, the newest first")));
@@ -106,26 +111,12 @@ fn targets(history: &History, id: Option<&str>, how: RollbackOptions) -> Result<
     Ok(vec![target.id.clone()])
 }
 
-/// What leans on what, as far as the journals know it.
-fn leans(history: &History) -> impl Fn(&Address, &Address) -> bool + use<> {
-    let mut graph: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
-    for dated in history.runs() {
-        let named: BTreeMap<&str, &Address> =
-            dated.run.steps.iter().map(|step| (step.step.id.as_str(), &step.step.address)).collect();
-        for step in &dated.run.steps {
-            let on = step.step.leans_on.iter().filter_map(|on| named.get(on.as_str()).copied().cloned());
-            graph.entry(step.step.address.clone()).or_default().extend(on);
-        }
-    }
-    move |from, to| graph.get(from).is_some_and(|on| on.contains(to))
-}
-
 /// Plans the way back of one run and adds it to what is shown. `newest`: it is the first to be undone, so that its steps
 /// can be held against the live system now.
 async fn plan_back(
     context: &Context<'_>,
     id: &str,
-    how: RollbackOptions,
+    how: RollbackOptions<'_>,
     newest: bool,
     shown: &mut Planned,
 ) -> Result<Back, Failure> {
@@ -218,15 +209,17 @@ fn merge(into: &mut Attributes, from: Attributes) {
 
 /// Walks one run back, with a journal of its own.
 async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Result<Applied, Failure> {
+    let plan = back.run.plan.clone();
     let Context { world, options, stop, .. } = *context;
     if back.tasks.is_empty() {
         let outcome = (!back.stuck.is_empty()).then_some(Outcome::Stuck);
         return Ok(Applied { outcome, stuck: back.stuck, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     let id = chronicle.run().to_owned();
     let operation = Operation::Rollback { run: back.id };
     chronicle.write(opened(&back.run.plan, &back.run.digest, operation, &options.who)).await?;
+    chronicle.write(Event::Leans { on: back.run.leans }).await?;
     let steps = back.tasks.iter().map(|task| task.step.clone()).collect();
     chronicle.write(Event::Planned { steps }).await?;
     let rules = Rules { parallelism: options.parallelism, stop, way: Way::Forward(Scope::Branch) };
@@ -236,6 +229,7 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         outcome => outcome,
     };
     chronicle.write(Event::Closed { outcome }).await?;
+    keep_owned(context, &plan, held).await;
     applied(context, &id, outcome, ran.failed, back.stuck).await
 }
 

@@ -1,13 +1,13 @@
 //! A saved plan: the steps with both ends and nothing left to decide, as a file that holds no secret.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::restate::changes_of;
-use super::{Planned, given};
+use super::{Planned, given, leans};
 use crate::diff::ChangeSet;
 use crate::model::{Address, Attributes, Class, Failure, Schema, Step, Target, Value};
 use crate::plan::PlanFile;
@@ -35,6 +35,9 @@ pub struct SavedPlan {
     pub store: PathBuf,
     /// The steps in order.
     pub steps: Vec<Step>,
+    /// What the resources of the steps lean on, directly or through others, changed or not.
+    #[serde(default)]
+    pub leans: BTreeMap<Address, BTreeSet<Address>>,
     /// The outputs known when it was made.
     pub given: BTreeMap<Address, Attributes>,
     /// Whether it ends where the system could not be read.
@@ -63,6 +66,7 @@ impl SavedPlan {
             target: file.target.clone(),
             store: store.to_owned(),
             steps: planned.steps.clone(),
+            leans: leans(&planned.changes),
             given: given(&planned.changes),
             frontier: planned.frontier,
         })

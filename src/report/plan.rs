@@ -24,16 +24,40 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
 
 /// The page of what a rollback would change, and of the steps that would stay: id, and why.
 pub fn way_back(changes: &ChangeSet, view: PlanView, stays: &[(String, String)]) -> Page {
+    let source = "pgentra read the journal to generate the following way back. Resource";
+    let mut page = page(changes, view, source, stay_block(stays));
+    tell(&mut page, "stays", stay_data(stays));
+    page
+}
+
+/// A plan's page with what stays although the plan file no longer names it, and with the digest of its steps.
+pub fn reviewed(mut page: Page, stays: &[(String, String)], digest: Option<&str>) -> Page {
+    if let Some(block) = stay_block(stays) {
+        let at = page.blocks.len().saturating_sub(1);
+        page.blocks.insert(at, block);
+    }
+    if let Some(digest) = digest {
+        page.blocks.push(Block::Lines(vec![Line::of(Tone::Faint, format!("Plan digest: {digest}"))]));
+    }
+    tell(&mut page, "stays", stay_data(stays));
+    tell(&mut page, "steps_digest", serde_json::json!(digest));
+    page
+}
+
+fn stay_block(stays: &[(String, String)]) -> Option<Block> {
     let line = |(step, why): &(String, String)| Line::plain("  ").with(Tone::Strong, step).and(format!(": {why}"));
     let lines: Vec<Line> = stays.iter().map(line).collect();
-    let stay = (!lines.is_empty())
-        .then(|| Block::Lines([Line::of(Tone::Strong, "Stays:")].into_iter().chain(lines).collect()));
-    let mut page = page(changes, view, "pgentra read the journal to generate the following way back. Resource", stay);
+    (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Stays:")].into_iter().chain(lines).collect()))
+}
+
+fn stay_data(stays: &[(String, String)]) -> serde_json::Value {
+    stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why })).collect()
+}
+
+fn tell(page: &mut Page, name: &str, value: serde_json::Value) {
     if let serde_json::Value::Object(data) = &mut page.data {
-        let stays = stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why }));
-        data.insert("stays".to_owned(), stays.collect());
+        data.insert(name.to_owned(), value);
     }
-    page
 }
 
 fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<Block>) -> Page {

@@ -1,11 +1,13 @@
 //! Runs as pages: the history table, one run's events, and what a run came to with what to do next.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value as Json, json};
 
 use super::page::{Block, Page};
 use super::tally::{Fate, Tally, moment};
 use super::text::{Line, Tone};
-use crate::journal::{Event, Outcome, Record};
+use crate::journal::{Event, Operation, Outcome, Record};
 use crate::model::Failure;
 
 /// One run: its id and its journal.
@@ -20,13 +22,16 @@ pub struct Run<'a> {
 /// The table of runs, in the order given.
 pub fn history(runs: &[Run<'_>]) -> Page {
     let tallies: Vec<(&str, Tally)> = runs.iter().map(|run| (run.id, Tally::of(run.records))).collect();
+    let undone = undone(&tallies);
     let row = |(id, tally): &(&str, Tally)| {
+        let ending = tally.ending();
+        let ending = if undone.contains_key(id) { format!("{ending}, undone") } else { ending.to_owned() };
         vec![
             Line::of(Tone::Strong, id),
             Line::plain(tally.opened.map(moment).unwrap_or_default()),
             Line::plain(&tally.who),
             Line::plain(tally.operation()),
-            Line::of(outcome_tone(tally.outcome), tally.ending()),
+            Line::of(outcome_tone(tally.outcome), ending),
             Line::plain(tally.counts()),
         ]
     };
@@ -36,8 +41,26 @@ pub fn history(runs: &[Run<'_>]) -> Page {
         let head = vec!["RUN", "BEGAN", "WHO", "OPERATION", "OUTCOME", "STEPS"];
         Block::Table { head, rows: tallies.iter().map(row).collect() }
     };
-    let runs: Vec<Json> = tallies.iter().map(|(id, tally)| run_data(id, tally)).collect();
+    let data = |(id, tally): &(&str, Tally)| {
+        let mut data = run_data(id, tally);
+        if let Json::Object(data) = &mut data {
+            data.insert("undone_by".to_owned(), json!(undone.get(id)));
+        }
+        data
+    };
+    let runs: Vec<Json> = tallies.iter().map(data).collect();
     Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }) }
+}
+
+/// Which run undid which, runs given newest first. One that was undone itself counts for nothing.
+fn undone<'a>(tallies: &'a [(&'a str, Tally)]) -> BTreeMap<&'a str, &'a str> {
+    let mut undone = BTreeMap::new();
+    for (id, tally) in tallies.iter().filter(|(_, tally)| tally.outcome == Some(Outcome::Applied)) {
+        if let (Some(Operation::Rollback { run }), false) = (&tally.operation, undone.contains_key(id)) {
+            undone.entry(run.as_str()).or_insert(*id);
+        }
+    }
+    undone
 }
 
 fn outcome_tone(outcome: Option<Outcome>) -> Tone {
@@ -107,6 +130,7 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::Opened { version, digest, .. } => {
             (Tone::Plain, "opened", "", format!("pgentra {version}, plan digest {digest}"))
         }
+        Event::Leans { on } => (Tone::Plain, "leans", "", super::plan::plural(on.len(), "resource", "resources")),
         Event::Planned { steps } => (Tone::Plain, "planned", "", super::plan::plural(steps.len(), "step", "steps")),
         Event::Resumed { who } => (Tone::Plain, "resumed", "", format!("by {who}")),
         Event::Started { step } => (Tone::Plain, "started", step, none()),
@@ -189,7 +213,7 @@ fn ending(tally: &Tally) -> Line {
         Some(Outcome::Stuck) => "A person has to look; nothing was overwritten.",
         None => "The run has no end in its journal: it was interrupted.",
     };
-    let rollback = matches!(tally.operation, Some(crate::journal::Operation::Rollback { .. }));
+    let rollback = matches!(tally.operation, Some(Operation::Rollback { .. }));
     let text = if rollback && tally.outcome == Some(Outcome::Applied) { "Rollback complete!" } else { text };
     Line::of(tone, text).and(format!(" Steps: {}.", tally.counts()))
 }

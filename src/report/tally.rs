@@ -83,7 +83,7 @@ impl Tally {
             }
             Event::Started { step } => self.put(step, Fate::Started),
             Event::Resumed { .. } => (self.outcome, self.closed) = (None, None),
-            Event::Accepted { .. } => {}
+            Event::Leans { .. } | Event::Accepted { .. } => {}
             Event::AlreadyThere { step, .. } => self.put(step, Fate::AlreadyThere),
             Event::Done { step, .. } => {
                 self.failures.retain(|(failed, _)| failed != step);

@@ -41,7 +41,7 @@ async fn a_rollback_of_everything_leads_back() {
         let (world, store) = (around(&file), MemoryStore::default());
         let before = world.state();
         apply(&world, &store, &file, true).await.unwrap();
-        let how = RollbackOptions { remove_kept: true, through: false };
+        let how = RollbackOptions { remove_kept: true, ..RollbackOptions::default() };
         let back = rollback(&world, &store, how).await.unwrap_or_else(|failure| panic!("{name}: {failure:?}"));
         assert_eq!(back.outcome, Some(Outcome::Applied), "{name}: {:?} {:?}", back.failed, back.stuck);
         let now = world.state();
@@ -60,7 +60,7 @@ async fn the_way_back_crosses_phases_in_order() {
     let grants = steps(&applied.records).into_iter().find(|step| step.address.kind == "database_grants").unwrap();
     assert!(grants.leans_on.iter().any(|on| on.starts_with("server_admin.")), "{:?}", grants.leans_on);
     let begun = world.calls().len();
-    rollback(&world, &store, RollbackOptions { remove_kept: true, through: false }).await.unwrap();
+    rollback(&world, &store, RollbackOptions { remove_kept: true, ..RollbackOptions::default() }).await.unwrap();
     let calls = world.calls();
     let at = |kind: &str| {
         calls[begun..].iter().position(|call| matches!(call, Call::Begun(id) if id.starts_with(kind))).unwrap()

@@ -27,7 +27,7 @@ fn plan_only_plans_and_changes_nothing() {
 fn own_kind_is_journaled_and_rolled_back() {
     let said = run("own_kind", &[]);
     let events: Vec<&str> = said.lines().filter(|line| line.starts_with("  ")).map(str::trim).collect();
-    assert_eq!(events, ["opened", "planned", "started lines.hosts", "done lines.hosts", "closed"]);
+    assert_eq!(events, ["opened", "leans", "planned", "started lines.hosts", "done lines.hosts", "closed"]);
     assert!(said.contains("\"127.0.0.1 localhost\\n10.0.0.4 database\\n\""), "{said}");
     assert!(said.ends_with("Some(Applied): \"127.0.0.1 localhost\\n\"\n"), "{said}");
 }

@@ -160,7 +160,7 @@ async fn there_and_back(course: &Course) {
     assert!(!plan(&world, &course.file).await.unwrap().changes.has_changes(), "apply, then plan is empty");
     apply(&world, &store, &course.file, true).await.unwrap();
     assert!(world.state() == course.after, "twice is once");
-    rollback(&world, &store, RollbackOptions { remove_kept: true, through: false }).await.unwrap();
+    rollback(&world, &store, RollbackOptions { remove_kept: true, ..RollbackOptions::default() }).await.unwrap();
     let now = world.state();
     assert!(now == course.before, "rollback(apply(w)) = w: {:#?}", now.differences(&course.before));
 }

@@ -52,7 +52,14 @@ impl Approve for Yes {
 
 /// How a run behaves.
 pub fn options(undo_on_failure: bool) -> ApplyOptions {
-    ApplyOptions { parallelism: 4, undo_on_failure, scope: Scope::Run, who: "tester@here".to_owned() }
+    ApplyOptions {
+        parallelism: 4,
+        undo_on_failure,
+        scope: Scope::Run,
+        whole: true,
+        expect: None,
+        who: "tester@here".to_owned(),
+    }
 }
 
 fn note() -> LockNote {
@@ -97,7 +104,7 @@ pub async fn resume(world: &dyn World, store: &dyn Store, file: &PlanFile) -> Re
 }
 
 /// One `rollback` of the newest run. Nothing to undo is fine.
-pub async fn rollback(world: &dyn World, store: &dyn Store, how: RollbackOptions) -> Result<Applied, Failure> {
+pub async fn rollback(world: &dyn World, store: &dyn Store, how: RollbackOptions<'_>) -> Result<Applied, Failure> {
     let mut held = store.lock(note(), std::time::Duration::ZERO).await?;
     let options = options(false);
     match pipeline::rollback(&context(world, store, &options), None, how, held.as_mut(), &Yes).await {

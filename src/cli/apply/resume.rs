@@ -2,25 +2,25 @@
 
 use super::super::exit::Exit;
 use super::super::prompt;
-use super::{ApplyArgs, Terminal};
+use super::Terminal;
 use crate::journal::{Dated, Operation, Outcome};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Context};
 use crate::report::{Line, Text, moment};
 use crate::store::{Held, LockNote};
 
-/// Finishes the open run of this store, if there is one. Answers how the process ends when apply must not go on.
+/// Finishes the open run of this plan file, if there is one. Answers how the process ends when apply must not go on.
 pub(super) async fn before_apply(
-    args: &ApplyArgs,
+    plan: &str,
     context: &Context<'_>,
     held: &mut dyn Held,
     terminal: &Terminal<'_>,
 ) -> Result<Option<Exit>, Failure> {
-    let history = pipeline::history(context.world, context.store).await?;
+    let history = pipeline::history(context.world, context.store).await?.of_plan(plan);
     let Some(open) = history.open() else { return Ok(None) };
     let told: Text = story(open, held.died_before()).into_iter().map(Line::plain).collect();
     terminal.output.aside(&told);
-    if !args.resume && !asked(&open.id, terminal).await? {
+    if !terminal.args.resume && !asked(&open.id, terminal).await? {
         return Ok(Some(Exit::Stopped));
     }
     let applied = pipeline::resume(context, &open.id, held).await?;
