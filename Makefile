@@ -9,6 +9,6 @@ test: setup
 	cargo test --locked
 
 # The built binary against the sandbox: every kind x fault x {resume, rollback}, kill -9 at every journal record, and the
-# laws that kinds declare. Takes about an hour; PGENTRA_LONG_ONLY="app_settings x lie" narrows it.
+# laws that kinds declare. Takes hours; PGENTRA_LONG_ONLY="app_settings x lie" narrows it.
 faults: setup
-	PGENTRA_LONG=1 cargo test --locked --test long -- --nocapture --test-threads 1
+	PGENTRA_LONG=1 cargo test --locked --test long -- --nocapture

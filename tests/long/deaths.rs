@@ -1,13 +1,23 @@
 //! kill -9 of the built binary at every journal record, of an apply and of a rollback.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use super::same::World;
-use super::sandbox::Sandbox;
+use super::sandbox::{APPLY, Sandbox, block_on, spread};
 use super::{asked_for, wanted};
 
 const PLAN: &str = "rmhazuregeoapi.toml";
-const APPLY: [&str; 5] = ["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"];
+const UNDO: [&str; 5] = ["rollback", "--file", "plan.toml", "--auto-approve", "--remove-kept"];
+
+/// One command, and the number of the record at which it is killed.
+struct Death {
+    told: String,
+    at: usize,
+    rollback: bool,
+    /// Whether the run is undone afterwards; finished otherwise.
+    undone: bool,
+}
 
 /// Kills a command as soon as the journals have this many whole lines; answers whether it was still alive.
 fn kill_at(sandbox: &Sandbox, arguments: &[&str], records: usize) -> bool {
@@ -21,66 +31,51 @@ fn kill_at(sandbox: &Sandbox, arguments: &[&str], records: usize) -> bool {
     alive
 }
 
-#[tokio::test]
-async fn death_at_every_record_of_an_apply() {
+#[test]
+fn death_at_every_record_is_finished_and_undone() {
     if !asked_for() {
         return;
     }
     let mut sandbox = Sandbox::up();
     sandbox.begin(PLAN);
-    let before = World::of(&sandbox).await;
+    let before = block_on(World::of(&sandbox));
     assert_eq!(sandbox.apply().code, 0);
-    let (after, records) = (World::of(&sandbox).await, sandbox.records());
-    let mut killed = [0, 0];
-    for at in 1..=records {
-        for way in [0, 1] {
-            let told = format!("apply killed at record {at} of {records}, then {}", ["resume", "rollback"][way]);
-            if !wanted(&told) {
-                continue;
-            }
-            println!("{told}");
-            sandbox.begin(PLAN);
-            killed[way] += usize::from(kill_at(&sandbox, &APPLY, at));
-            // The session of a killed client ends when the server notices.
-            std::thread::sleep(Duration::from_millis(500));
-            let ended = if way == 0 { sandbox.resume() } else { sandbox.rollback(&["--remove-kept"]) };
-            assert_eq!(ended.code, 0, "{told}\n{}\n{}", ended.said, sandbox.journal());
-            let (now, wanted) = (World::of(&sandbox).await, if way == 0 { &after } else { &before });
-            assert!(now == *wanted, "{told}\n{}", wanted.difference(&now));
+    let (after, applied) = (block_on(World::of(&sandbox)), sandbox.records());
+    assert_eq!(sandbox.run(&UNDO).code, 0);
+    let all = sandbox.records();
+    drop(sandbox);
+    let deaths = deaths(applied, all);
+    let alive = AtomicUsize::new(0);
+    spread(&deaths, |sandbox, death| {
+        println!("{}", death.told);
+        sandbox.begin(PLAN);
+        if death.rollback {
+            assert_eq!(sandbox.apply().code, 0);
         }
-    }
-    println!(
-        "apply: {records} records, killed alive {} times before a resume, {} before a rollback",
-        killed[0], killed[1]
-    );
+        let killed = kill_at(sandbox, if death.rollback { &UNDO } else { &APPLY }, death.at);
+        alive.fetch_add(usize::from(killed), Ordering::SeqCst);
+        // The session of a killed client ends when the server notices.
+        std::thread::sleep(Duration::from_millis(500));
+        let ended = if death.undone { sandbox.rollback(&["--remove-kept"]) } else { sandbox.resume() };
+        assert_eq!(ended.code, 0, "{}\n{}\n{}", death.told, ended.said, sandbox.journal());
+        let (now, end) = (block_on(World::of(sandbox)), if death.undone { &before } else { &after });
+        assert!(now == *end, "{}\n{}", death.told, end.difference(&now));
+    });
+    println!("{} deaths, {} of them of a process that was still alive", deaths.len(), alive.into_inner());
 }
 
-#[tokio::test]
-async fn death_at_every_record_of_a_rollback() {
-    if !asked_for() {
-        return;
-    }
-    let mut sandbox = Sandbox::up();
-    sandbox.begin(PLAN);
-    let before = World::of(&sandbox).await;
-    assert_eq!(sandbox.apply().code, 0);
-    let records = sandbox.records();
-    let undo = ["rollback", "--file", "plan.toml", "--auto-approve", "--remove-kept"];
-    assert_eq!(sandbox.run(&undo).code, 0);
-    let all = sandbox.records();
-    for at in records + 1..=all {
-        let told = format!("rollback killed at record {} of {}", at - records, all - records);
-        if !wanted(&told) {
-            continue;
+fn deaths(applied: usize, all: usize) -> Vec<Death> {
+    let mut deaths = Vec::new();
+    for at in 1..=applied {
+        for (undone, then) in [(false, "resume"), (true, "rollback")] {
+            let told = format!("apply killed at record {at} of {applied}, then {then}");
+            deaths.push(Death { told, at, rollback: false, undone });
         }
-        println!("{told}");
-        sandbox.begin(PLAN);
-        assert_eq!(sandbox.apply().code, 0);
-        kill_at(&sandbox, &undo, at);
-        std::thread::sleep(Duration::from_millis(500));
-        let ended = sandbox.rollback(&["--remove-kept"]);
-        assert_eq!(ended.code, 0, "{told}\n{}\n{}", ended.said, sandbox.journal());
-        let now = World::of(&sandbox).await;
-        assert!(now == before, "{told}\n{}", before.difference(&now));
     }
+    for at in applied + 1..=all {
+        let told = format!("rollback killed at record {} of {}, then rollback", at - applied, all - applied);
+        deaths.push(Death { told, at, rollback: true, undone: true });
+    }
+    deaths.retain(|death| wanted(&death.told));
+    deaths
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use sqlx::Executor as _;
 
 use super::same::World;
-use super::sandbox::Sandbox;
+use super::sandbox::{APPLY, Sandbox, block_on, spread};
 use super::{asked_for, wanted};
 
 /// What a kind calls when it writes, and what it calls when it looks; in the plan file that has it.
@@ -118,26 +118,6 @@ impl Coverage {
     }
 }
 
-/// How each plan file goes when nothing happens to it.
-#[derive(Default)]
-struct Courses(BTreeMap<&'static str, (World, World)>);
-
-impl Courses {
-    async fn of(&mut self, sandbox: &mut Sandbox, plan: &'static str) -> (World, World) {
-        if let Some(course) = self.0.get(plan) {
-            return course.clone();
-        }
-        sandbox.begin(plan);
-        let before = World::of(sandbox).await;
-        let ended = sandbox.apply();
-        assert_eq!(ended.code, 0, "{}", ended.said);
-        let after = World::of(sandbox).await;
-        assert_ne!(before, after);
-        self.0.insert(plan, (before.clone(), after.clone()));
-        (before, after)
-    }
-}
-
 /// What was left is finished (`way` 0) or undone (`way` 1), and the world is as it should be.
 async fn conclude(sandbox: &Sandbox, (before, after): &(World, World), way: usize, told: &str) {
     if way == 0 {
@@ -153,49 +133,102 @@ async fn conclude(sandbox: &Sandbox, (before, after): &(World, World), way: usiz
     }
 }
 
-#[tokio::test]
-async fn every_kind_is_finished_and_undone_after_every_fault() {
+/// What is done to a run.
+#[derive(Clone, Copy)]
+enum How {
+    Arm(&'static Calls, &'static ArmFault),
+    Sql(&'static str, &'static str, Hit),
+    Check { killed: bool },
+}
+
+/// One row of the matrix, in one direction.
+struct Row {
+    kind: &'static str,
+    fault: &'static str,
+    plan: &'static str,
+    /// 0: finished by a resume, 1: undone by a rollback.
+    way: usize,
+    how: How,
+}
+
+impl Row {
+    fn told(&self) -> String {
+        format!("{} x {} x {}", self.kind, self.fault, ["resume", "rollback"][self.way])
+    }
+}
+
+fn rows() -> Vec<Row> {
+    let mut rows = Vec::new();
+    for way in [0, 1] {
+        for calls in &ARM {
+            for fault in ARM_FAULTS.iter().filter(|fault| calls.long_running || !fault.only_long_running) {
+                rows.push(Row {
+                    kind: calls.kind,
+                    fault: fault.name,
+                    plan: calls.plan,
+                    way,
+                    how: How::Arm(calls, fault),
+                });
+            }
+        }
+        for (kind, lock) in SQL {
+            for (fault, hit) in SQL_FAULTS {
+                rows.push(Row { kind, fault, plan: MIGRATION, way, how: How::Sql(kind, lock, hit) });
+            }
+        }
+        for (fault, killed) in [("fails", false), ("killed in it", true)] {
+            rows.push(Row { kind: "check", fault, plan: MIGRATION, way, how: How::Check { killed } });
+        }
+    }
+    rows.retain(|row| wanted(&row.told()));
+    rows
+}
+
+#[test]
+fn every_kind_is_finished_and_undone_after_every_fault() {
     if !asked_for() {
         return;
     }
-    let (mut sandbox, mut courses, mut coverage) = (Sandbox::up(), Courses::default(), Coverage::default());
-    for calls in &ARM {
-        for fault in ARM_FAULTS.iter().filter(|fault| calls.long_running || !fault.only_long_running) {
-            for way in [0, 1] {
-                let told = format!("{} x {} x {}", calls.kind, fault.name, ["resume", "rollback"][way]);
-                if wanted(&told) {
-                    println!("{told}");
-                    let course = courses.of(&mut sandbox, calls.plan).await;
-                    sandbox.begin(calls.plan);
-                    arm_fault(&sandbox, calls, fault).await;
-                    conclude(&sandbox, &course, way, &told).await;
-                    coverage.0.entry((calls.kind, fault.name)).or_default()[way] += 1;
-                }
-            }
-        }
+    let rows = rows();
+    let mut courses: BTreeMap<&str, (World, World)> = BTreeMap::new();
+    let mut sandbox = Sandbox::up();
+    for row in &rows {
+        courses.entry(row.plan).or_insert_with(|| block_on(course(&mut sandbox, row.plan)));
     }
-    for (kind, lock) in SQL {
-        for (fault, hit) in SQL_FAULTS {
-            for way in [0, 1] {
-                let told = format!("{kind} x {fault} x {}", ["resume", "rollback"][way]);
-                if wanted(&told) {
-                    println!("{told}");
-                    let course = courses.of(&mut sandbox, MIGRATION).await;
-                    sandbox.begin(MIGRATION);
-                    sql_fault(&sandbox, kind, lock, hit).await;
-                    conclude(&sandbox, &course, way, &told).await;
-                    coverage.0.entry((kind, fault)).or_default()[way] += 1;
-                }
+    drop(sandbox);
+    spread(&rows, |sandbox, row| {
+        println!("{}", row.told());
+        sandbox.begin(row.plan);
+        block_on(async {
+            match row.how {
+                How::Arm(calls, fault) => arm_fault(sandbox, calls, fault).await,
+                How::Sql(kind, lock, hit) => sql_fault(sandbox, kind, lock, hit).await,
+                How::Check { killed } => check_fault(sandbox, killed).await,
             }
-        }
+            conclude(sandbox, &courses[row.plan], row.way, &row.told()).await;
+        });
+    });
+    let mut coverage = Coverage::default();
+    for row in &rows {
+        coverage.0.entry((row.kind, row.fault)).or_default()[row.way] += 1;
     }
-    check_fault(&mut sandbox, &mut courses, &mut coverage).await;
     coverage.print();
     if std::env::var_os("PGENTRA_LONG_ONLY").is_none() {
         for schema in schemas() {
             assert!(coverage.0.keys().any(|(kind, _)| *kind == schema.kind), "nothing covers {}", schema.kind);
         }
     }
+}
+
+/// How a plan file goes when nothing happens to it: the world before and after.
+async fn course(sandbox: &mut Sandbox, plan: &str) -> (World, World) {
+    sandbox.begin(plan);
+    let before = World::of(sandbox).await;
+    let ended = sandbox.apply();
+    assert_eq!(ended.code, 0, "{}", ended.said);
+    let after = World::of(sandbox).await;
+    assert_ne!(before, after);
+    (before, after)
 }
 
 /// Runs to a fault of Azure's, and takes the fault away.
@@ -205,7 +238,7 @@ async fn arm_fault(sandbox: &Sandbox, calls: &Calls, fault: &ArmFault) {
     rule["method"] = json!(method);
     rule["path"] = json!(path);
     sandbox.control("POST", "faults", &rule).await;
-    let mut child = sandbox.spawn(&["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"]);
+    let mut child = sandbox.spawn(&APPLY);
     if fault.killed {
         until(sandbox, &format!("\"started\",\"step\":\"{}.", calls.kind)).await;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -231,7 +264,7 @@ async fn until(sandbox: &Sandbox, text: &str) {
 
 /// Runs until the write of a kind waits for a lock inside PostgreSQL, and hits it there.
 async fn sql_fault(sandbox: &Sandbox, kind: &str, lock: &'static str, hit: Hit) {
-    let mut child = sandbox.spawn(&["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"]);
+    let mut child = sandbox.spawn(&APPLY);
     // What comes before the kind is done; from here on nobody else changes these catalogs.
     let before = if kind == "database_role" { "server_admin." } else { "database_role." };
     until(sandbox, &format!("\"done\",\"step\":\"{before}")).await;
@@ -264,32 +297,19 @@ async fn sql_fault(sandbox: &Sandbox, kind: &str, lock: &'static str, hit: Hit) 
     assert!([0, 6, -1].contains(&ended.code), "{kind}: exit {}\n{}", ended.code, ended.said);
 }
 
-/// A check changes nothing, so what can happen to it is to fail, and to be killed while it looks.
-async fn check_fault(sandbox: &mut Sandbox, courses: &mut Courses, coverage: &mut Coverage) {
-    for (fault, killed) in [("fails", false), ("killed in it", true)] {
-        for way in [0, 1] {
-            let told = format!("check x {fault} x {}", ["resume", "rollback"][way]);
-            if !wanted(&told) {
-                continue;
-            }
-            println!("{told}");
-            let course = courses.of(sandbox, MIGRATION).await;
-            sandbox.begin(MIGRATION);
-            // While the address of the app cannot be had, its health cannot be asked for.
-            let mut child = sandbox.spawn(&["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"]);
-            until(sandbox, "\"done\",\"step\":\"app_settings.").await;
-            let refused = json!({ "method": "GET", "path": SITE, "times": 0, "action": "status", "status": 404,
-                "body": { "error": { "code": "ResourceNotFound", "message": "planted" } } });
-            sandbox.control("POST", "faults", &refused).await;
-            if killed {
-                until(sandbox, "health\\\"\"").await;
-                child.kill().unwrap();
-            }
-            let ended = sandbox.wait(child);
-            assert!([0, 6, -1].contains(&ended.code), "{told}: exit {}\n{}", ended.code, ended.said);
-            sandbox.control("DELETE", "faults", &Value::Null).await;
-            conclude(sandbox, &course, way, &told).await;
-            coverage.0.entry(("check", fault)).or_default()[way] += 1;
-        }
+/// A check changes nothing, so what can happen to it is to fail, and to be killed while it looks. While the address of
+/// the app cannot be had, its health cannot be asked for.
+async fn check_fault(sandbox: &Sandbox, killed: bool) {
+    let mut child = sandbox.spawn(&APPLY);
+    until(sandbox, "\"done\",\"step\":\"app_settings.").await;
+    let body = json!({ "error": { "code": "ResourceNotFound", "message": "planted" } });
+    let refused = json!({ "method": "GET", "path": SITE, "times": 0, "action": "status", "status": 404, "body": body });
+    sandbox.control("POST", "faults", &refused).await;
+    if killed {
+        until(sandbox, "\"started\",\"step\":\"check.\\\"rmhazuregeoapi health").await;
+        child.kill().unwrap();
     }
+    let ended = sandbox.wait(child);
+    assert!([0, 6, -1].contains(&ended.code), "exit {}\n{}", ended.code, ended.said);
+    sandbox.control("DELETE", "faults", &Value::Null).await;
 }

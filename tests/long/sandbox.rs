@@ -14,6 +14,35 @@ use tempfile::TempDir;
 /// The longest that one command may take.
 const PATIENCE: Duration = Duration::from_secs(240);
 
+/// One apply that is left as it is when it fails.
+pub const APPLY: [&str; 5] = ["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"];
+
+/// How many sandboxes run at the same time: a run mostly waits.
+const SANDBOXES: usize = 4;
+
+/// Does something to each of `rows`, in several sandboxes at the same time. One that fails does not stop the others.
+pub fn spread<R: Sync>(rows: &[R], work: impl Fn(&mut Sandbox, &R) + Sync) {
+    std::thread::scope(|scope| {
+        for first in 0..SANDBOXES.min(rows.len()) {
+            let work = &work;
+            scope.spawn(move || {
+                let mut sandbox = Sandbox::up();
+                let mut failed = 0;
+                for row in rows.iter().skip(first).step_by(SANDBOXES) {
+                    let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut sandbox, row)));
+                    failed += usize::from(done.is_err());
+                }
+                assert_eq!(failed, 0, "rows that failed; see above");
+            });
+        }
+    });
+}
+
+/// Runs a future to its end.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
 /// A sandbox that is taken down with this.
 pub struct Sandbox {
     dir: TempDir,
@@ -120,12 +149,12 @@ impl Sandbox {
 
     /// One apply that is left as it is when it fails.
     pub fn apply(&self) -> Ended {
-        self.run(&["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"])
+        self.run(&APPLY)
     }
 
     /// The same, and an open run is finished first.
     pub fn resume(&self) -> Ended {
-        self.run(&["apply", "plan.toml", "--auto-approve", "--on-failure", "stop", "--resume"])
+        self.run(&[&APPLY[..], &["--resume"]].concat())
     }
 
     /// Undoes the newest run. Nothing to undo is fine.
