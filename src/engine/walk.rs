@@ -1,8 +1,9 @@
 //! One step: look, settle, write, look again. The same walk does, repeats, resumes and undoes.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::task::{Stay, Task};
 use crate::diff::{Clash, Settled, Verdict, settle};

@@ -179,7 +179,7 @@ async fn what_somebody_else_changed_is_never_overwritten() {
 async fn a_conflict_in_apply_is_told_and_the_rest_undone() {
     let bench = bench();
     let planned = plan(&bench.world, &chain().desired, 4).await.unwrap();
-    let saved = SavedPlan::new(&chain(), &planned, true, std::path::Path::new("/s")).unwrap();
+    let saved = SavedPlan::new(&chain(), &planned, true, "/s").unwrap();
     bench.world.put("b", json!({ "x": "foreign" }));
     let before = bench.world.all();
     let refused = super::apply_saved(&bench.context(), &saved, bench.held().await.as_mut()).await.unwrap_err();
@@ -191,7 +191,7 @@ async fn a_conflict_in_apply_is_told_and_the_rest_undone() {
 async fn what_was_there_before_us_is_never_undone() {
     let bench = bench();
     let planned = plan(&bench.world, &chain().desired, 4).await.unwrap();
-    let saved = SavedPlan::new(&chain(), &planned, true, std::path::Path::new("/s")).unwrap();
+    let saved = SavedPlan::new(&chain(), &planned, true, "/s").unwrap();
     bench.world.put("a", json!({ "x": "1" }));
     let before = bench.world.all();
     super::apply_saved(&bench.context(), &saved, bench.held().await.as_mut()).await.unwrap();

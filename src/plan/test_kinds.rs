@@ -17,7 +17,7 @@ const TENANT: Field = Field::new("tenant", Type::Guid, "Tenant.");
 const GRANTS: Field = Field::new("grants", Type::List(&Type::Table(RULE)), "Rules.").required();
 
 const RULE: &[Field] = &[
-    Field::new("role", Type::Text, "Role.").required(),
+    Field::new("role", Type::Text, "Role.").required().or_reference(),
     GRANT[1],
     GRANT[2],
     GRANT[3],

@@ -47,6 +47,30 @@ fn every_plan_loads_without_findings() {
     }
 }
 
+/// Rules that name their roles by reference are told apart by what they refer to.
+#[test]
+fn the_same_grant_to_two_referred_roles_is_no_duplicate() {
+    let role = |name: &str| {
+        format!(
+            "[resource.database_role.{name}]\nserver = \"rmhpgflex\"\nname = \"{name}\"\n\
+             object_id = \"44444444-4444-4444-8444-444444444444\"\n"
+        )
+    };
+    let rule = |name: &str| {
+        format!("{{ role = {{ ref = \"database_role.{name}.name\" }}, schemas = [\"geo\"], schema = [\"USAGE\"] }}")
+    };
+    let text = format!(
+        "version = 1\nname = \"x\"\n[azure]\nsubscription = \"22222222-2222-4222-8222-222222222222\"\n\
+         resource_group = \"rg\"\n[server.rmhpgflex]\nconnections = [{{ name = \"a\", user = \"a\", token = true }}]\n\
+         {}{}[resource.database_grants.db]\nserver = \"rmhpgflex\"\ndatabase = \"db\"\ngrants = [{}, {}]\n",
+        role("one"),
+        role("two"),
+        rule("one"),
+        rule("two"),
+    );
+    assert_eq!(good(&text).desired.len(), 3);
+}
+
 #[test]
 fn the_guide_lowers_in_the_built_in_order() {
     let plan = good(GUIDE);

@@ -106,9 +106,15 @@ fn rules(root: &Node) -> impl Iterator<Item = (&str, &str, &str, &Node)> {
         let server = entry.node.get_text("server").unwrap_or_default();
         let database = entry.node.get_text("database").unwrap_or_default();
         let rules = entry.node.get_list("grants").iter();
-        rules.map(move |rule| (server, database, rule.get_text("role").unwrap_or_default(), rule))
+        rules.map(move |rule| (server, database, role_of(rule).unwrap_or_default(), rule))
     });
     friendly.chain(generic)
+}
+
+/// The role of a rule: by its name, or by what refers to it.
+fn role_of(rule: &Node) -> Option<&str> {
+    let role = rule.get("role")?;
+    role.text().or_else(|| role.get_text("ref"))
 }
 
 /// Servers that resources inside databases name: each has to be declared, with a way to sign in.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::live::{entries, entry, optional_text, site_id};
-use super::{Kind, Live, Watch, Written, pause};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::azure::{Identity, Site, SiteId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Output, Reading, Schema, Step, Type, Undo, Value};
 
@@ -76,6 +76,10 @@ async fn site(live: &Live, id: &SiteId) -> Result<Site, Failure> {
 impl Kind for AppIdentity {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::IDENTITY
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, fetch, optional_text, site_id};
 use super::sign_in::{environment, sign_in};
-use super::{Kind, Live, Watch, Written};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::SiteId;
 use crate::model::{
     Attributes, Class, Digester, Failure, Field, Look, Nature, Observed, Purpose, Reading, Schema, Secret, SecretValue,
@@ -97,6 +97,10 @@ impl<'a> Lens<'a> {
 impl Kind for AppSettings {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::SETTINGS
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::database_grants::{RULE_FIELDS, Rule, rules, wanted};
 use super::reach::text;
-use super::{Kind, Live, Watch, Written, pause};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, duration,
 };
@@ -58,6 +58,10 @@ static SCHEMA: Schema = Schema {
 impl Kind for Check {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::CHECK
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {

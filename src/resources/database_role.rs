@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::reach::{reach, text};
-use super::{Kind, Live, Watch, Written};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
@@ -78,6 +78,10 @@ impl Kind for DatabaseRole {
         &SCHEMA
     }
 
+    fn behaviour(&self) -> Behaviour {
+        behaviour::ROLE
+    }
+
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
         let name = text(look.key, "name")?;
         let mut lease = match reach(live, &look, DATABASE).await? {
@@ -143,7 +147,7 @@ fn still_needed(name: &str, left: &[String]) -> Failure {
 }
 
 /// What is wanted, in the words that a look answers in: the object id in lower case, no policy, the default type.
-fn restate(attributes: &Attributes) -> Attributes {
+pub(super) fn restate(attributes: &Attributes) -> Attributes {
     let mut wanted = attributes.clone();
     wanted.remove("adopt");
     if let Some(Value::Text(id)) = wanted.get_mut("object_id") {

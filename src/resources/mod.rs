@@ -4,12 +4,14 @@ mod app_identity;
 mod app_settings;
 #[cfg(test)]
 pub(crate) mod arm_testing;
+mod behaviour;
 mod check;
 mod check_http;
 mod clock;
 mod database_grants;
 mod database_role;
 mod live;
+mod memory;
 mod reach;
 mod sensors;
 mod server_admin;
@@ -21,18 +23,22 @@ mod soak;
 mod testing;
 mod validation;
 mod verify;
+mod worlds;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
 pub use live::{Live, fetch};
+pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sign_in::{SignIn, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};
+pub use worlds::Worlds;
 
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};
 
@@ -110,6 +116,11 @@ pub trait World: Send + Sync {
 pub trait Kind: Send + Sync {
     /// Everything pure about it.
     fn schema(&self) -> &'static Schema;
+
+    /// How it behaves, as far as its schema does not say; see [`MemoryWorld`].
+    fn behaviour(&self) -> Behaviour {
+        behaviour::PLAIN
+    }
 
     /// Looks. Never changes anything.
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure>;

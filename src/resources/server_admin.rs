@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::live::{optional_text, server_id, spelled, text};
-use super::{Kind, Live, Watch, Written};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::{Administrator, ServerId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
 
@@ -57,6 +57,10 @@ const TYPES: [(&str, &str); 3] = [("User", "user"), ("Group", "group"), ("Servic
 impl Kind for ServerAdmin {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::ADMIN
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {

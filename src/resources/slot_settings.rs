@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, optional_text, site_id};
-use super::{Kind, Live, Watch, Written};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::STICKY_LISTS;
 use crate::model::{Attributes, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
 
@@ -44,6 +44,10 @@ fn names<'a>(all: &'a Map<String, Json>, list: &str) -> Vec<&'a str> {
 impl Kind for SlotSettings {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::SLOT_SETTINGS
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {

@@ -12,7 +12,7 @@ use async_trait::async_trait;
 pub(super) use rules::{RULE_FIELDS, Rule, rules, wanted};
 
 use super::reach::{reach, text};
-use super::{Kind, Live, Watch, Written};
+use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{Attributes, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value};
 use crate::postgres::{Acting, Lease, Script, grants};
 
@@ -50,6 +50,10 @@ static SCHEMA: Schema = Schema {
 impl Kind for DatabaseGrants {
     fn schema(&self) -> &'static Schema {
         &SCHEMA
+    }
+
+    fn behaviour(&self) -> Behaviour {
+        behaviour::GRANTS
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
