@@ -17,6 +17,10 @@ use azure_mgmt_postgresql::package_flexibleserver_2024_08_01 as postgresql;
 use azure_mgmt_web::package_2024_04 as web;
 use legacy::auth::{AccessToken, TokenCredential};
 use legacy::{BytesStream, HttpClient, TransportOptions, Url};
+use postgresql::models::{
+    ActiveDirectoryAdministratorAdd, AdministratorPropertiesForAdd, AuthConfig, ServerForUpdate,
+    ServerPropertiesForUpdate, administrator_properties_for_add::PrincipalType, auth_config,
+};
 use serde_json::{Value, json};
 use stand::Stand;
 
@@ -100,10 +104,6 @@ async fn azure_mgmt_postgresql_turns_entra_on_and_makes_an_administrator() {
     assert_eq!(properties.administrator_login.as_deref(), Some("pgadmin"));
     assert_eq!(properties.fully_qualified_domain_name, Some(stand.vars["PGENTRA_SANDBOX_POSTGRES_HOST"].clone()));
 
-    use postgresql::models::{
-        ActiveDirectoryAdministratorAdd, AdministratorPropertiesForAdd, AuthConfig, ServerForUpdate,
-        ServerPropertiesForUpdate, administrator_properties_for_add::PrincipalType, auth_config,
-    };
     let auth_config = AuthConfig {
         active_directory_auth: Some(auth_config::ActiveDirectoryAuth::Enabled),
         password_auth: Some(auth_config::PasswordAuth::Enabled),
