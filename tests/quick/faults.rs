@@ -181,7 +181,9 @@ async fn death_at_every_record_is_finished_and_undone() {
                 let other = world.fork();
                 if moment == Moment::Torn {
                     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-                    dirs.iter().for_each(|dir| store.write_to(dir.path()));
+                    for dir in &dirs {
+                        store.write_to(dir.path());
+                    }
                     finish(&course, &world, &Directory::new(dirs[0].path()), &told).await;
                     back(&course, &other, &Directory::new(dirs[1].path()), &told).await;
                 } else {

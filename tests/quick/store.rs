@@ -75,7 +75,9 @@ impl MemoryStore {
             std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
         };
         for (run, lines) in &inner.runs {
-            lines.iter().for_each(|line| writeln!(file(run), "{line}").unwrap());
+            for line in lines {
+                writeln!(file(run), "{line}").unwrap();
+            }
         }
         if let Some((run, part)) = &inner.torn {
             write!(file(run), "{part}").unwrap();

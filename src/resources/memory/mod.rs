@@ -88,10 +88,14 @@ impl MemoryWorld {
     /// Another world in the same state, without the faults that are still to come.
     pub fn fork(&self) -> Self {
         let inner = self.inner();
-        let (state, made, stale) = (inner.state.clone(), inner.made.clone(), inner.stale.clone());
-        let operations = inner.operations.clone();
-        let inner = Inner { state, made, stale, operations, ..Inner::default() };
-        Self { kinds: self.kinds.clone(), inner: Mutex::new(inner) }
+        let next = Inner {
+            state: inner.state.clone(),
+            stale: inner.stale.clone(),
+            operations: inner.operations.clone(),
+            made: inner.made.clone(),
+            ..Inner::default()
+        };
+        Self { kinds: self.kinds.clone(), inner: Mutex::new(next) }
     }
 
     /// Everything that is there now.
@@ -222,7 +226,9 @@ impl World for MemoryWorld {
         let mut inner = self.inner();
         let ids: Vec<Id> =
             inner.operations.iter().filter(|(_, one)| one.step.id == operation).map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| inner.go_on(id, true));
+        for id in &ids {
+            inner.go_on(id, true);
+        }
         Ok(())
     }
 }
@@ -261,7 +267,8 @@ fn read(state: &State, schema: &Schema, behaviour: Behaviour, look: &Look<'_>) -
         }
     }
     let mut reading = Reading::present(attributes, outputs);
-    (reading.gone, reading.replaced) = (behaviour.lost)(state, look.key, look.attributes);
+    let lost = (behaviour.lost)(state, look.key, look.attributes);
+    (reading.gone, reading.replaced) = (lost.gone, lost.replaced);
     Ok(reading)
 }
 
