@@ -13,13 +13,13 @@ mod testing;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
-use crate::engine::{Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run};
+use crate::engine::{
+    Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run, unless_stopped,
+};
 use crate::journal::{Event, Operation, Outcome, Owned, Record};
 use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
@@ -271,19 +271,6 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &saved.plan, held).await;
     Ok(Applied { frontier: saved.frontier, ..applied })
-}
-
-/// A look that a person may end at any time: it changes nothing.
-async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let stopped = async {
-        while !stop.load(Ordering::SeqCst) {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    };
-    tokio::select! {
-        looked = look => looked,
-        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
-    }
 }
 
 fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {

@@ -18,13 +18,13 @@ use super::locate;
 use super::output::Output;
 use super::progress::Progress;
 use super::{live, place, prompt};
-use crate::engine::{Scope, Stay, Stop};
+use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::journal::Outcome;
-use crate::model::{Class, Failure};
+use crate::model::{Class, Failure, Target};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::report::{Line, Page, PlanView, Run, Text, outcome, plan, reviewed, terminal};
-use crate::resources::schemas;
-use crate::store::{Directory, Store as _};
+use crate::resources::{Live, schemas};
+use crate::store::{Directory, Held, Store};
 
 /// Make the plan file true: look, show, ask, do
 #[derive(Args, Clone, Debug)]
@@ -91,9 +91,9 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file)?;
-    let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
-    let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
-    let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
+    let stop = stop_on_signal()?;
+    let (mut held, world) = unless_stopped(&stop, begin(args, global, &store, &file.target)).await?;
+    let (progress, options) = (Progress::new(output.stderr_color()), options(args));
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
     if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
@@ -108,9 +108,9 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
         return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed"));
     }
     let store = Directory::new(&saved.store);
-    let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
-    let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
-    let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
+    let stop = stop_on_signal()?;
+    let (mut held, world) = unless_stopped(&stop, begin(args, global, &store, &saved.target)).await?;
+    let (progress, options) = (Progress::new(output.stderr_color()), options(args));
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
     if let Some(exit) = resume::before_apply(&saved.plan, &context, held.as_mut(), &terminal).await? {
@@ -148,22 +148,33 @@ fn options(args: &ApplyArgs) -> ApplyOptions {
     }
 }
 
-/// The first SIGINT or SIGTERM asks the run to stop after the steps in hand; more of them change nothing.
-pub(super) fn stop_on_signal() -> Arc<Stop> {
+/// Takes the lock and signs in.
+async fn begin(
+    args: &ApplyArgs,
+    global: &Global,
+    store: &dyn Store,
+    target: &Target,
+) -> Result<(Box<dyn Held>, Live), Failure> {
+    let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
+    let world = live::world(target, global, Some(held.make_digest_key().await?)).await?;
+    Ok((held, world))
+}
+
+/// The first SIGINT or SIGTERM asks the run to stop after the calls in hand; more of them change nothing.
+pub(super) fn stop_on_signal() -> Result<Arc<Stop>, Failure> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let failed = |error: std::io::Error| Failure::new(Class::Other, "cannot hear signals").detail(error.to_string());
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let stop = Arc::new(Stop::new(false));
     let flag = Arc::clone(&stop);
     tokio::spawn(async move {
-        use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-        else {
-            return;
-        };
         loop {
             tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
             flag.store(true, Ordering::SeqCst);
         }
     });
-    stop
+    Ok(stop)
 }
 
 /// Shows each change set on the terminal and asks for it there.
@@ -204,8 +215,8 @@ impl Terminal<'_> {
             return Ok(if declined { Exit::Error } else { Exit::Done });
         };
         let run = Run { id: run, records: &applied.records };
-        conclude(run, ended, &failures(&applied), self.args.detailed_exitcode, self.output)?;
-        Ok(Exit::of(&applied, self.args.detailed_exitcode))
+        conclude(run, ended, &failures(applied), self.args.detailed_exitcode, self.output)?;
+        Ok(Exit::of(applied, self.args.detailed_exitcode))
     }
 }
 

@@ -14,8 +14,8 @@ use super::output::Output;
 use super::progress::Progress;
 use super::show::chosen;
 use super::{live, place, prompt};
-use crate::engine::{Scope, Stay, Stop};
-use crate::model::Failure;
+use crate::engine::{Scope, Stay, Stop, unless_stopped};
+use crate::model::{Class, Failure};
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
 use crate::report::{PlanView, Run, way_back};
 use crate::resources::schemas;
@@ -31,7 +31,7 @@ pub struct RollbackArgs {
     #[arg(short = 'f', long = "file", value_name = "PLAN_FILE")]
     pub file: Option<PathBuf>,
     /// Undo all runs from the newest back to this one
-    #[arg(long, value_name = "RUN", conflicts_with = "run")]
+    #[arg(long, value_name = "RUN")]
     pub through: Option<String>,
     /// Remove also what is kept otherwise: Entra authentication, administrators and new identities
     #[arg(long)]
@@ -55,18 +55,28 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     let is_file = |run: &&String| args.file.is_none() && std::path::Path::new(run).exists();
     let lone = args.run.as_ref().filter(is_file);
     let file = PlanFileArg { file: lone.map(PathBuf::from).or_else(|| args.file.clone()) };
-    let meant = args.through.as_ref().or(args.run.as_ref().filter(|_| lone.is_none()));
+    let meant = match (&args.through, args.run.as_ref().filter(|_| lone.is_none())) {
+        (Some(_), Some(_)) => {
+            return Err(Failure::new(Class::Input, "RUN and --through RUN do not go together: name one run"));
+        }
+        (through, run) => through.as_ref().or(run),
+    };
     let (source, plan) = match load(&file, global, &schemas())?.usable(output) {
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
     };
     let store = place::store(&source, &plan)?;
-    let mut held = store.lock(place::lock_note("rollback"), args.lock_timeout).await?;
+    let stop = stop_on_signal()?;
+    let begin = async {
+        let mut held = store.lock(place::lock_note("rollback"), args.lock_timeout).await?;
+        let world = live::world(&plan.target, global, Some(held.make_digest_key().await?)).await?;
+        Ok((held, world))
+    };
+    let (mut held, world) = unless_stopped(&stop, begin).await?;
     let meant = match meant {
         Some(meant) => Some(chosen(&store.runs().await?, meant)?),
         None => None,
     };
-    let world = live::world(&plan.target, global, Some(held.make_digest_key().await?)).await?;
     let note = place::lock_note("rollback");
     let options = ApplyOptions {
         parallelism: args.parallelism,
@@ -76,7 +86,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         expect: None,
         who: format!("{}@{}", note.who, note.host),
     };
-    let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
+    let progress = Progress::new(output.stderr_color());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let how =
         RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
@@ -145,7 +155,7 @@ mod tests {
         let parse = |line: &[&str]| One::try_parse_from([&["x"], line].concat()).map(|one| one.args);
         assert_eq!(parse(&["0199"]).unwrap().run.as_deref(), Some("0199"));
         assert_eq!(parse(&["--through", "0199"]).unwrap().through.as_deref(), Some("0199"));
-        assert!(parse(&["0199", "--through", "0198"]).is_err());
+        assert!(parse(&["--through"]).is_err());
         assert!(parse(&[]).unwrap().run.is_none());
     }
 }

@@ -71,6 +71,7 @@ fn want(name: &str, wanted: Json, after: &[&str]) -> Desired {
     }
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "a look may fail")]
 fn there(live: Json) -> Result<Reading, Failure> {
     Ok(Reading::present(attributes(live), attributes(json!({ "id": "7" }))))
 }

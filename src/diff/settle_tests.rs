@@ -54,6 +54,7 @@ fn settled(step: &Step, now: Json, began: bool) -> Settled {
     settle(step, &SCHEMA, end(now).as_ref(), began, &BTreeSet::new(), &BTreeSet::new())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "tests read better without ampersands")]
 fn verdict(before: Json, after: Json, now: Json) -> [Verdict; 2] {
     let step = step(before, after);
     [false, true].map(|began| settled(&step, now.clone(), began).verdict)

@@ -25,6 +25,9 @@ enum Ended<'t> {
     Wrote(&'t Task, Result<Walked, Failure>),
 }
 
+/// A step's id and the operation that a service took on for it.
+type Accepted = (String, String);
+
 /// One call of [`super::run`].
 pub(super) struct Executor<'t, 'r, 'c> {
     world: &'t dyn World,
@@ -37,7 +40,7 @@ pub(super) struct Executor<'t, 'r, 'c> {
     given: &'r mut BTreeMap<Address, Attributes>,
     chronicle: &'r mut Chronicle<'c>,
     rules: Rules<'t>,
-    accepted: (UnboundedSender<(String, String)>, UnboundedReceiver<(String, String)>),
+    accepted: (UnboundedSender<Accepted>, UnboundedReceiver<Accepted>),
     ran: Ran,
 }
 
@@ -137,7 +140,7 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
         Ok(look.boxed())
     }
 
-    fn write(&self, task: &'t Task, intent: Intent) -> BoxFuture<'t, Ended<'t>> {
+    fn write(&self, task: &'t Task, intent: Box<Intent>) -> BoxFuture<'t, Ended<'t>> {
         let (world, watcher) = (self.world, self.watcher(task));
         async move { Ended::Wrote(task, write(world, &intent, &watcher).await) }.boxed()
     }
@@ -152,7 +155,7 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
     }
 
     /// Keeps where to ask for an operation, as long as its step runs.
-    async fn accept(&mut self, (step, operation): (String, String)) -> Result<(), Failure> {
+    async fn accept(&mut self, (step, operation): Accepted) -> Result<(), Failure> {
         self.chronicle.write(Event::Accepted { step, operation }).await
     }
 
@@ -260,7 +263,7 @@ struct Watcher<'t> {
     step: &'t str,
     listener: &'t dyn Listener,
     stop: &'t Stop,
-    accepted: UnboundedSender<(String, String)>,
+    accepted: UnboundedSender<Accepted>,
 }
 
 impl Watch for Watcher<'_> {

@@ -12,7 +12,7 @@ mod walk;
 pub use chronicle::{Chronicle, Listener, Silent};
 pub use fill::filled;
 pub use observe::observe;
-pub use run::{Ran, Rules, Stop, Way, run};
+pub use run::{Ran, Rules, Stop, Way, run, unless_stopped};
 pub use task::{Doubt, Stay, Task, back, given, rest};
 pub use unit::{Scope, unit};
 pub use walk::{Fit, fit};

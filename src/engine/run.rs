@@ -1,15 +1,32 @@
 //! Runs tasks as soon as what they lean on is done, under a limit, never two with the same serial key.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use super::executor::Executor;
 use super::{Chronicle, Scope, Task};
-use crate::model::{Address, Attributes, Failure};
+use crate::model::{Address, Attributes, Class, Failure};
 use crate::resources::World;
 
 /// Asks a run to stop: nothing new is started, what runs is waited for. Safe to set at any time, from a signal too.
 pub type Stop = AtomicBool;
+
+/// What changes nothing may be ended at any time: answers a failure of class `Interrupted` soon after `stop` is set.
+///
+/// # Errors
+/// Those of `look`; `Interrupted`.
+pub async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let stopped = async {
+        while !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::select! {
+        looked = look => looked,
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
+    }
+}
 
 /// Which way tasks are run, and so which events they leave in the journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,7 +30,7 @@ pub(super) enum Looked {
     /// Nothing is to be written.
     Over(Walked),
     /// This may be written.
-    Write(Intent),
+    Write(Box<Intent>),
 }
 
 /// A write that the look before it allows.
@@ -49,7 +49,7 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
     let step = &task.step;
     let schema = schema(world, step)?;
     if schema.nature != Nature::Resource {
-        return Ok(Looked::Write(Intent { step: step.clone(), clash: None }));
+        return Ok(Looked::Write(Box::new(Intent { step: step.clone(), clash: None })));
     }
     if let Some(operation) = &task.operation {
         watch.note("waiting for what an earlier run began");
@@ -74,7 +74,7 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
             }
             Verdict::Write => {
                 let clash = (!settled.clashes.is_empty()).then(|| conflict(step, &settled.clashes, task.began));
-                return Ok(Looked::Write(Intent { step: without(step, &settled), clash }));
+                return Ok(Looked::Write(Box::new(Intent { step: without(step, &settled), clash })));
             }
         }
     }
@@ -172,10 +172,10 @@ async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Readi
         via: step.via.as_deref(),
     };
     // A look changes nothing, so it may be left in the middle.
-    let stop = pause(watch, Duration::from_hours(24));
+    let asked_to_stop = pause(watch, Duration::from_hours(24));
     let reading = tokio::select! {
         reading = world.read(look) => reading?,
-        Err(stopped) = stop => return Err(stopped),
+        Err(stopped) = asked_to_stop => return Err(stopped),
     };
     if let Observed::Unreadable(unreadable) = &reading.observed {
         return Err(Failure::new(Class::Other, format!("{} cannot be read", step.address)).detail(&unreadable.reason));

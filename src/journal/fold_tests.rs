@@ -44,8 +44,7 @@ fn events() -> Vec<Event> {
 
 #[test]
 fn every_move_is_in_the_table_or_corrupt() {
-    let mut table = String::new();
-    for status in ALL {
+    let row = |status: Status| {
         let moves: Vec<String> = events()
             .iter()
             .filter_map(|event| {
@@ -54,8 +53,9 @@ fn every_move_is_in_the_table_or_corrupt() {
                 Some(format!("{}{}>{to:?}", event.name(), if refused { "!" } else { "" }))
             })
             .collect();
-        table += &format!("{status:?}: {}\n", moves.join(" "));
-    }
+        format!("{status:?}: {}", moves.join(" "))
+    };
+    let table = ALL.map(row).join("\n");
     insta::assert_snapshot!(table, @r"
     Planned: started>Started already_there>AlreadyThere failed>Refused failed!>Refused kept>Kept
     Started: started>Started accepted>Started already_there>AlreadyThere done>Done held>Held failed>Failed failed!>Refused undo_started>Undoing
@@ -192,7 +192,7 @@ proptest::proptest! {
     #[test]
     fn no_journal_makes_the_fold_guess(picks in proptest::collection::vec(0_usize..11, 0..12)) {
         let moves: Vec<Event> = picks.iter().map(|pick| events()[*pick].clone()).collect();
-        let expected = moves.iter().try_fold(Status::Planned, |status, event| next(status, event));
+        let expected = moves.iter().try_fold(Status::Planned, next);
         let found = fold(&journal(&["k.a"], moves));
         proptest::prop_assert_eq!(expected.is_ok(), found.is_ok());
         if let (Ok(expected), Ok(found)) = (expected, found) {

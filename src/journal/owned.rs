@@ -118,7 +118,7 @@ fn make(made: &mut Attributes, before: &Attributes, after: &Attributes) {
     for name in names {
         let [was, is] = [before, after].map(|end| end.get(name).unwrap_or(&Value::Null));
         match (was, is) {
-            (Value::Map(_), Value::Map(_)) | (Value::Null, Value::Map(_)) | (Value::Map(_), Value::Null) => {
+            (Value::Map(_) | Value::Null, Value::Map(_)) | (Value::Map(_), Value::Null) => {
                 let empty = Attributes::new();
                 let mut inner = made.get(name).and_then(Value::as_map).cloned().unwrap_or_default();
                 make(&mut inner, was.as_map().unwrap_or(&empty), is.as_map().unwrap_or(&empty));

@@ -28,7 +28,9 @@ fn done() -> Event {
 
 fn made(runs: &[Run]) -> Option<(bool, Json)> {
     let mut owned = Owned::default();
-    runs.iter().for_each(|run| owned.add(run));
+    for run in runs {
+        owned.add(run);
+    }
     owned.resources.first().map(|one| (one.created, Json::from(&Value::Map(one.made.clone()))))
 }
 

@@ -51,11 +51,12 @@ pub fn next(status: Status, event: &Event) -> Result<Status, Corrupt> {
         (Planned | Started | Held | Failed | Refused, Event::Started { .. }) => Ok(Started),
         (Started | Undoing, Event::Accepted { .. }) => Ok(status),
         (Planned | Held | Refused | Started, Event::AlreadyThere { .. }) => Ok(AlreadyThere),
-        (Planned | Held | Refused, Event::Failed { .. }) => Ok(Refused),
+        (Planned | Held | Refused, Event::Failed { .. }) | (Started, Event::Failed { refused: true, .. }) => {
+            Ok(Refused)
+        }
         (Started, Event::Done { .. }) => Ok(Done),
         (Started, Event::Held { .. }) => Ok(Held),
         (Started, Event::Failed { refused: false, .. }) => Ok(Failed),
-        (Started, Event::Failed { refused: true, .. }) => Ok(Refused),
         (Started | Done | Failed | Undoing | Stuck, Event::UndoStarted { .. }) => Ok(Undoing),
         (Undoing, Event::Undone { .. }) => Ok(Undone),
         (Planned | Undoing, Event::Kept { .. }) => Ok(Kept),

@@ -64,8 +64,8 @@ impl<N: Clone + Ord> Graph<N> {
                     }
                     return Cycle(path.into_iter().map(|node| self.graph[node].clone()).collect());
                 }
-                if !came.contains_key(&giver) {
-                    came.insert(giver, node);
+                if let std::collections::btree_map::Entry::Vacant(unseen) = came.entry(giver) {
+                    unseen.insert(node);
                     queue.push_back(giver);
                 }
             }

@@ -1,6 +1,6 @@
 //! The end of a run: what failed is undone where that was asked for, and the journal says how it ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 
 use super::{Applied, Context};
@@ -71,7 +71,7 @@ pub(super) async fn undo(
     let down = down(&so_far, &failed, context);
     let tasks = back(&so_far, &|step| down.contains(&step.step.id), false, &schemas);
     let rules = Rules { parallelism: options.parallelism, stop, way: Way::Back };
-    let undone = run(world, &tasks, &mut Default::default(), &mut chronicle, rules).await?;
+    let undone = run(world, &tasks, &mut BTreeMap::new(), &mut chronicle, rules).await?;
     let outcome = if undone.interrupted {
         Outcome::Stopped
     } else if undone.failed.is_empty() {

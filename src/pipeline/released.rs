@@ -304,7 +304,9 @@ fn names(attributes: &Attributes) -> Option<BTreeSet<&str>> {
         return None;
     }
     let mut all = BTreeSet::new();
-    attributes.values().for_each(|value| gather(value, &mut all));
+    for value in attributes.values() {
+        gather(value, &mut all);
+    }
     Some(all)
 }
 

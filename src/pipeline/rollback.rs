@@ -142,18 +142,15 @@ async fn plan_back(
             (None, Some((on, _))) => Some(Stay::Never(format!("{on} leans on it and cannot be undone"))),
             (None, None) => None,
         };
-        match stay {
-            Some(stay) => {
-                if let Stay::Never(why) = &stay {
-                    let failure = Failure::new(Class::Other, format!("{} cannot be undone", step.id));
-                    stuck.push((step.id.clone(), failure.detail(why.clone())));
-                }
-                shown.stays.push((step.id.clone(), stay));
+        if let Some(stay) = stay {
+            if let Stay::Never(why) = &stay {
+                let failure = Failure::new(Class::Other, format!("{} cannot be undone", step.id));
+                stuck.push((step.id.clone(), failure.detail(why.clone())));
             }
-            None => {
-                show(shown, step, fit, &schemas);
-                tasks.push(task);
-            }
+            shown.stays.push((step.id.clone(), stay));
+        } else {
+            show(shown, step, &fit, &schemas);
+            tasks.push(task);
         }
     }
     shown.steps.extend(tasks.iter().map(|task| task.step.clone()));
@@ -161,9 +158,9 @@ async fn plan_back(
 }
 
 /// Adds a step to the change set that is shown; where several runs changed the same resource, the oldest end counts.
-fn show(shown: &mut Planned, step: &Step, fit: Fit, schemas: &dyn Fn(&str) -> Option<&'static Schema>) {
+fn show(shown: &mut Planned, step: &Step, fit: &Fit, schemas: &dyn Fn(&str) -> Option<&'static Schema>) {
     for mut change in changes_of([step], schemas).changes {
-        match &fit {
+        match fit {
             Fit::AlreadyThere => change.action = Action::None,
             Fit::Misfit(failure) => change = Change { action: Action::None, failure: Some(failure.clone()), ..change },
             Fit::Fits => {}

@@ -123,7 +123,13 @@ impl Small {
         let mut things = self.things.lock().unwrap();
         let none = Attributes::new();
         match &step.after {
-            None => _ = things.remove(&name(&step.key)),
+            // As a role that something depends on, a thing cannot go while another holds its id.
+            None => {
+                let id = Value::text(format!("id-{}", name(&step.key)));
+                if !things.values().any(|thing| thing.get("x") == Some(&id)) {
+                    things.remove(&name(&step.key));
+                }
+            }
             Some(after) => {
                 change(things.entry(name(&step.key)).or_default(), step.before.as_ref().unwrap_or(&none), after);
             }
@@ -180,6 +186,9 @@ impl World for Small {
         }
         if let Some(serial) = &serial {
             self.busy.lock().unwrap().remove(serial);
+        }
+        if step.after.is_none() && self.all().contains_key(&name) {
+            return Err(Failure::new(Class::Conflict, format!("{name} is in use")));
         }
         match fault {
             Some(Fault::Before | Fault::After) => Err(Failure::new(Class::Unreachable, "the line was cut")),

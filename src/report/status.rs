@@ -31,8 +31,15 @@ pub fn status(state: &Status<'_>) -> Page {
         None => Line::of(Tone::Strong, "Lock: ").and("free"),
     });
     if let Some(open) = &state.open {
-        let text = format!("{} has not come to its end; {}", told(open), next(open.id));
-        head.push(Line::of(Tone::Bad, "Open run: ").and(text));
+        head.push(match state.holder {
+            // Whoever holds the lock is at it.
+            Some(_) => Line::of(Tone::Change, "Open run: ").and(format!("{}; it goes on", told(open))),
+            None => Line::of(Tone::Bad, "Open run: ").and(format!(
+                "{} has not come to its end; {}",
+                told(open),
+                next(open.id)
+            )),
+        });
     }
     head.push(match &state.last {
         Some(last) => Line::of(Tone::Strong, "Last run: ").and(told(last)),

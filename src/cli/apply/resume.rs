@@ -3,7 +3,7 @@
 use super::super::exit::Exit;
 use super::super::prompt;
 use super::Terminal;
-use crate::journal::{Dated, Operation, Outcome};
+use crate::journal::{Dated, Operation, Outcome, Status, StepRun};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Context};
 use crate::report::{Line, Text, moment};
@@ -40,9 +40,7 @@ fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
         (None, Some(note)) => format!("has no end in its journal: {note} ended without unlocking"),
         (None, None) => "has no end in its journal".to_owned(),
     };
-    let count =
-        |what: &dyn Fn(&crate::journal::StepRun) -> bool| open.run.steps.iter().filter(|step| what(step)).count();
-    use crate::journal::Status;
+    let count = |what: &dyn Fn(&StepRun) -> bool| open.run.steps.iter().filter(|step| what(step)).count();
     let done = count(&|step| matches!(step.status, Status::Done | Status::AlreadyThere));
     let begun: Vec<&str> =
         open.run.steps.iter().filter(|step| step.status == Status::Started).map(|step| step.step.id.as_str()).collect();
