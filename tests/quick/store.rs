@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pgentra::journal::Record;
+use pgentra::journal::{Event, Record};
 use pgentra::model::{Class, Failure};
 use pgentra::store::{Held, LockNote, Store};
 
@@ -57,6 +57,12 @@ impl MemoryStore {
     /// Whether it has died.
     pub fn died(&self) -> bool {
         self.inner().dead
+    }
+
+    /// The last event that is durable.
+    pub fn last(&self) -> Event {
+        let inner = self.inner();
+        serde_json::from_str::<Record>(inner.runs.values().last().unwrap().last().unwrap()).unwrap().event
     }
 
     /// A store of its own with what was durable.

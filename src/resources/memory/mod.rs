@@ -113,6 +113,15 @@ impl MemoryWorld {
         self.inner().faults.insert(step.into(), fault);
     }
 
+    /// Lets every operation that goes on by itself come to its end, whenever that would have been.
+    pub fn finish_operations(&self) {
+        let mut inner = self.inner();
+        let ids: Vec<Id> = inner.operations.keys().cloned().collect();
+        for id in ids {
+            inner.go_on(&id, true);
+        }
+    }
+
     /// Refuses every write from now on, or no longer.
     pub fn set_read_only(&self, on: bool) {
         self.inner().read_only = on;
@@ -143,7 +152,7 @@ impl MemoryWorld {
     /// Takes a write as an operation that goes on by itself.
     fn accept(&self, step: &Step, schema: &'static Schema, behaviour: Behaviour, fault: Option<Fault>) {
         if let Some(Fault::GoesOn(looks)) = fault {
-            let operation = Operation { looks: looks + 1, step: step.clone(), schema, behaviour };
+            let operation = Operation { looks: looks.saturating_add(1), step: step.clone(), schema, behaviour };
             self.inner().operations.insert(Id::new(schema.kind, &step.key), operation);
         }
     }
