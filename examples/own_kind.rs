@@ -91,7 +91,7 @@ impl World for Files {
                 lines.push(line.clone());
             }
         }
-        std::fs::write(path, lines.iter().map(|line| format!("{line}\n")).collect::<String>())
+        std::fs::write(path, lines.join("\n") + "\n")
             .map_err(|error| Failure::new(Class::Other, "cannot write the file").detail(error.to_string()))?;
         Ok(Written::Done)
     }

@@ -56,7 +56,7 @@ fn the_same_grant_to_two_referred_roles_is_no_duplicate() {
              object_id = \"44444444-4444-4444-8444-444444444444\"\n"
         )
     };
-    let rule = |name: &str| {
+    let grant = |name: &str| {
         format!("{{ role = {{ ref = \"database_role.{name}.name\" }}, schemas = [\"geo\"], schema = [\"USAGE\"] }}")
     };
     let text = format!(
@@ -65,8 +65,8 @@ fn the_same_grant_to_two_referred_roles_is_no_duplicate() {
          {}{}[resource.database_grants.db]\nserver = \"rmhpgflex\"\ndatabase = \"db\"\ngrants = [{}, {}]\n",
         role("one"),
         role("two"),
-        rule("one"),
-        rule("two"),
+        grant("one"),
+        grant("two"),
     );
     assert_eq!(good(&text).desired.len(), 3);
 }

@@ -113,8 +113,8 @@ fn rules(root: &Node) -> impl Iterator<Item = (&str, &str, &str, &Node)> {
 
 /// The role of a rule: by its name, or by what refers to it.
 fn role_of(rule: &Node) -> Option<&str> {
-    let role = rule.get("role")?;
-    role.text().or_else(|| role.get_text("ref"))
+    let named = rule.get("role")?;
+    named.text().or_else(|| named.get_text("ref"))
 }
 
 /// Servers that resources inside databases name: each has to be declared, with a way to sign in.

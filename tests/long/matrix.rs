@@ -265,9 +265,8 @@ async fn until(sandbox: &Sandbox, text: &str) {
 /// Runs until the write of a kind waits for a lock inside PostgreSQL, and hits it there.
 async fn sql_fault(sandbox: &Sandbox, kind: &str, lock: &'static str, hit: Hit) {
     let mut child = sandbox.spawn(&APPLY);
-    // What comes before the kind is done; from here on nobody else changes these catalogs.
-    let before = if kind == "database_role" { "server_admin." } else { "database_role." };
-    until(sandbox, &format!("\"done\",\"step\":\"{before}")).await;
+    // The lock is taken while the rest is still being planned: nothing before the kind has to change this catalog.
+    until(sandbox, "\"done\",\"step\":\"server_admin.").await;
     let mut superuser = sandbox.superuser("geopgflex").await;
     superuser.execute(lock).await.unwrap();
     until(sandbox, &format!("\"started\",\"step\":\"{kind}.")).await;

@@ -9,6 +9,9 @@ use super::sandbox::Sandbox;
 /// Parts of Azure's state that differ between two equal worlds: counters, histories and settings of the sandbox itself.
 const NOT_STATE: [&str; 6] = ["operations", "restarts", "knobs", "identity_header", "master_key", "host_name"];
 
+/// Who grants the memberships by which the platform lets administrators manage roles: it does so when one signs in.
+const PLATFORM: &str = " by azuresu admin=";
+
 /// What a rollback keeps unless it is asked to remove it: Entra authentication, administrators, created identities.
 const KEPT: [&str; 5] = ["entra", "auth_tenant", "administrators", "system_identity", "principals"];
 /// The roles that administrators have in PostgreSQL are kept with them.
@@ -28,12 +31,18 @@ impl World {
         let mut names = names(&azure);
         names.push((sandbox.env()["PGENTRA_SANDBOX_POSTGRES_HOST"].clone(), "<address>".to_owned()));
         strip(&mut azure, &NOT_STATE);
+        // No sticky names, and lists of none, are the same.
+        let none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
+        if let Some(sticky) = azure["sticky"].as_object_mut() {
+            sticky.retain(|_, lists| !lists.as_object().is_some_and(|lists| lists.values().all(none)));
+        }
         let mut postgres = Vec::new();
         for database in ["postgres", "geopgflex"] {
             let mut session = sandbox.superuser(database).await;
             let rows = sqlx::query(include_str!("catalog.sql")).fetch_all(&mut session).await.unwrap();
             postgres.extend(rows.iter().map(|row| format!("{database}: {}", named(row.get(0), &names))));
         }
+        postgres.retain(|line| !line.contains(PLATFORM));
         // A default access list and the same list spelled out grant the same; the query spells all of them out.
         postgres.sort();
         let azure = serde_json::from_str(&named(azure.to_string(), &names)).unwrap();
@@ -54,7 +63,10 @@ impl World {
             let azure = serde_json::to_string_pretty(&world.azure).unwrap();
             azure.lines().map(str::to_owned).chain(world.postgres.iter().cloned()).collect::<Vec<_>>().join("\n")
         };
-        similar::TextDiff::from_lines(&lines(self), &lines(other)).unified_diff().context_radius(2).to_string()
+        similar::TextDiff::from_lines(lines(self).as_str(), lines(other).as_str())
+            .unified_diff()
+            .context_radius(2)
+            .to_string()
     }
 }
 

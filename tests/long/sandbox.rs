@@ -12,7 +12,7 @@ use sqlx::{ConnectOptions as _, PgConnection};
 use tempfile::TempDir;
 
 /// The longest that one command may take.
-const PATIENCE: Duration = Duration::from_secs(240);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// One apply that is left as it is when it fails.
 pub const APPLY: [&str; 5] = ["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"];

@@ -167,6 +167,40 @@ async fn an_operation_that_outlives_its_caller_is_finished_and_undone() {
     }
 }
 
+/// Where to ask for an operation is journaled, so it is waited for, however long it takes: once the run is finished or
+/// undone, nothing of it comes to its end later.
+#[tokio::test(start_paused = true)]
+async fn an_operation_that_was_journaled_is_waited_for() {
+    let mut waited = 0;
+    for (name, file) in plans() {
+        let start = around(&file);
+        let course = course(name, file, start).await;
+        let lags = |step: &&Step| {
+            schemas().iter().any(|kind| kind.kind == step.address.kind && !kind.consistent_within.is_zero())
+        };
+        for step in course.steps.iter().filter(lags) {
+            // The record after a start says that the service took the operation on, unless another step runs beside it.
+            let (world, store) = (course.start.fork(), MemoryStore::dying(course.starts[&step.id] + 1, Moment::After));
+            world.plant(&step.id, Fault::GoesOn(u32::MAX));
+            assert!(apply(&world, &store, &course.file, false).await.is_err());
+            let last = store.last();
+            if !matches!(&last, Event::Accepted { step: accepted, .. } if *accepted == step.id) {
+                continue;
+            }
+            waited += 1;
+            let told = format!("{}: {} goes on for long", course.name, step.id);
+            let other = world.fork();
+            finish(&course, &world, &store.revived(), &told).await;
+            world.finish_operations();
+            assert!(world.state() == course.after, "{told}: it came to its end later");
+            back(&course, &other, &store.revived(), &told).await;
+            other.finish_operations();
+            is_before(&course, &other.state(), &told);
+        }
+    }
+    assert!(waited >= 5, "{waited} operations were journaled before the death");
+}
+
 #[tokio::test(start_paused = true)]
 async fn death_at_every_record_is_finished_and_undone() {
     for (name, file) in plans() {
@@ -181,7 +215,9 @@ async fn death_at_every_record_is_finished_and_undone() {
                 let other = world.fork();
                 if moment == Moment::Torn {
                     let dirs = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-                    dirs.iter().for_each(|dir| store.write_to(dir.path()));
+                    for dir in &dirs {
+                        store.write_to(dir.path());
+                    }
                     finish(&course, &world, &Directory::new(dirs[0].path()), &told).await;
                     back(&course, &other, &Directory::new(dirs[1].path()), &told).await;
                 } else {

@@ -15,6 +15,7 @@ use super::store::{MemoryStore, Moment};
 
 /// What a random plan file wants of one app, and what is there already.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is drawn by itself")]
 struct App {
     wants_identity: bool,
     has_identity: bool,

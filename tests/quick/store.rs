@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use pgentra::journal::Record;
+use pgentra::journal::{Event, Record};
 use pgentra::model::{Class, Failure};
 use pgentra::store::{Held, LockNote, Store};
 
@@ -59,6 +59,12 @@ impl MemoryStore {
         self.inner().dead
     }
 
+    /// The last event that is durable.
+    pub fn last(&self) -> Event {
+        let inner = self.inner();
+        serde_json::from_str::<Record>(inner.runs.values().last().unwrap().last().unwrap()).unwrap().event
+    }
+
     /// A store of its own with what was durable.
     pub fn revived(&self) -> Self {
         let inner = self.inner();
@@ -75,7 +81,9 @@ impl MemoryStore {
             std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap()
         };
         for (run, lines) in &inner.runs {
-            lines.iter().for_each(|line| writeln!(file(run), "{line}").unwrap());
+            for line in lines {
+                writeln!(file(run), "{line}").unwrap();
+            }
         }
         if let Some((run, part)) = &inner.torn {
             write!(file(run), "{part}").unwrap();

@@ -22,12 +22,12 @@ fn privileges(state: &State, table: &Attributes) -> Vec<String> {
         return vec![why];
     }
     let role = table.get("role").cloned();
-    let rules = table.get("grants").and_then(Value::as_list).unwrap_or_default().iter().map(|rule| {
-        let mut rule = rule.as_map().cloned().unwrap_or_default();
+    let rules = table.get("grants").and_then(Value::as_list).unwrap_or_default().iter().map(|given| {
+        let mut given = given.as_map().cloned().unwrap_or_default();
         if let Some(role) = &role {
-            rule.entry("role".to_owned()).or_insert_with(|| role.clone());
+            given.entry("role".to_owned()).or_insert_with(|| role.clone());
         }
-        Value::Map(rule)
+        Value::Map(given)
     });
     let attributes = Attributes::from([("grants".to_owned(), Value::List(rules.collect()))]);
     let part = |name: &str| Some((name.to_owned(), table.get(name)?.clone()));

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::database::SIGNED_IN;
-use super::{Behaviour, DEPLOYERS, Law, PLAIN, TOKENS, Trial, shut};
+use super::{Behaviour, DEPLOYERS, Law, Lost, PLAIN, TOKENS, Trial, shut};
 use crate::model::{Attributes, Class, Failure, Letters, Look, Reading, Step, Value};
 use crate::postgres::{Defaults, ObjectName, ObjectType};
 use crate::resources::database_grants::{Rule, rules};
@@ -133,10 +133,12 @@ pub(super) fn lacking(state: &State, look: &Look<'_>) -> Result<Vec<String>, Fai
 }
 
 /// The entries of a step whose object is gone, and those whose name belongs to another object now.
-fn lost(state: &State, key: &Attributes, asked: &Attributes) -> (BTreeSet<String>, BTreeSet<String>) {
+fn lost(state: &State, key: &Attributes, asked: &Attributes) -> Lost {
     let there: BTreeSet<&String> = objects(state, key).map(|(entry, _)| entry).collect();
     let names: BTreeSet<ObjectName> = there.iter().filter_map(|entry| Some(ObjectName::parse(entry)?.0)).collect();
     let entries = ["privileges", "grant_options"].iter().filter_map(|field| asked.get(*field)?.as_map());
     let missing = entries.flat_map(Attributes::keys).filter(|entry| !there.contains(entry));
-    missing.cloned().partition(|entry| ObjectName::parse(entry).is_none_or(|(name, _)| !names.contains(&name)))
+    let (gone, replaced) =
+        missing.cloned().partition(|entry| ObjectName::parse(entry).is_none_or(|(name, _)| !names.contains(&name)));
+    Lost { gone, replaced }
 }

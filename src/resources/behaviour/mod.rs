@@ -37,11 +37,20 @@ pub struct Behaviour {
     /// different for each write.
     pub made: fn(&Attributes, &mut Attributes, u64),
     /// Of the entries asked for, those whose object is gone and those whose object was replaced under its name.
-    pub lost: fn(&State, &Attributes, &Attributes) -> (BTreeSet<String>, BTreeSet<String>),
+    pub lost: fn(&State, &Attributes, &Attributes) -> Lost,
     /// What is wrong, for a check; empty when it passes.
     pub complaints: fn(&State, &Attributes) -> Vec<String>,
     /// By which laws a write is refused.
     pub laws: &'static [Law],
+}
+
+/// Entries that no longer mean what they say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lost {
+    /// Their object is gone.
+    pub gone: BTreeSet<String>,
+    /// Their object was replaced under its name.
+    pub replaced: BTreeSet<String>,
 }
 
 /// A kind that does what its schema says and refuses nothing.
@@ -52,7 +61,7 @@ pub(super) const PLAIN: Behaviour = Behaviour {
     plan: |_, _| Ok(None),
     outputs: |_, _, _| Attributes::new(),
     made: |_, _, _| {},
-    lost: |_, _, _| (BTreeSet::new(), BTreeSet::new()),
+    lost: |_, _, _| Lost::default(),
     complaints: |_, _| Vec::new(),
     laws: &[],
 };

@@ -121,9 +121,9 @@ fn one(before: &Value, after: &Value, left: &mut usize) -> Value {
             let (before, after) = (letters(before), letters(after));
             let mut take = |letter: char| {
                 let moves = before.contains(letter) != after.contains(letter);
-                let moved = moves && *left > 0;
-                *left -= usize::from(moved);
-                if moved || !moves { after.contains(letter) } else { before.contains(letter) }
+                let reached = moves && *left > 0;
+                *left -= usize::from(reached);
+                if reached || !moves { after.contains(letter) } else { before.contains(letter) }
             };
             let all = Letters::new(before.as_str().chars().chain(after.as_str().chars()));
             Value::Letters(Letters::new(all.as_str().chars().filter(|letter| take(*letter))))

@@ -88,10 +88,14 @@ impl MemoryWorld {
     /// Another world in the same state, without the faults that are still to come.
     pub fn fork(&self) -> Self {
         let inner = self.inner();
-        let (state, made, stale) = (inner.state.clone(), inner.made.clone(), inner.stale.clone());
-        let operations = inner.operations.clone();
-        let inner = Inner { state, made, stale, operations, ..Inner::default() };
-        Self { kinds: self.kinds.clone(), inner: Mutex::new(inner) }
+        let next = Inner {
+            state: inner.state.clone(),
+            stale: inner.stale.clone(),
+            operations: inner.operations.clone(),
+            made: inner.made.clone(),
+            ..Inner::default()
+        };
+        Self { kinds: self.kinds.clone(), inner: Mutex::new(next) }
     }
 
     /// Everything that is there now.
@@ -107,6 +111,15 @@ impl MemoryWorld {
     /// Makes the next write of the step with this id fail; one write, then the fault is gone.
     pub fn plant(&self, step: impl Into<String>, fault: Fault) {
         self.inner().faults.insert(step.into(), fault);
+    }
+
+    /// Lets every operation that goes on by itself come to its end, whenever that would have been.
+    pub fn finish_operations(&self) {
+        let mut inner = self.inner();
+        let ids: Vec<Id> = inner.operations.keys().cloned().collect();
+        for id in ids {
+            inner.go_on(&id, true);
+        }
     }
 
     /// Refuses every write from now on, or no longer.
@@ -139,7 +152,7 @@ impl MemoryWorld {
     /// Takes a write as an operation that goes on by itself.
     fn accept(&self, step: &Step, schema: &'static Schema, behaviour: Behaviour, fault: Option<Fault>) {
         if let Some(Fault::GoesOn(looks)) = fault {
-            let operation = Operation { looks: looks + 1, step: step.clone(), schema, behaviour };
+            let operation = Operation { looks: looks.saturating_add(1), step: step.clone(), schema, behaviour };
             self.inner().operations.insert(Id::new(schema.kind, &step.key), operation);
         }
     }
@@ -222,7 +235,9 @@ impl World for MemoryWorld {
         let mut inner = self.inner();
         let ids: Vec<Id> =
             inner.operations.iter().filter(|(_, one)| one.step.id == operation).map(|(id, _)| id.clone()).collect();
-        ids.iter().for_each(|id| inner.go_on(id, true));
+        for id in &ids {
+            inner.go_on(id, true);
+        }
         Ok(())
     }
 }
@@ -261,7 +276,8 @@ fn read(state: &State, schema: &Schema, behaviour: Behaviour, look: &Look<'_>) -
         }
     }
     let mut reading = Reading::present(attributes, outputs);
-    (reading.gone, reading.replaced) = (behaviour.lost)(state, look.key, look.attributes);
+    let lost = (behaviour.lost)(state, look.key, look.attributes);
+    (reading.gone, reading.replaced) = (lost.gone, lost.replaced);
     Ok(reading)
 }
 

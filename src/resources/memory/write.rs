@@ -73,7 +73,7 @@ impl Inner {
             Some(Fault::StaleRead(looks) | Fault::LostAndStale(looks))
                 if looks > 0 && !schema.consistent_within.is_zero() =>
             {
-                _ = self.stale.insert(id, (looks, then))
+                self.stale.insert(id, (looks, then));
             }
             _ => {}
         }
