@@ -7,15 +7,17 @@ mod graph;
 mod resource;
 mod schema;
 mod secret;
+mod suggest;
 mod target;
 mod value;
 
 pub use address::Address;
-pub use failure::{Class, Failure};
+pub use failure::{Class, Failure, Flaw};
 pub use finding::{Finding, Place, Severity};
 pub use graph::{Cycle, Graph};
 pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};
 pub use schema::{Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
+pub use suggest::closest;
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
 pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};
