@@ -16,7 +16,7 @@ use super::locate;
 use super::output::Output;
 use super::progress::Progress;
 use super::prompt::{self, Prompt};
-use super::{live, place};
+use super::{findings, live, place};
 use crate::diff::ChangeSet;
 use crate::engine::Stop;
 use crate::journal::Outcome;
@@ -77,8 +77,10 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
     let terminal = Terminal { args, output, asked: Mutex::new(None) };
-    let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
-    terminal.conclude(applied)
+    match pipeline::apply(&context, &file, held.as_mut(), &terminal).await {
+        Ok(applied) => terminal.conclude(applied),
+        Err(failure) => findings::of_failure(output, &source, &file, failure),
+    }
 }
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {

@@ -39,6 +39,11 @@ pub(super) fn flaws(look: &Look<'_>, wishes: &Wishes, snapshot: &Snapshot, versi
         }
     }
     finder.exclusive();
+    for revoke in &wishes.revokes {
+        for grant in wishes.grants.iter().filter(|grant| grant.role == revoke.role) {
+            finder.contradiction(grant, revoke);
+        }
+    }
     finder.found
 }
 
@@ -178,6 +183,18 @@ impl<'a> Finder<'a> {
             let list = there.iter().copied().collect::<Vec<_>>().join(", ");
             let title = format!("the database has no trusted language {name:?}");
             self.say(path, "unknown-language", title, Some(format!("it has: {list}")));
+        }
+    }
+
+    fn contradiction(&mut self, grant: &Rule, revoke: &Rule) {
+        let both = |object: &&Object| {
+            let (have, lack) = (grant.letters_on(object, self.snapshot), revoke.letters_on(object, self.snapshot));
+            !have.and(lack).is_empty()
+        };
+        if let Some(object) = self.snapshot.objects.iter().find(both) {
+            let title = format!("{} revokes what {} grants: {}", revoke.path, grant.path, object.name);
+            let remedy = "take it out of one of the two, or leave the object out with `except`".to_owned();
+            self.say(revoke.path.clone(), "contradiction", title, Some(remedy));
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::Selector;
 use crate::model::{Attributes, Class, Failure, Field, Type, Value};
-use crate::postgres::{LetterSet, ObjectName, ObjectType, Snapshot, Wanted};
+use crate::postgres::{LetterSet, Object, ObjectName, ObjectType, Snapshot, Wanted};
 
 const TEXTS: Type = Type::List(&Type::Text);
 const TABLE: Type = Type::List(&Type::Word(&[
@@ -179,6 +179,19 @@ impl Rule {
     /// The letters it wants on a kind of object, by this server's version.
     pub(crate) fn letters(&self, kind: ObjectType, snapshot: &Snapshot) -> LetterSet {
         letters(kind, self.words(kind).into_iter().flatten(), snapshot)
+    }
+
+    /// The letters it wants on one object.
+    pub(crate) fn letters_on(&self, object: &Object, snapshot: &Snapshot) -> LetterSet {
+        let name = &object.name;
+        let about = match name.kind {
+            ObjectType::Column => return self.column_letters(name, snapshot),
+            ObjectType::Language => return if self.languages.contains(&name.name) { snapshot.all(name.kind) } else { LetterSet::default() },
+            ObjectType::Database | ObjectType::LargeObject => true,
+            ObjectType::Schema => self.covers(&name.name),
+            _ => self.covers(&name.schema) && self.means(name),
+        };
+        if about { self.letters(name.kind, snapshot) } else { LetterSet::default() }
     }
 
     /// The letters it wants on one column.

@@ -37,8 +37,9 @@ const SCHEMAS: [&str; 4] = ["geo", "a.b", "Ünï\"code", "DROP SCHEMA x; --"];
 async fn world(server: &Server, dice: &mut Dice, database: &str) -> Vec<String> {
     let start = dice.below(HOSTILE.len());
     let hostile = (0..4).map(|at| HOSTILE[(start + at) % HOSTILE.len()]);
+    let number: String = database.chars().filter(char::is_ascii_digit).collect();
     let roles: Vec<String> =
-        hostile.map(|name| format!("{database}{name}").chars().rev().take(20).collect::<String>()).collect();
+        hostile.map(|name| format!("{number}{name}").chars().take(60).collect::<String>()).collect();
     server.database(database).await;
     let mut sql = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER w FOREIGN DATA WRAPPER w;".to_owned();
     for role in &roles {
@@ -138,12 +139,16 @@ fn random_rule(dice: &mut Dice, roles: &[String]) -> Value {
 }
 
 fn random_wishes(dice: &mut Dice, roles: &[String]) -> Attributes {
-    let rules: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
+    let mut rules: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
+    let revokes = dice.below(3) == 0;
+    if revokes {
+        rules.retain(|rule| rule.as_map().unwrap()["role"] != Value::text("PUBLIC"));
+    }
     let mut wishes = attributes([("grants", Value::List(rules))]);
     if dice.below(2) == 0 {
         wishes.insert("exclusive".into(), list(&[dice.one(roles)]));
     }
-    if dice.below(3) == 0 {
+    if revokes {
         let more = [("functions", list(&["EXECUTE"])), ("types", list(&["USAGE"])), ("schema", list(&["CREATE"]))];
         wishes.insert("revoke".into(), Value::List(vec![rule("PUBLIC", list(&["geo"]), &more)]));
     }
