@@ -84,9 +84,11 @@ impl<'a> Lowering<'a> {
                 rules: Vec::new(),
                 exclusive: BTreeSet::new(),
             });
-            group.draft.places.entry("database".to_owned()).or_insert_with(|| {
-                rule.get("database").map_or_else(|| rule.place(), Node::place)
-            });
+            group
+                .draft
+                .places
+                .entry("database".to_owned())
+                .or_insert_with(|| rule.get("database").map_or_else(|| rule.place(), Node::place));
             if node.get_bool("exclusive") == Some(true) {
                 group.exclusive.insert(name.to_owned());
             }

@@ -201,9 +201,8 @@ pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked>
     Some(match (kind, field) {
         ("", _) => return None,
         ("database_role", "name") => role,
-        ("database_role", "member_of") | (_, "database" | "role" | "schemas" | "languages" | "future" | "exclusive") => {
-            identifier
-        }
+        ("database_role", "member_of")
+        | (_, "database" | "role" | "schemas" | "languages" | "future" | "exclusive") => identifier,
         (_, "only" | "except") => object,
         (_, "server") => server,
         (_, "app") => app,
@@ -233,7 +232,11 @@ mod tests {
                 &["my-app-identity", "Ünï\"code", "a.b", "app/slots/x", "DROP TABLE x; --", "Public"],
                 &["", "pg_x", "public", "none", "a\0b"],
             ),
-            (object, &["a", "a.b", "a.*", "\"a.b\".c", "a.f(int, text)", "O'Brien.x y"], &["", ".", "a.", "a.b.c", "a(b", "\"a"]),
+            (
+                object,
+                &["a", "a.b", "a.*", "\"a.b\".c", "a.f(int, text)", "O'Brien.x y"],
+                &["", ".", "a.", "a.b.c", "a(b", "\"a"],
+            ),
             (setting, &["A_B.C:D", "x1"], &["", "a b", "a/b", "a=b"]),
             (cloud, &["public", "http://localhost:1"], &["Public", "https://", "azure"]),
             (store, &["dir", "azblob://a/c", "postgres://u@h/db"], &["", "ftp://x", "postgres://u:p@h/db"]),

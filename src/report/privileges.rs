@@ -262,7 +262,11 @@ mod tests {
             ("materialized view geo.v #9 by \"a #1 by b\"", "privileges", "materialized view|geo|v|\"a #1 by b\""),
             ("column geo.t.\"a.b\" #9", "privileges", "column|geo|t.\"a.b\"|"),
             ("large object 12 #12", "privileges", "large object||12|"),
-            ("\"o in schema x\" in schema \"s on\" on tables", "default_privileges", "tables|\"s on\"|\"o in schema x\"|"),
+            (
+                "\"o in schema x\" in schema \"s on\" on tables",
+                "default_privileges",
+                "tables|\"s on\"|\"o in schema x\"|",
+            ),
             ("owner on schemas", "default_options", "schemas||owner|"),
         ] {
             assert_eq!(told(entry, field), is);

@@ -18,6 +18,7 @@ mod slot_settings;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod verify_tomorrow;
 
 use async_trait::async_trait;
 use jiff::Timestamp;

@@ -102,7 +102,12 @@ impl<'a> Finder<'a> {
     fn role(&mut self, path: String, role: &str) {
         let remedy = suggest(role, self.snapshot.roles.names().filter(|name| !name.starts_with("pg_")));
         let remedy = remedy.unwrap_or_else(|| "make it with [role.<label>], or name one that is there".to_owned());
-        self.say(path, "unknown-role", format!("there is no role {role:?} and this plan file makes none"), Some(remedy));
+        self.say(
+            path,
+            "unknown-role",
+            format!("there is no role {role:?} and this plan file makes none"),
+            Some(remedy),
+        );
     }
 
     fn schemas(&mut self, rule: &Rule) {
@@ -134,7 +139,9 @@ impl<'a> Finder<'a> {
                     .objects
                     .iter()
                     .filter(meant)
-                    .flat_map(|object| [object.name.name.clone(), format!("{}.{}", object.name.schema, object.name.name)])
+                    .flat_map(|object| {
+                        [object.name.name.clone(), format!("{}.{}", object.name.schema, object.name.name)]
+                    })
                     .collect();
                 let remedy = suggest(&text, names.iter().map(String::as_str)).or_else(|| {
                     Some("name an object of a kind that the rule grants on, in one of its schemas".to_owned())

@@ -186,7 +186,13 @@ impl Rule {
         let name = &object.name;
         let about = match name.kind {
             ObjectType::Column => return self.column_letters(name, snapshot),
-            ObjectType::Language => return if self.languages.contains(&name.name) { snapshot.all(name.kind) } else { LetterSet::default() },
+            ObjectType::Language => {
+                return if self.languages.contains(&name.name) {
+                    snapshot.all(name.kind)
+                } else {
+                    LetterSet::default()
+                };
+            }
             ObjectType::Database | ObjectType::LargeObject => true,
             ObjectType::Schema => self.covers(&name.name),
             _ => self.covers(&name.schema) && self.means(name),
@@ -196,7 +202,8 @@ impl Rule {
 
     /// The letters it wants on one column.
     pub(crate) fn column_letters(&self, column: &ObjectName, snapshot: &Snapshot) -> LetterSet {
-        let of = |((schema, table), _): &&((String, String), Columns)| *schema == column.schema && *table == column.name;
+        let of =
+            |((schema, table), _): &&((String, String), Columns)| *schema == column.schema && *table == column.name;
         let columns = self.columns.values().filter(of).flat_map(|(_, columns)| columns);
         let words = columns.filter(|(_, columns)| columns.contains(&column.inner)).map(|(word, _)| word);
         letters(ObjectType::Column, words, snapshot)

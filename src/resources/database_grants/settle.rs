@@ -3,9 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Attributes, Class, Failure, Letters, Reading, Value};
-use crate::postgres::{
-    Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted,
-};
+use crate::postgres::{Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted};
 
 use super::MAPS;
 

@@ -132,7 +132,8 @@ impl<'a> Asked<'a> {
 
     fn about(&mut self, kind: ObjectType, place: &'a str) -> (Arc<[usize]>, bool) {
         let about = self.places.entry((kind, place)).or_insert_with(|| {
-            let covers = |rule: &Rule| matches!(kind, ObjectType::Database | ObjectType::LargeObject) || rule.covers(place);
+            let covers =
+                |rule: &Rule| matches!(kind, ObjectType::Database | ObjectType::LargeObject) || rule.covers(place);
             let about: Arc<[usize]> = (0..self.rules.len()).filter(|at| covers(self.rules[*at].0)).collect();
             let selective = kind.in_schema() && about.iter().any(|at| self.rules[*at].0.selects());
             (about, selective)

@@ -52,21 +52,71 @@ fn changes(reading: &Reading) -> Vec<String> {
 type Drift = (&'static str, &'static [&'static str], &'static [&'static str], &'static str);
 
 const DRIFTS: [Drift; 15] = [
-    ("REVOKE SELECT ON s.u FROM N_app", &["+ N_app r table s.u"], &["+ N_app r table s.u"], ""),
-    ("REVOKE USAGE ON SEQUENCE s.q FROM N_app", &["+ N_app U sequence s.q"], &["+ N_app U sequence s.q"], ""),
-    ("REVOKE EXECUTE ON FUNCTION s.f(text) FROM N_app", &["+ N_app X function s.f(text)"], &["+ N_app X function s.f(text)"], ""),
-    ("REVOKE USAGE ON SCHEMA s FROM N_app", &["+ N_app U schema s"], &["+ N_app U schema s"], ""),
-    ("GRANT TRUNCATE ON s.u TO N_app", &[], &["- N_app D table s.u"], "beyond the plan file: N_app holds TRUNCATE on table s.u"),
-    ("GRANT CREATE ON SCHEMA s TO N_app", &[], &["- N_app C schema s"], "beyond the plan file: N_app holds CREATE on schema s"),
+    ("REVOKE SELECT ON s.u FROM %_app", &["+ %_app r table s.u"], &["+ %_app r table s.u"], ""),
+    ("REVOKE USAGE ON SEQUENCE s.q FROM %_app", &["+ %_app U sequence s.q"], &["+ %_app U sequence s.q"], ""),
+    (
+        "REVOKE EXECUTE ON FUNCTION s.f(text) FROM %_app",
+        &["+ %_app X function s.f(text)"],
+        &["+ %_app X function s.f(text)"],
+        "",
+    ),
+    ("REVOKE USAGE ON SCHEMA s FROM %_app", &["+ %_app U schema s"], &["+ %_app U schema s"], ""),
+    (
+        "GRANT TRUNCATE ON s.u TO %_app",
+        &[],
+        &["- %_app D table s.u"],
+        "beyond the plan file: %_app holds TRUNCATE on table s.u",
+    ),
+    (
+        "GRANT CREATE ON SCHEMA s TO %_app",
+        &[],
+        &["- %_app C schema s"],
+        "beyond the plan file: %_app holds CREATE on schema s",
+    ),
     ("GRANT SELECT ON s.u TO PUBLIC", &[], &[], "not in the plan file: PUBLIC holds SELECT on table s.u"),
-    ("GRANT SELECT ON s.u TO N_other", &[], &[], "not in the plan file: N_other holds SELECT on table s.u"),
-    ("RESET ROLE; CREATE SCHEMA z; CREATE TABLE z.t (i int); GRANT SELECT ON z.t TO N_app", &[], &["- N_app r table z.t"], "beyond the plan file: N_app holds SELECT on table z.t"),
-    ("GRANT SELECT ON s.u TO N_app WITH GRANT OPTION", &[], &["- N_app r table s.u grant_options"], "beyond the plan file: N_app may grant SELECT on table s.u to others"),
-    ("GRANT INSERT (j) ON s.u TO N_app", &[], &["- N_app a column s.u.j"], "beyond the plan file: N_app holds INSERT on column s.u.j"),
-    ("ALTER DEFAULT PRIVILEGES IN SCHEMA s REVOKE SELECT ON TABLES FROM N_app", &["+ N_app r N_owner in schema s on tables default_privileges"], &["+ N_app r N_owner in schema s on tables default_privileges"], ""),
-    ("ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT DELETE ON TABLES TO N_app", &[], &["- N_app d N_owner in schema s on tables default_privileges"], "beyond the plan file: N_app holds DELETE on future tables created by N_owner in schema s"),
-    ("RESET ROLE; ALTER DEFAULT PRIVILEGES FOR ROLE N_other GRANT SELECT ON TABLES TO N_app", &[], &["- N_app r N_other on tables default_privileges"], "beyond the plan file: N_app holds SELECT on future tables created by N_other"),
-    ("CREATE TABLE s.p (i int) PARTITION BY LIST (i); REVOKE ALL ON s.p FROM N_app", &["+ N_app rw partitioned table s.p"], &["+ N_app rw partitioned table s.p"], ""),
+    ("GRANT SELECT ON s.u TO %_other", &[], &[], "not in the plan file: %_other holds SELECT on table s.u"),
+    (
+        "RESET ROLE; CREATE SCHEMA z; CREATE TABLE z.t (i int); GRANT SELECT ON z.t TO %_app",
+        &[],
+        &["- %_app r table z.t"],
+        "beyond the plan file: %_app holds SELECT on table z.t",
+    ),
+    (
+        "GRANT SELECT ON s.u TO %_app WITH GRANT OPTION",
+        &[],
+        &["- %_app r table s.u grant_options"],
+        "beyond the plan file: %_app may grant SELECT on table s.u to others",
+    ),
+    (
+        "GRANT INSERT (j) ON s.u TO %_app",
+        &[],
+        &["- %_app a column s.u.j"],
+        "beyond the plan file: %_app holds INSERT on column s.u.j",
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA s REVOKE SELECT ON TABLES FROM %_app",
+        &["+ %_app r %_owner in schema s on tables default_privileges"],
+        &["+ %_app r %_owner in schema s on tables default_privileges"],
+        "",
+    ),
+    (
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA s GRANT DELETE ON TABLES TO %_app",
+        &[],
+        &["- %_app d %_owner in schema s on tables default_privileges"],
+        "beyond the plan file: %_app holds DELETE on future tables created by %_owner in schema s",
+    ),
+    (
+        "RESET ROLE; ALTER DEFAULT PRIVILEGES FOR ROLE %_other GRANT SELECT ON TABLES TO %_app",
+        &[],
+        &["- %_app r %_other on tables default_privileges"],
+        "beyond the plan file: %_app holds SELECT on future tables created by %_other",
+    ),
+    (
+        "CREATE TABLE s.p (i int) PARTITION BY LIST (i); REVOKE ALL ON s.p FROM %_app",
+        &["+ %_app rw partitioned table s.p"],
+        &["+ %_app rw partitioned table s.p"],
+        "",
+    ),
 ];
 
 #[tokio::test]
@@ -76,11 +126,11 @@ async fn each_drift_changes_one_object_and_names_it() {
         let name = format!("drift{n}");
         let (bench, wanted) = granted(server, &name).await;
         assert_eq!(changes(&bench.plan(&wanted).await), Vec::<String>::new(), "{name}");
-        server.run(&name, &format!("SET ROLE {name}_owner; {}", sql.replace('N', &name))).await;
-        let named = |lines: &[&str]| lines.iter().map(|line| line.replace('N', &name)).collect::<Vec<_>>();
+        server.run(&name, &format!("SET ROLE {name}_owner; {}", sql.replace('%', &name))).await;
+        let named = |lines: &[&str]| lines.iter().map(|line| line.replace('%', &name)).collect::<Vec<_>>();
         let reading = bench.plan(&wanted).await;
         assert_eq!(changes(&reading), named(additive), "{sql}");
-        let told = told.replace('N', &name);
+        let told = told.replace('%', &name);
         assert!(told.is_empty() || reading.notes.contains(&told), "{sql}: {:?}", reading.notes);
         let mut only = wanted.clone();
         only.insert("exclusive".into(), list(&[&format!("{name}_app")]));
@@ -98,7 +148,8 @@ async fn each_drift_changes_one_object_and_names_it() {
 async fn what_others_granted_counts_and_is_revoked_as_them() {
     let Some(server) = server() else { return };
     let (bench, wanted) = granted(server, "byother").await;
-    let sql = "GRANT USAGE ON SCHEMA s TO byother_other; GRANT SELECT, DELETE ON s.u TO byother_other WITH GRANT OPTION;
+    let sql =
+        "GRANT USAGE ON SCHEMA s TO byother_other; GRANT SELECT, DELETE ON s.u TO byother_other WITH GRANT OPTION;
         REVOKE SELECT ON s.u FROM byother_app; SET ROLE byother_other; GRANT SELECT, DELETE ON s.u TO byother_app";
     server.run("byother", sql).await;
     assert_eq!(changes(&bench.plan(&wanted).await), Vec::<String>::new(), "held, whoever granted it");
@@ -169,5 +220,8 @@ async fn wrong_names_are_flaws_with_their_places() {
     let mut nowhere = Bench::new(&DatabaseGrants, server.databases(&[SUPERUSER]), ("database", "flwa"));
     nowhere.key.insert("database".into(), Value::text("flwa"));
     let failure = nowhere.look(&grants(Vec::new()), Purpose::Plan, None).await.unwrap_err();
-    assert_eq!((failure.flaws[0].path.as_str(), failure.remedy.as_deref()), ("database", Some("did you mean \"flaw\"?")));
+    assert_eq!(
+        (failure.flaws[0].path.as_str(), failure.remedy.as_deref()),
+        ("database", Some("did you mean \"flaw\"?"))
+    );
 }

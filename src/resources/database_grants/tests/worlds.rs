@@ -71,8 +71,12 @@ fn objects(dice: &mut Dice, sql: &mut String, roles: &[String], s: &str) {
                  SET ROLE {first}; GRANT SELECT ON {s}.{name} TO {second}; RESET ROLE;"
             )
             .unwrap(),
-            3 => writeln!(sql, "ALTER DEFAULT PRIVILEGES FOR ROLE {first} IN SCHEMA {s} GRANT INSERT ON TABLES TO {second};
-                 ALTER DEFAULT PRIVILEGES FOR ROLE {first} GRANT EXECUTE ON FUNCTIONS TO {second};").unwrap(),
+            3 => writeln!(
+                sql,
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {first} IN SCHEMA {s} GRANT INSERT ON TABLES TO {second};
+                 ALTER DEFAULT PRIVILEGES FOR ROLE {first} GRANT EXECUTE ON FUNCTIONS TO {second};"
+            )
+            .unwrap(),
             _ => {}
         }
     }
@@ -86,11 +90,8 @@ fn objects(dice: &mut Dice, sql: &mut String, roles: &[String], s: &str) {
     for arguments in ["", "a int, b text[]", "VARIADIC x \"Mood;\"[]", "INOUT y \"char\""] {
         let arguments = arguments.replace("\"Mood;\"", &format!("{s}.\"Mood;\""));
         let result = if arguments.contains("INOUT") { "\"char\"" } else { "text" };
-        writeln!(
-            sql,
-            "CREATE FUNCTION {s}.\"f x\"({arguments}) RETURNS {result} LANGUAGE sql AS 'SELECT NULL';"
-        )
-        .unwrap();
+        writeln!(sql, "CREATE FUNCTION {s}.\"f x\"({arguments}) RETURNS {result} LANGUAGE sql AS 'SELECT NULL';")
+            .unwrap();
     }
     writeln!(
         sql,
@@ -176,11 +177,8 @@ async fn oracle(databases: &Databases, database: &str, wishes: &Wishes) {
     wanted.kinds = ObjectType::ALL.into();
     let snapshot = Snapshot::read(&mut lease, &wanted).await.unwrap();
     for rule in wishes.grants.iter().filter(|rule| rule.role != "PUBLIC") {
-        let demands: Vec<Demand<'_>> = snapshot
-            .objects
-            .iter()
-            .map(|object| Demand { object, letters: says(rule, object, &snapshot) })
-            .collect();
+        let demands: Vec<Demand<'_>> =
+            snapshot.objects.iter().map(|object| Demand { object, letters: says(rule, object, &snapshot) }).collect();
         let lacks = lacking(&mut lease, &rule.role, &demands).await.unwrap();
         assert!(lacks.iter().all(|letters| letters.is_empty()), "{rule:?} {lacks:?}");
     }
