@@ -190,8 +190,8 @@ fn privileges_check(title: String, node: &Node, of: (&str, &str, &str), rules: V
 /// Marks the rules whose role this plan file makes itself, so that it need not be there when planning.
 pub(super) fn mark_managed(drafts: &mut [Draft]) {
     let text = |map: &Attributes, name: &str| map.get(name).and_then(Value::as_text).map(str::to_owned);
-    let roles = drafts.iter().filter(|draft| draft.address.kind == "database_role");
-    let made: BTreeSet<_> = roles.map(|draft| (text(&draft.key, "server"), text(&draft.key, "name"))).collect();
+    let makers = drafts.iter().filter(|draft| draft.address.kind == "database_role");
+    let made: BTreeSet<_> = makers.map(|draft| (text(&draft.key, "server"), text(&draft.key, "name"))).collect();
     for draft in drafts.iter_mut().filter(|draft| draft.address.kind == "database_grants") {
         let server = text(&draft.key, "server");
         for field in ["grants", "revoke"] {

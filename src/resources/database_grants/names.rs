@@ -134,7 +134,7 @@ impl<'a> Finder<'a> {
                     continue;
                 }
                 let text = selector.to_string();
-                let names: BTreeSet<String> = self
+                let there: BTreeSet<String> = self
                     .snapshot
                     .objects
                     .iter()
@@ -143,7 +143,7 @@ impl<'a> Finder<'a> {
                         [object.name.name.clone(), format!("{}.{}", object.name.schema, object.name.name)]
                     })
                     .collect();
-                let remedy = suggest(&text, names.iter().map(String::as_str)).or_else(|| {
+                let remedy = suggest(&text, there.iter().map(String::as_str)).or_else(|| {
                     Some("name an object of a kind that the rule grants on, in one of its schemas".to_owned())
                 });
                 let path = self.place(&format!("{}.{field}", rule.path), &text);
@@ -165,16 +165,29 @@ impl<'a> Finder<'a> {
                 self.say(path, "unknown-object", format!("the database has no table {text:?}"), remedy);
                 continue;
             };
-            for (word, names) in columns {
-                for name in names {
-                    if self.snapshot.object(ObjectType::Column, found.oid, name).is_none() {
-                        // The text of a table's name may hold dots, so the place is that of the table's entry.
-                        let title = format!("{text:?} has no column {name:?} (named under {word})");
-                        self.say(path.clone(), "unknown-column", title, None);
-                    }
+            for (word, list) in columns {
+                for name in
+                    list.iter().filter(|name| self.snapshot.object(ObjectType::Column, found.oid, name).is_none())
+                {
+                    let place = self.column_place(&rule.path, text, word, name);
+                    let title = format!("{text:?} has no column {name:?}");
+                    self.found.push(Flaw {
+                        address: self.address.clone(),
+                        path: place,
+                        rule: "unknown-column",
+                        title,
+                        remedy: None,
+                    });
                 }
             }
         }
+    }
+
+    /// The path of a column. The text of its table may hold dots, so it is not looked up by parts.
+    fn column_place(&self, rule: &str, table: &str, word: &str, column: &str) -> String {
+        let list = || self.at(rule)?.as_map()?.get("columns")?.as_map()?.get(table)?.as_map()?.get(word)?.as_list();
+        let at = list().and_then(|list| list.iter().position(|item| item.as_text() == Some(column)));
+        format!("{rule}.columns.{table}.{word}.{}", at.unwrap_or_default())
     }
 
     fn languages(&mut self, rule: &Rule) {

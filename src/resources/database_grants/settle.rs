@@ -68,8 +68,8 @@ pub(super) async fn standing<'a>(
         let slot = |name: &ObjectName| ObjectName { kind: name.kind.base(), ..name.clone() };
         let taken: BTreeSet<ObjectName> = now.objects.iter().map(|object| slot(&object.name)).collect();
         for (name, text) in lost {
-            let list = if taken.contains(&slot(&name)) { &mut standing.replaced } else { &mut standing.gone };
-            list.insert(text);
+            let fate = if taken.contains(&slot(&name)) { &mut standing.replaced } else { &mut standing.gone };
+            fate.insert(text);
         }
     }
     Ok(standing)

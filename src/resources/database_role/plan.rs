@@ -135,9 +135,9 @@ fn may_hand_out(reading: &Reading, wanted: &Attributes, roles: &Roles, user: &st
         return Ok(());
     }
     let list = helpless.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
-    let help =
+    let grants =
         helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
     Err(Failure::new(Class::Forbidden, format!("{user} may not change who is a member of {list}"))
         .detail("since PostgreSQL 16 that takes the ADMIN option on each of these roles")
-        .remedy(format!("let an administrator of these roles run: {}", help.collect::<Vec<_>>().join(" "))))
+        .remedy(format!("let an administrator of these roles run: {}", grants.collect::<Vec<_>>().join(" "))))
 }

@@ -208,7 +208,7 @@ async fn wrong_names_are_flaws_with_their_places() {
     places.retain(|place| *place != "grants.0.tables.1");
     let expected = [
         "grants.0.only.1",
-        "grants.0.columns.s.u",
+        "grants.0.columns.s.u.SELECT.1",
         "grants.0.languages.0",
         "grants.1.role",
         "grants.1.future.1",

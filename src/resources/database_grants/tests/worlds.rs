@@ -140,12 +140,12 @@ fn random_rule(dice: &mut Dice, roles: &[String]) -> Value {
 }
 
 fn random_wishes(dice: &mut Dice, roles: &[String]) -> Attributes {
-    let mut rules: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
+    let mut grants: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
     let revokes = dice.below(3) == 0;
     if revokes {
-        rules.retain(|rule| rule.as_map().unwrap()["role"] != Value::text("PUBLIC"));
+        grants.retain(|rule| rule.as_map().unwrap()["role"] != Value::text("PUBLIC"));
     }
-    let mut wishes = attributes([("grants", Value::List(rules))]);
+    let mut wishes = attributes([("grants", Value::List(grants))]);
     if dice.below(2) == 0 {
         wishes.insert("exclusive".into(), list(&[dice.one(roles)]));
     }
