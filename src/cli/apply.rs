@@ -17,7 +17,7 @@ use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
 use super::progress::Progress;
-use super::{live, override_gate, place, prompt};
+use super::{findings, live, override_gate, place, prompt};
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
@@ -105,8 +105,10 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
-    let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
-    terminal.conclude(&applied)
+    match pipeline::apply(&context, &file, held.as_mut(), &terminal).await {
+        Ok(applied) => terminal.conclude(&applied),
+        Err(failure) => findings::of_failure(output, &source, &file, failure),
+    }
 }
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {

@@ -9,7 +9,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{live, place};
+use super::{findings, live, place};
 use crate::diff::Summary;
 use crate::journal::Owned;
 use crate::model::{Class, Failure};
@@ -52,7 +52,10 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     } else {
         Owned::default()
     };
-    let planned = pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await?;
+    let planned = match pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await {
+        Ok(planned) => planned,
+        Err(failure) => return findings::of_failure(output, &source, &file, failure),
+    };
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;

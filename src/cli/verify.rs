@@ -31,6 +31,9 @@ pub struct VerifyArgs {
     /// Writes the checklist as JUnit XML into a file as well
     #[arg(long, value_name = "FILE")]
     pub junit_into: Option<PathBuf>,
+    /// Try what is made tomorrow for real: make objects as those who make them, in a transaction that is rolled back
+    #[arg(long)]
+    pub try_future: bool,
 }
 
 /// Runs `verify`.
@@ -44,7 +47,7 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
     let world = live::world_of(&file, global, store.as_ref(), store.digest_key().await?).await?;
     let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
     let own = verified.iter().map(line);
-    let besides = proofs(&world, &file.desired).await;
+    let besides = proofs(&world, &file.desired, args.try_future).await;
     let besides = besides.into_iter().map(|Proof { label, holds, detail }| Check { label, holds, detail });
     let checks: Vec<Check> = own.chain(besides).collect();
     if let Some(path) = &args.junit_into {

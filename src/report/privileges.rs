@@ -10,7 +10,10 @@ use crate::model::{Attributes, Letters, Value};
 const NAMED: usize = 3;
 
 /// The fields that hold `entry -> grantee -> letters`.
-pub(super) const FIELDS: [&str; 3] = ["privileges", "grant_options", "default_privileges"];
+pub(super) const FIELDS: [&str; 4] = ["privileges", "grant_options", "default_privileges", "default_options"];
+
+/// The kinds of objects whose words have a space.
+const LONG_KINDS: [&str; 4] = ["partitioned table", "foreign table", "materialized view", "large object"];
 
 /// The letters of PostgreSQL's ACL items and their words, in the order of PostgreSQL's manual.
 const WORDS: [(char, &str); 13] = [
@@ -45,6 +48,8 @@ struct Sentence {
     container: Option<String>,
     letters: Letters,
     field: &'static str,
+    /// Who grants, where it is not the owner.
+    grantor: Option<String>,
 }
 
 /// One sentence per role, privileges and group of objects. `full` names all objects.
@@ -58,10 +63,10 @@ pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<R
             let (old, new) = (old.get(name), new.get(name));
             for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
                 if !letters.is_empty() {
-                    let (kind, container, object) = parts(object, field);
+                    let Parts { kind, container, name, grantor } = parts(object, field);
                     let grantee = grantee.to_owned();
-                    let sentence = Sentence { grantee, symbol, kind, container, letters, field };
-                    sentences.entry(sentence).or_default().insert(object);
+                    let sentence = Sentence { grantee, symbol, kind, container, letters, field, grantor };
+                    sentences.entry(sentence).or_default().insert(name);
                 }
             }
         }
@@ -87,20 +92,49 @@ fn minus(a: Option<&&Letters>, b: Option<&&Letters>) -> Letters {
     Letters::new(a.chars().filter(|letter| !b.is_some_and(|b| b.contains(*letter))))
 }
 
-/// What kind of object an entry names, what it is in, and its name. Default privileges are grouped by creator.
-fn parts(entry: &str, field: &str) -> (String, Option<String>, String) {
-    if field == "default_privileges"
-        && let Some((creator, kind)) = entry.rsplit_once(" on ")
-    {
-        let (creator, schema) = creator.rsplit_once(" in schema ").map_or((creator, None), |(c, s)| (c, Some(s)));
-        return (kind.to_owned(), schema.map(str::to_owned), creator.to_owned());
+/// What an entry names: which kind of object, what it is in, its name, and who grants when it is not the owner.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts {
+    kind: String,
+    container: Option<String>,
+    name: String,
+    grantor: Option<String>,
+}
+
+/// Reads an entry. Default privileges are grouped by creator.
+fn parts(entry: &str, field: &str) -> Parts {
+    if field.starts_with("default_") {
+        let (creator, rest) = entry.split_at(bare(entry, " ").unwrap_or(entry.len()));
+        let (schema, kind) = match rest.strip_prefix(" in schema ") {
+            Some(rest) => {
+                let (schema, rest) = rest.split_at(bare(rest, " ").unwrap_or(rest.len()));
+                (Some(schema.to_owned()), rest)
+            }
+            None => (None, rest),
+        };
+        let kind = kind.strip_prefix(" on ").unwrap_or(kind).to_owned();
+        return Parts { kind, container: schema, name: creator.to_owned(), grantor: None };
     }
-    let identity = entry.rsplit_once(" #").map_or(entry, |(identity, _)| identity);
-    let (kind, name) = identity.split_once(' ').unwrap_or(("object", identity));
-    match (kind, dot(name)) {
-        ("database" | "schema", _) | (_, None) => (kind.to_owned(), None, name.to_owned()),
-        (_, Some(at)) => (kind.to_owned(), Some(name[..at].to_owned()), name[at + 1..].to_owned()),
+    let (identity, rest) = entry.split_at(bare(entry, " #").unwrap_or(entry.len()));
+    let grantor = rest.split_once(" by ").map(|(_, grantor)| grantor.to_owned());
+    let long = LONG_KINDS.iter().find_map(|kind| Some((*kind, identity.strip_prefix(kind)?.strip_prefix(' ')?)));
+    let (kind, name) = long.or_else(|| identity.split_once(' ')).unwrap_or(("object", identity));
+    let kind = kind.to_owned();
+    match dot(name) {
+        Some(at) if !["database", "schema", "language"].contains(&kind.as_str()) => {
+            Parts { kind, container: Some(name[..at].to_owned()), name: name[at + 1..].to_owned(), grantor }
+        }
+        _ => Parts { kind, container: None, name: name.to_owned(), grantor },
     }
+}
+
+/// Where a text stands first outside double quotes.
+fn bare(text: &str, what: &str) -> Option<usize> {
+    let mut quoted = false;
+    text.char_indices().find_map(|(at, c)| {
+        quoted ^= c == '"';
+        (!quoted && text[at..].starts_with(what)).then_some(at)
+    })
 }
 
 /// Where the dot after the schema stands: the first one outside quotes.
@@ -121,9 +155,10 @@ impl Sentence {
     fn row(&self, objects: &BTreeSet<String>, full: bool) -> Row {
         let names = names(objects, full);
         let words = privilege_words(&self.letters);
-        let option = if self.field == "grant_options" { " (with grant option)" } else { "" };
+        let option = if self.field.ends_with("_options") { " (with grant option)" } else { "" };
+        let by = self.grantor.as_ref().map(|grantor| format!(" (granted by {grantor})")).unwrap_or_default();
         let objects = match (&self.container, objects.len()) {
-            _ if self.field == "default_privileges" => {
+            _ if self.field.starts_with("default_") => {
                 let place = self.container.as_ref().map(|schema| format!(" in schema {schema}")).unwrap_or_default();
                 format!("future {}{place} created by {names}", self.kind)
             }
@@ -132,7 +167,7 @@ impl Sentence {
             (None, 1) => format!("{} {names}", self.kind),
             (None, count) => format!("{count} {} ({names})", plural(&self.kind)),
         };
-        let line = Line::plain(format!("{}: {words} on {objects}{option}", self.grantee));
+        let line = Line::plain(format!("{}: {words} on {objects}{option}{by}", self.grantee));
         Row { symbol: self.symbol, depth: 0, line }
     }
 }
@@ -154,7 +189,7 @@ fn names(objects: &BTreeSet<String>, full: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{dot, parts, privilege_words, rows};
+    use super::{Parts, dot, parts, privilege_words, rows};
     use crate::model::{Attributes, Letters, Value};
 
     fn grants(field: &str, entries: &[(String, &str, &str)]) -> Attributes {
@@ -202,10 +237,10 @@ mod tests {
 
     #[test]
     fn future_objects_and_options_have_their_own_words() {
-        let future = grants("default_privileges", &[("pg admin in schema geo on tables".to_owned(), "app", "r")]);
+        let future = grants("default_privileges", &[("\"pg admin\" in schema geo on tables".to_owned(), "app", "r")]);
         assert_eq!(
             lines(&Attributes::new(), &future, false),
-            ["+ app: SELECT on future tables in schema geo created by pg admin"]
+            ["+ app: SELECT on future tables in schema geo created by \"pg admin\""]
         );
         let option = grants("grant_options", &[("function geo.area(geometry) #77".to_owned(), "app", "X")]);
         assert_eq!(
@@ -218,8 +253,24 @@ mod tests {
     fn quoted_names_are_kept_whole() {
         assert_eq!(dot("\"a.b\".c"), Some(5));
         assert_eq!(dot("f(a.b)"), None);
-        let (kind, schema, name) = parts("table \"My #1.x\".\"t #2\" #9", "privileges");
-        assert_eq!((kind.as_str(), schema.as_deref(), name.as_str()), ("table", Some("\"My #1.x\""), "\"t #2\""));
+        let told = |entry: &str, field: &str| {
+            let Parts { kind, container, name, grantor } = parts(entry, field);
+            format!("{kind}|{}|{name}|{}", container.unwrap_or_default(), grantor.unwrap_or_default())
+        };
+        for (entry, field, is) in [
+            ("table \"My #1.x\".\"t #2\" #9", "privileges", "table|\"My #1.x\"|\"t #2\"|"),
+            ("materialized view geo.v #9 by \"a #1 by b\"", "privileges", "materialized view|geo|v|\"a #1 by b\""),
+            ("column geo.t.\"a.b\" #9", "privileges", "column|geo|t.\"a.b\"|"),
+            ("large object 12 #12", "privileges", "large object||12|"),
+            (
+                "\"o in schema x\" in schema \"s on\" on tables",
+                "default_privileges",
+                "tables|\"s on\"|\"o in schema x\"|",
+            ),
+            ("owner on schemas", "default_options", "schemas||owner|"),
+        ] {
+            assert_eq!(told(entry, field), is);
+        }
         assert_eq!(privilege_words(&Letters::new("Zmr".chars())), "SELECT, MAINTAIN, Z");
     }
 }

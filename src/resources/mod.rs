@@ -7,6 +7,7 @@ pub(crate) mod arm_testing;
 mod behaviour;
 mod check;
 mod check_http;
+mod check_privileges;
 mod clock;
 mod database_grants;
 mod database_role;
@@ -23,6 +24,7 @@ mod soak;
 mod testing;
 mod validation;
 mod verify;
+mod verify_tomorrow;
 mod worlds;
 
 use std::time::Duration;

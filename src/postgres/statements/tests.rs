@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Acting, MESSAGE_BYTES, create_role, drop_role, grants, update_role};
 use crate::model::{Attributes, Class, Letters, Value};
-use crate::postgres::role_state::RoleState;
+use crate::postgres::role_state::{Membership, RoleState};
 
 type End = BTreeMap<(&'static str, String, String), String>;
 
@@ -50,8 +50,8 @@ fn equal_grants_share_a_statement() {
     assert_snapshot!(grants(None, Some(&after), &acting).unwrap().statements().join("\n"), @r#"
     BEGIN READ WRITE
     GRANT CONNECT ON DATABASE "a.b" TO PUBLIC
-    GRANT SELECT, INSERT, UPDATE ON TABLE "geo"."a", "geo"."b" TO "app", "Ünï""code"
     GRANT SELECT ON TABLE "geo"."b" TO "reader"
+    GRANT SELECT, INSERT, UPDATE ON TABLE "geo"."a", "geo"."b" TO "app", "Ünï""code"
     ALTER DEFAULT PRIVILEGES FOR ROLE "owner" IN SCHEMA "app", "geo" GRANT SELECT ON TABLES TO "app"
     GRANT SELECT ON TABLE "geo"."b" TO "app" WITH GRANT OPTION
     SET LOCAL ROLE "DROP TABLE x; --"
@@ -95,13 +95,13 @@ fn roles_are_made_changed_and_removed() {
         principal_type: Some("service".into()),
         create_db: Some(false),
         connection_limit: Some(5),
-        member_of: BTreeSet::from(["a.b".into()]),
+        member_of: BTreeMap::from([("a.b".into(), Membership::default())]),
         ..RoleState::default()
     };
     let other = RoleState {
         object_id: Some("2".into()),
         connection_limit: Some(-1),
-        member_of: BTreeSet::new(),
+        member_of: BTreeMap::new(),
         ..state.clone()
     };
     let name = "it's \"me\"";

@@ -2,7 +2,7 @@
 
 use super::{Behaviour, DEPLOYERS, Law, PLAIN, TOKENS, Trial, shut, text};
 use crate::model::{Attributes, Class, Reading, Step, Value};
-use crate::resources::database_role::restate;
+use crate::resources::database_role::plan::restate;
 use crate::resources::memory::{State, shown};
 
 /// `database_role`: there once it was made, and seen by whoever is let in.

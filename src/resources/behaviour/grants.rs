@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::database::SIGNED_IN;
 use super::{Behaviour, DEPLOYERS, Law, Lost, PLAIN, TOKENS, Trial, shut};
 use crate::model::{Attributes, Class, Failure, Letters, Look, Reading, Step, Value};
-use crate::postgres::{Defaults, ObjectName, ObjectType};
-use crate::resources::database_grants::{Rule, rules};
+use crate::postgres::{Defaults, ObjectEntry, ObjectName, ObjectType};
+use crate::resources::database_grants::{Future, Rule, rules};
 use crate::resources::memory::State;
 
 /// `database_grants`: a part of its database.
@@ -66,7 +66,7 @@ fn plan(state: &State, look: &Look<'_>) -> Result<Option<Reading>, Failure> {
     let empty = Attributes::new();
     let live = state.get("database_grants", look.key).unwrap_or(&empty);
     let mut wanted = Attributes::from([("privileges".to_owned(), Value::Map(Attributes::new()))]);
-    for (field, entry, role, letters) in wants(state, look, &rules(Some(listed))?) {
+    for (field, entry, role, letters) in wants(state, look, &rules("grants", Some(listed))?) {
         let held = live.get(field).and_then(|field| field.as_map()?.get(&entry)?.as_map()?.get(&role));
         let held = if let Some(Value::Letters(held)) = held { held.clone() } else { Letters::default() };
         let lacks = Letters::new(letters.into_iter().filter(|letter| !held.contains(*letter)));
@@ -96,7 +96,7 @@ fn wants(state: &State, look: &Look<'_>, rules: &[Rule]) -> Vec<(&'static str, S
     let mut wants = Vec::new();
     let mut creators: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for (entry, owner) in objects(state, look.key) {
-        let Some((name, _)) = ObjectName::parse(entry) else { continue };
+        let Some(ObjectEntry { object: name, .. }) = ObjectEntry::parse(entry) else { continue };
         let schema = if name.kind == ObjectType::Schema { &name.name } else { &name.schema };
         if name.kind.plural().is_some() {
             creators.entry(schema.clone()).or_default().insert(owner);
@@ -105,11 +105,12 @@ fn wants(state: &State, look: &Look<'_>, rules: &[Rule]) -> Vec<(&'static str, S
             wants.push(("privileges", entry.clone(), rule.role.clone(), letters(rule, name.kind)));
         }
     }
-    for rule in rules.iter().filter(|rule| rule.future) {
+    for rule in rules.iter().filter(|rule| rule.future != Future::No) {
         for (schema, creators) in creators.iter().filter(|(schema, _)| rule.covers(schema)) {
             for kind in ObjectType::ALL.into_iter().filter(|kind| kind.plural().is_some()) {
                 for creator in creators {
-                    let defaults = Defaults { creator: (*creator).to_owned(), schema: schema.clone(), kind };
+                    let schema = rule.schemas.is_some().then(|| schema.clone());
+                    let defaults = Defaults { creator: (*creator).to_owned(), schema, kind };
                     wants.push(("default_privileges", defaults.to_string(), rule.role.clone(), letters(rule, kind)));
                 }
             }
@@ -120,7 +121,7 @@ fn wants(state: &State, look: &Look<'_>, rules: &[Rule]) -> Vec<(&'static str, S
 
 fn letters(rule: &Rule, kind: ObjectType) -> BTreeSet<char> {
     let all = || kind.privileges().iter().map(|(letter, _)| *letter).collect();
-    let words = rule.words.get(&kind).into_iter().flatten();
+    let words = rule.words(kind).into_iter().flatten();
     words.flat_map(|word| kind.privilege(word).map_or_else(all, |letter| BTreeSet::from([letter]))).collect()
 }
 
@@ -135,10 +136,12 @@ pub(super) fn lacking(state: &State, look: &Look<'_>) -> Result<Vec<String>, Fai
 /// The entries of a step whose object is gone, and those whose name belongs to another object now.
 fn lost(state: &State, key: &Attributes, asked: &Attributes) -> Lost {
     let there: BTreeSet<&String> = objects(state, key).map(|(entry, _)| entry).collect();
-    let names: BTreeSet<ObjectName> = there.iter().filter_map(|entry| Some(ObjectName::parse(entry)?.0)).collect();
+    let names: BTreeSet<ObjectName> =
+        there.iter().filter_map(|entry| Some(ObjectEntry::parse(entry)?.object)).collect();
     let entries = ["privileges", "grant_options"].iter().filter_map(|field| asked.get(*field)?.as_map());
     let missing = entries.flat_map(Attributes::keys).filter(|entry| !there.contains(entry));
-    let (gone, replaced) =
-        missing.cloned().partition(|entry| ObjectName::parse(entry).is_none_or(|(name, _)| !names.contains(&name)));
+    let (gone, replaced) = missing
+        .cloned()
+        .partition(|entry| ObjectEntry::parse(entry).is_none_or(|entry| !names.contains(&entry.object)));
     Lost { gone, replaced }
 }

@@ -6,7 +6,7 @@ use super::{PRIVILEGES, Sensor, tables};
 use crate::evidence::{Measurement, Standpoint};
 use crate::model::Attributes;
 use crate::resources::Live;
-use crate::resources::check::privileges;
+use crate::resources::check_privileges::complaints;
 
 /// Asks PostgreSQL for the effective privileges of each role.
 pub(super) struct Privileges<'a> {
@@ -24,7 +24,7 @@ impl Sensor for Privileges<'_> {
         let mut found = Vec::new();
         let tables = tables(self.validation, "privileges");
         for table in &tables {
-            match privileges(self.live, table).await {
+            match complaints(self.live, table).await {
                 Ok(complaints) => found.extend(complaints),
                 Err(failure) => return Measurement::blind(PRIVILEGES, failure.to_string()),
             }
