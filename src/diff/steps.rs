@@ -65,7 +65,7 @@ fn parts(change: &Change, schema: &Schema, leans_on: &BTreeSet<String>) -> Vec<S
 }
 
 fn entries<'a>(before: &'a Option<Attributes>, after: &'a Option<Attributes>) -> impl Iterator<Item = &'a String> {
-    before.iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(BTreeMap::keys)
+    before.iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(Attributes::keys)
 }
 
 /// Both ends without the entries (of entrywise fields) that do not change.
@@ -82,7 +82,7 @@ fn narrowed(change: &Change, schema: &Schema) -> (Option<Attributes>, Option<Att
         .filter(|field| field.entrywise)
         .flat_map(|field| {
             let maps = [before, after].into_iter().filter_map(|end| end.get(field.name).and_then(Value::as_map));
-            maps.flat_map(BTreeMap::keys).map(|name| (field.name.to_owned(), name.clone())).collect::<BTreeSet<_>>()
+            maps.flat_map(Attributes::keys).map(|name| (field.name.to_owned(), name.clone())).collect::<BTreeSet<_>>()
         })
         .filter(|(field, name)| !agrees(&entry(before, field, name), &entry(after, field, name)))
         .collect();

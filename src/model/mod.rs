@@ -1,6 +1,7 @@
 //! The nouns every room shares: addresses, values, resources, schemas, the graph, findings, failures. Pure.
 
 mod address;
+mod attributes;
 mod failure;
 mod finding;
 mod graph;
@@ -11,6 +12,7 @@ mod target;
 mod value;
 
 pub use address::Address;
+pub use attributes::Attributes;
 pub use failure::{Class, Failure};
 pub use finding::{Finding, Place, Severity};
 pub use graph::{Cycle, Graph};
@@ -18,4 +20,4 @@ pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo,
 pub use schema::{Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
-pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};
+pub use value::{Letters, Ref, SecretValue, Value, agrees, agrees_all};
