@@ -1,22 +1,31 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod end;
+mod restate;
+mod resume;
+mod rollback;
 mod saved;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
-use crate::engine::{Chronicle, Listener, Ran, Stop, misfit, observe, run, undo};
-use crate::journal::{Event, Operation, Outcome, Record, VERSION, fold};
+use crate::engine::{Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run};
+use crate::journal::{Event, Operation, Outcome, Record};
 use crate::model::{Address, Attributes, Class, Desired, Failure, Schema, Step};
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+use end::{conclude, new_run_id, opened};
+pub use resume::{history, resume};
+pub use rollback::{RollbackOptions, rollback};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
 
 /// What a plan file comes to on the live system.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Planned {
     /// Every resource and what will be done with it.
     pub changes: ChangeSet,
@@ -24,6 +33,8 @@ pub struct Planned {
     pub steps: Vec<Step>,
     /// Whether something cannot be read before these steps are done.
     pub frontier: bool,
+    /// Of a rollback: the steps that stay, and why.
+    pub stays: Vec<(String, Stay)>,
 }
 
 /// How `apply` behaves.
@@ -33,6 +44,8 @@ pub struct ApplyOptions {
     pub parallelism: usize,
     /// Whether a failed run is undone, or left for another try.
     pub undo_on_failure: bool,
+    /// How far a failure reaches: what is not started any more, and what is undone.
+    pub scope: Scope,
     /// Who runs it, for the journal: `user@host`.
     pub who: String,
 }
@@ -92,7 +105,7 @@ pub async fn plan(world: &dyn World, desired: &[Desired], parallelism: usize) ->
     lint(desired, &changes, &schemas)?;
     let steps = steps(&changes, &schemas);
     let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown);
-    Ok(Planned { changes, steps, frontier })
+    Ok(Planned { changes, steps, frontier, stays: Vec::new() })
 }
 
 /// Whether one resource is as it should be, or one check passes.
@@ -129,8 +142,12 @@ pub async fn apply(
     let mut ran = Ran::default();
     let mut known = BTreeSet::new();
     for phase in 0..PHASES_MAX {
-        let planned = match plan(world, &file.desired, options.parallelism).await {
+        let planned = match unless_stopped(stop, plan(world, &file.desired, options.parallelism)).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
+            Err(failure) if phase > 0 && failure.class == Class::Interrupted => {
+                ran.interrupted = true;
+                break;
+            }
             Err(failure) if phase > 0 => {
                 ran.failed.push(("plan".to_owned(), failure));
                 break;
@@ -148,11 +165,12 @@ pub async fn apply(
             break;
         }
         if phase == 0 {
-            chronicle.write(opened(&file.name, &file.digest, options)).await?;
+            chronicle.write(opened(&file.name, &file.digest, Operation::Apply, &options.who)).await?;
         }
         let steps = named_once(planned.steps, &mut known, phase);
         chronicle.write(Event::Planned { steps: steps.clone() }).await?;
-        ran = run(world, &steps, &mut given(&planned.changes), &mut chronicle, options.parallelism, stop).await?;
+        let tasks: Vec<Task> = steps.into_iter().map(Task::fresh).collect();
+        ran = run(world, &tasks, &mut given(&planned.changes), &mut chronicle, rules(options, stop)).await?;
         if !ran.failed.is_empty() || ran.interrupted || !planned.frontier {
             break;
         }
@@ -172,7 +190,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let Context { world, options, stop, .. } = *context;
     let mut misfits = Vec::new();
     for step in &saved.steps {
-        if let Some(failure) = misfit(world, step).await? {
+        if let Fit::Misfit(failure) = fit(world, step, false).await? {
             misfits.push(failure.to_string());
         }
     }
@@ -185,48 +203,28 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
         return Ok(Applied::default());
     }
     let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
-    chronicle.write(opened(&saved.plan, &saved.digest, options)).await?;
+    chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
     chronicle.write(Event::Planned { steps: saved.steps.clone() }).await?;
-    let ran = run(world, &saved.steps, &mut saved.given.clone(), &mut chronicle, options.parallelism, stop).await?;
+    let tasks: Vec<Task> = saved.steps.iter().cloned().map(Task::fresh).collect();
+    let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     conclude(context, chronicle, ran).await
 }
 
-/// Ends a run: undoes it when it failed and that was asked for, and journals how it ended.
-async fn conclude(context: &Context<'_>, mut chronicle: Chronicle<'_>, ran: Ran) -> Result<Applied, Failure> {
-    let Context { world, store, options, .. } = *context;
-    let id = chronicle.run().to_owned();
-    let mut stuck = Vec::new();
-    let outcome = if !ran.failed.is_empty() && options.undo_on_failure {
-        let records = store.journal(&id).await?;
-        let so_far = fold(&records).map_err(|corrupt| Failure::new(Class::Other, corrupt.to_string()))?;
-        stuck = undo(world, &so_far, &mut chronicle).await?;
-        if stuck.is_empty() { Outcome::RolledBack } else { Outcome::Stuck }
-    } else if !ran.failed.is_empty() || ran.interrupted {
-        Outcome::Stopped
-    } else if ran.held.is_empty() {
-        Outcome::Applied
-    } else {
-        Outcome::Held
+/// A look that a person may end at any time: it changes nothing.
+async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let stopped = async {
+        while !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     };
-    chronicle.write(Event::Closed { outcome }).await?;
-    let records = store.journal(&id).await?;
-    Ok(Applied { run: Some(id), outcome: Some(outcome), failed: ran.failed, stuck, records })
-}
-
-fn opened(plan: &str, digest: &str, options: &ApplyOptions) -> Event {
-    Event::Opened {
-        format: VERSION,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        operation: Operation::Apply,
-        plan: plan.to_owned(),
-        digest: digest.to_owned(),
-        who: options.who.clone(),
+    tokio::select! {
+        looked = look => looked,
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
     }
 }
 
-/// Time-ordered, so that a listing by name is a listing by age.
-fn new_run_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {
+    Rules { parallelism: options.parallelism, stop, way: Way::Forward(options.scope) }
 }
 
 /// A step that an earlier phase ran already gets a number, so that the journal can tell the two apart.

@@ -17,6 +17,7 @@ use crate::azure::operation::Operation;
 use crate::azure::pace::{Pace, seconds};
 use crate::azure::refusal::Refusal;
 use crate::azure::tokens::Tokens;
+use crate::azure::waiting::Waiting;
 use crate::azure::transport::{explain, is_certificate_error};
 use crate::model::{Class, Endpoints, Failure};
 
@@ -31,6 +32,7 @@ pub struct Arm {
     base: Url,
     tokens: Tokens,
     pace: Pace,
+    waiting: Waiting,
 }
 
 /// A successful answer.
@@ -60,7 +62,17 @@ impl Arm {
         };
         let (name, version) = (Some(env!("CARGO_PKG_NAME")), Some(env!("CARGO_PKG_VERSION")));
         let pipeline = Pipeline::new(name, version, options, Vec::new(), Vec::new(), None);
-        Ok(Self { pipeline, endpoints, base, tokens, pace })
+        Ok(Self { pipeline, endpoints, base, tokens, pace, waiting: Waiting::default() })
+    }
+
+    /// The same client for the calls of one change.
+    pub fn waiting(&self, waiting: Waiting) -> Self {
+        Self { waiting, ..self.clone() }
+    }
+
+    /// Sleeps, unless the change that this client serves is asked to stop.
+    pub(crate) async fn rest(&self, span: Duration) -> Result<(), Failure> {
+        self.waiting.rest(span).await
     }
 
     /// The cloud's endpoints.
@@ -132,7 +144,7 @@ impl Arm {
                 return Err(refusal);
             }
             note(&format!("Azure is busy ({}); trying again in {}", refusal.code, seconds(wait)));
-            tokio::time::sleep(wait).await;
+            self.rest(wait).await.map_err(Refusal::ours)?;
             tries += 1;
         }
     }
@@ -147,6 +159,7 @@ impl Arm {
     ) -> Result<Value, Refusal> {
         let (answer, operation) = self.begin(method, path, version, body, note).await?;
         if let Some(operation) = operation {
+            self.waiting.accept(&operation);
             self.finish(&operation, note).await?;
         }
         Ok(answer)
@@ -233,7 +246,7 @@ impl Arm {
             if wait >= Duration::from_secs(1) {
                 note(&format!("Azure asks to wait (HTTP {}); trying again in {}", refusal.status, seconds(wait)));
             }
-            tokio::time::sleep(wait).await;
+            self.rest(wait).await.map_err(Refusal::ours)?;
             waited += wait;
             tries += 1;
         }

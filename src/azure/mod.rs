@@ -22,6 +22,7 @@ mod servers;
 mod sites;
 mod tokens;
 mod transport;
+mod waiting;
 
 pub use arm::{Arm, Note};
 pub use azure_core::http::Method;
@@ -35,3 +36,4 @@ pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId,
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};
 pub use transport::{environment, extra_certificates, http_client};
+pub use waiting::Waiting;

@@ -78,7 +78,7 @@ impl Arm {
                     .remedy("it goes on in Azure; run the same command again to see how it ended");
                 return Err(Refusal::ours(failure));
             }
-            tokio::time::sleep(wait).await;
+            self.rest(wait).await.map_err(Refusal::ours)?;
             let answer = self.send(Method::Get, &url, None, note).await.map_err(on_poll)?;
             match stand(operation.style, &answer) {
                 Stand::Done => return Ok(()),

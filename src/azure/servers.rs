@@ -186,7 +186,7 @@ impl Arm {
                     .remedy("wait until its operation is over, then run the same command again"));
             }
             note(&format!("waiting for server {} ({state}, {})", id.server, seconds(start.elapsed())));
-            tokio::time::sleep(wait).await;
+            self.rest(wait).await?;
             tries += 1;
         }
     }

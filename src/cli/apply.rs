@@ -1,5 +1,7 @@
 //! `apply`: shows, asks, tells what goes on and what came of it.
 
+mod resume;
+
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,10 +17,8 @@ use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
 use super::progress::Progress;
-use super::prompt::{self, Prompt};
-use super::{live, place};
-use crate::diff::ChangeSet;
-use crate::engine::Stop;
+use super::{live, place, prompt};
+use crate::engine::{Scope, Stop};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
@@ -41,6 +41,12 @@ pub struct ApplyArgs {
     /// What becomes of a run that fails: undo what it did, or leave it to be resumed
     #[arg(long, value_enum, default_value_t)]
     pub on_failure: OnFailure,
+    /// How far a failure reaches: the app and what only it leans on, or the whole run
+    #[arg(long, value_enum, default_value_t)]
+    pub on_failure_scope: FailureScope,
+    /// Finish an earlier run that has not come to its end, without being asked; then go on
+    #[arg(long)]
+    pub resume: bool,
     /// How long to wait for the store's lock
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
@@ -57,6 +63,16 @@ pub enum OnFailure {
     Rollback,
     /// It is left as it is, to be resumed or rolled back.
     Stop,
+}
+
+/// How far a failure reaches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum FailureScope {
+    /// The app that failed and what only it leans on; other apps go on.
+    #[default]
+    App,
+    /// Everything that this run did.
+    Run,
 }
 
 /// Runs `apply` on a plan file or on a saved plan.
@@ -76,9 +92,12 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
-    let terminal = Terminal { args, output, asked: Mutex::new(None) };
+    let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
+    if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
+        return Ok(exit);
+    }
     let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
-    terminal.conclude(applied)
+    terminal.conclude(&applied)
 }
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {
@@ -90,9 +109,13 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
     let (progress, options, stop) = (Progress::new(output.stderr_color()), options(args), stop_on_signal());
     let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
+    if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
+        return Ok(exit);
+    }
     show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
     let applied = pipeline::apply_saved(&context, saved, held.as_mut()).await?;
-    Terminal { args, output, asked: Mutex::new(Some(true)) }.conclude(applied)
+    terminal.conclude(&applied)
 }
 
 /// The saved plan at a path, if there is one: a plan file is TOML, a saved plan JSON.
@@ -112,12 +135,16 @@ fn options(args: &ApplyArgs) -> ApplyOptions {
     ApplyOptions {
         parallelism: args.live.parallelism,
         undo_on_failure: args.on_failure == OnFailure::Rollback,
+        scope: match args.on_failure_scope {
+            FailureScope::App => Scope::App,
+            FailureScope::Run => Scope::Run,
+        },
         who: format!("{}@{}", note.who, note.host),
     }
 }
 
 /// The first SIGINT or SIGTERM asks the run to stop after the steps in hand; more of them change nothing.
-fn stop_on_signal() -> Arc<Stop> {
+pub(super) fn stop_on_signal() -> Arc<Stop> {
     let stop = Arc::new(Stop::new(false));
     let flag = Arc::clone(&stop);
     tokio::spawn(async move {
@@ -135,9 +162,10 @@ fn stop_on_signal() -> Arc<Stop> {
 }
 
 /// Shows each change set on the terminal and asks for it there.
-struct Terminal<'a> {
+pub(super) struct Terminal<'a> {
     args: &'a ApplyArgs,
     output: &'a Output,
+    stop: &'a Stop,
     /// The last answer; `None` when there was nothing to ask about.
     asked: Mutex<Option<bool>>,
 }
@@ -145,7 +173,11 @@ struct Terminal<'a> {
 #[async_trait]
 impl Approve for Terminal<'_> {
     async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
-        let answer = approve(self.args, &planned.changes, self.output)?;
+        // With JSON on standard output, that is kept for the result: the change set is shown on standard error.
+        show(&plan(&planned.changes, PlanView { full: self.args.live.full }), self.output)?;
+        let explanation = "pgentra will perform the actions described above.";
+        let ask = prompt::confirm("Do you want to perform these actions?", explanation, REMEDY, self.stop);
+        let answer = self.args.auto_approve || ask.await?;
         *self.asked.lock().unwrap_or_else(PoisonError::into_inner) = Some(answer);
         Ok(answer)
     }
@@ -156,44 +188,31 @@ impl Approve for Terminal<'_> {
 }
 
 impl Terminal<'_> {
-    fn conclude(&self, applied: Applied) -> Result<Exit, Failure> {
+    fn conclude(&self, applied: &Applied) -> Result<Exit, Failure> {
         let (Some(run), Some(ended)) = (&applied.run, applied.outcome) else {
             let declined = *self.asked.lock().unwrap_or_else(PoisonError::into_inner) == Some(false);
             return Ok(if declined { Exit::Error } else { Exit::Done });
         };
-        let failures: Vec<(String, Failure)> = applied.failed.into_iter().chain(applied.stuck).collect();
-        let conflict = failures.iter().any(|(_, failure)| failure.class == Class::Conflict);
         let run = Run { id: run, records: &applied.records };
-        let exit = conclude(run, ended, &failures, self.args.detailed_exitcode, self.output)?;
-        Ok(if conflict { Exit::Stuck } else { exit })
+        conclude(run, ended, &failures(&applied), self.args.detailed_exitcode, self.output)?;
+        Ok(Exit::of(&applied, self.args.detailed_exitcode))
     }
+}
+
+/// Every failure that a run met, forwards and backwards.
+pub(super) fn failures(applied: &Applied) -> Vec<(String, Failure)> {
+    applied.failed.iter().chain(&applied.stuck).cloned().collect()
 }
 
 const REMEDY: &str =
     "pass --auto-approve, or save a plan with `pgentra plan --out FILE`, have it reviewed, and apply that";
 
-/// Shows a change set and asks whether it may be carried out. With `--format json` standard output is kept for the
-/// result, so the change set is shown on standard error.
-pub fn approve(args: &ApplyArgs, changes: &ChangeSet, output: &Output) -> Result<bool, Failure> {
-    let page = plan(changes, PlanView { full: args.live.full });
-    show(&page, output)?;
-    if args.auto_approve {
-        return Ok(true);
-    }
-    prompt::with_terminal(ask)
-}
-
-fn show(page: &Page, output: &Output) -> Result<(), Failure> {
+pub(super) fn show(page: &Page, output: &Output) -> Result<(), Failure> {
     if output.is_json() {
         output.aside(&terminal(page));
         return Ok(());
     }
     output.text(&terminal(page))
-}
-
-fn ask(prompt: &mut Prompt<'_>) -> Result<bool, Failure> {
-    let explanation = "pgentra will perform the actions described above.";
-    prompt.confirm("Do you want to perform these actions?", explanation, REMEDY)
 }
 
 /// Tells what a run came to and says how `apply` (or `rollback`) ends. `failures` are those met by step id.

@@ -84,7 +84,7 @@ pub struct LiveArgs {
     pub full: bool,
 }
 
-fn parallelism(text: &str) -> Result<usize, String> {
+pub(super) fn parallelism(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if (1..=256).contains(&count) => Ok(count),
         _ => Err("expected a number from 1 to 256".to_owned()),

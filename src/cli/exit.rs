@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use crate::journal::Outcome;
-use crate::model::Class;
+use crate::model::{Class, Failure};
+use crate::pipeline::Applied;
 
 /// How the process ends. The numbers are a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -53,12 +54,25 @@ impl Exit {
     }
 }
 
+impl Exit {
+    /// How what a run came to ends the process: a conflict always needs a person.
+    pub fn of(applied: &Applied, detailed: bool) -> Self {
+        let conflict = |(_, failure): &(String, Failure)| failure.class == Class::Conflict;
+        match applied.outcome {
+            _ if applied.failed.iter().chain(&applied.stuck).any(conflict) => Self::Stuck,
+            Some(outcome) => Self::of_outcome(outcome, detailed),
+            None => Self::Done,
+        }
+    }
+}
+
 impl From<Class> for Exit {
     fn from(class: Class) -> Self {
         match class {
             Class::Other | Class::NotFound | Class::Busy | Class::Unreachable | Class::Input => Self::Error,
             Class::NotSignedIn | Class::Forbidden => Self::NotAllowed,
             Class::Conflict => Self::Stuck,
+            Class::Interrupted => Self::Stopped,
             Class::CheckFailed => Self::CheckFailed,
             Class::Locked => Self::Locked,
             Class::Unfit => Self::Unfit,

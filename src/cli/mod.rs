@@ -21,6 +21,7 @@ pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod schema;
@@ -62,6 +63,7 @@ pub enum Command {
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
     Apply(apply::ApplyArgs),
+    Rollback(rollback::RollbackArgs),
     Verify(verify::VerifyArgs),
     History(history::HistoryArgs),
     Show(show::ShowArgs),
@@ -106,6 +108,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Fmt(args) => fmt::run(args, output),
         Command::Plan(args) => plan::run(args, global, output).await,
         Command::Apply(args) => apply::run(args, global, output).await,
+        Command::Rollback(args) => rollback::run(args, global, output).await,
         Command::Verify(args) => verify::run(args, global, output).await,
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,

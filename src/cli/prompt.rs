@@ -1,6 +1,8 @@
 //! Asks a person: reads `yes`, or a value, from a terminal; refuses with a remedy where there is none.
 
 use std::io::{self, BufRead, IsTerminal as _, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text};
@@ -22,6 +24,31 @@ pub struct Prompt<'a> {
 pub fn with_terminal<T>(talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
     talk(&mut Prompt { input: &mut io::stdin().lock(), output: &mut io::stderr().lock(), interactive })
+}
+
+/// Asks for approval, until `stop` is set: a person who presses Ctrl-C at a question has answered it.
+///
+/// # Errors
+/// Those of [`Prompt::confirm`]; `Interrupted`.
+pub async fn confirm(question: &str, explanation: &str, remedy: &str, stop: &AtomicBool) -> Result<bool, Failure> {
+    let [question, explanation, remedy] = [question, explanation, remedy].map(str::to_owned);
+    let (sender, mut answer) = tokio::sync::oneshot::channel();
+    // A thread of its own: nothing can end a read from a terminal but the end of the process.
+    std::thread::spawn(move || {
+        let asked = with_terminal(|prompt| prompt.confirm(&question, &explanation, &remedy));
+        // Nobody waits for the answer any more after a signal.
+        let _ = sender.send(asked);
+    });
+    loop {
+        if stop.load(Ordering::SeqCst) {
+            return Err(Failure::new(Class::Interrupted, "stopped at the question; nothing was changed"));
+        }
+        match tokio::time::timeout(Duration::from_millis(100), &mut answer).await {
+            Ok(Ok(answer)) => return answer,
+            Ok(Err(_)) => return Err(Failure::new(Class::Input, "cannot ask")),
+            Err(_) => {}
+        }
+    }
 }
 
 impl Prompt<'_> {

@@ -46,7 +46,7 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Ex
 }
 
 /// The run that a person means.
-fn chosen(runs: &[String], meant: &str) -> Result<String, Failure> {
+pub(super) fn chosen(runs: &[String], meant: &str) -> Result<String, Failure> {
     if meant == "last" {
         return runs.last().cloned().ok_or_else(|| Failure::new(Class::NotFound, "there are no runs yet"));
     }

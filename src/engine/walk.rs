@@ -2,9 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use crate::diff::{Clash, Settled, Verdict, settle, swapped};
+use jiff::Timestamp;
+
+use super::task::{Stay, Task};
+use crate::diff::{Clash, Settled, Verdict, settle};
 use crate::model::{Attributes, Class, Failure, Look, Nature, Observed, Purpose, Reading, Schema, State, Step, Value};
-use crate::resources::{Watch, World, Written};
+use crate::resources::{Watch, World, Written, pause};
 
 /// What a walk came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -16,68 +19,132 @@ pub(super) enum Walked {
     /// Somebody else changed it; nothing was written.
     Refused(Failure),
     /// A gate holds it.
-    Held { reason: String, earliest: Option<jiff::Timestamp> },
+    Held { reason: String, earliest: Option<Timestamp> },
+    /// It stays, by its undo class.
+    Kept(String),
 }
 
-/// How long to wait between two looks while a service still shows the old state.
+/// What the look before a write says.
+pub(super) enum Looked {
+    /// Nothing is to be written.
+    Over(Walked),
+    /// This may be written.
+    Write(Intent),
+}
+
+/// A write that the look before it allows.
+pub(super) struct Intent {
+    /// The step, without the entries that are gone or clash.
+    step: Step,
+    /// The failure that the entries left out make of it, once the others are written.
+    clash: Option<Failure>,
+}
+
+/// How long to wait between two looks while a service may still show an old state.
 const LOOK_AGAIN: Duration = Duration::from_millis(250);
 
-/// Walks one step from its before to its after end. `began`: the journal says it was begun earlier.
-pub(super) async fn walk(world: &dyn World, step: &Step, began: bool, watch: &dyn Watch) -> Result<Walked, Failure> {
+/// Looks whether a step may be written. Changes nothing. The step's open values are filled.
+pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Watch) -> Result<Looked, Failure> {
+    let step = &task.step;
     let schema = schema(world, step)?;
     if schema.nature != Nature::Resource {
-        return Ok(match world.write(step, watch).await? {
-            Written::Done => Walked::Done(Attributes::new()),
-            Written::Held { reason, earliest } => Walked::Held { reason, earliest },
-        });
+        return Ok(Looked::Write(Intent { step: step.clone(), clash: None }));
     }
-    let reading = look(world, step).await?;
-    let settled = settled(step, schema, &reading, began);
-    match settled.verdict {
-        Verdict::AlreadyThere => return Ok(Walked::AlreadyThere(outputs(reading))),
-        Verdict::Conflict => return Ok(Walked::Refused(conflict(step, &settled.clashes))),
-        Verdict::Write => {}
+    if let Some(operation) = &task.operation {
+        watch.note("waiting for what an earlier run began");
+        world.follow(operation, watch).await?;
     }
-    let step = &without(step, &settled);
+    if let Some(stay) = &task.stay {
+        return staying(world, task, schema, stay, watch).await.map(Looked::Over);
+    }
+    let end = Instant::now() + doubt(task, schema);
+    loop {
+        let reading = look(world, step, watch).await?;
+        let settled = settled(step, schema, &reading, task.began);
+        match settled.verdict {
+            // A service that lags behind may show what was there before a write that it took.
+            Verdict::AlreadyThere if Instant::now() < end => {
+                watch.note("making sure that nothing is left to do");
+                pause(watch, LOOK_AGAIN).await?;
+            }
+            Verdict::AlreadyThere => return Ok(Looked::Over(Walked::AlreadyThere(outputs(reading)))),
+            Verdict::Conflict => {
+                return Ok(Looked::Over(Walked::Refused(conflict(step, &settled.clashes, task.began))));
+            }
+            Verdict::Write => {
+                let clash = (!settled.clashes.is_empty()).then(|| conflict(step, &settled.clashes, task.began));
+                return Ok(Looked::Write(Intent { step: without(step, &settled), clash }));
+            }
+        }
+    }
+}
+
+fn doubt(task: &Task, schema: &Schema) -> Duration {
+    task.doubt.map_or(Duration::ZERO, |doubt| doubt.left(schema.consistent_within, Timestamp::now()))
+}
+
+/// A step that stays is looked at once: nothing will be written, so a look that lags behind does no harm.
+async fn staying(world: &dyn World, task: &Task, schema: &Schema, stay: &Stay, watch: &dyn Watch) -> Result<Walked, Failure> {
+    let gone = match look(world, &task.step, watch).await {
+        Ok(reading) if settled(&task.step, schema, &reading, true).verdict == Verdict::AlreadyThere => Some(reading),
+        _ => None,
+    };
+    match (gone, stay) {
+        (Some(reading), _) => Ok(Walked::AlreadyThere(outputs(reading))),
+        (None, Stay::Kept(why)) => Ok(Walked::Kept(why.clone())),
+        (None, Stay::Never(why)) => {
+            Err(Failure::new(Class::Other, format!("{} cannot be undone", task.step.id)).detail(why.clone()))
+        }
+    }
+}
+
+/// Writes what the look allowed, and looks again.
+pub(super) async fn write(world: &dyn World, intent: &Intent, watch: &dyn Watch) -> Result<Walked, Failure> {
+    let step = &intent.step;
+    let schema = schema(world, step)?;
     if let Written::Held { reason, earliest } = world.write(step, watch).await? {
         return Ok(Walked::Held { reason, earliest });
     }
-    let outputs = look_again(world, step, schema, watch).await?;
-    if settled.clashes.is_empty() { Ok(Walked::Done(outputs)) } else { Err(conflict(step, &settled.clashes)) }
-}
-
-/// Walks a step back: the same walk with the ends swapped, begun by us.
-///
-/// # Errors
-/// Those of the kind; class `Conflict` when somebody else changed it since.
-pub async fn walk_back(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<(), Failure> {
-    match walk(world, &swapped(step), true, watch).await? {
-        Walked::Refused(failure) => Err(failure),
-        _ => Ok(()),
+    if schema.nature != Nature::Resource {
+        return Ok(Walked::Done(Attributes::new()));
     }
+    let outputs = look_again(world, step, schema, watch).await?;
+    intent.clash.clone().map_or(Ok(Walked::Done(outputs)), Err)
 }
 
-/// Whether a step stands at its before end, so that there is nothing to undo.
+/// A look that nobody waits for.
+struct Unwatched;
+
+impl Watch for Unwatched {
+    fn note(&self, _: &str) {}
+}
+
+/// How a step fits the live system.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fit {
+    /// There is nothing to do.
+    AlreadyThere,
+    /// It can be written.
+    Fits,
+    /// Somebody else changed it.
+    Misfit(Failure),
+}
+
+/// How a step fits the live system now; `began` says that an earlier try may have written. Changes nothing.
 ///
 /// # Errors
 /// Those of the look.
-pub async fn is_before(world: &dyn World, step: &Step) -> Result<bool, Failure> {
-    let back = swapped(step);
-    let schema = schema(world, &back)?;
-    Ok(settled(&back, schema, &look(world, &back).await?, true).verdict == Verdict::AlreadyThere)
-}
-
-/// Why a step of a saved plan no longer fits, if it does not.
-///
-/// # Errors
-/// Those of the look.
-pub async fn misfit(world: &dyn World, step: &Step) -> Result<Option<Failure>, Failure> {
+pub async fn fit(world: &dyn World, step: &Step, began: bool) -> Result<Fit, Failure> {
     let schema = schema(world, step)?;
     if schema.nature != Nature::Resource {
-        return Ok(None);
+        return Ok(Fit::Fits);
     }
-    let settled = settled(step, schema, &look(world, step).await?, false);
-    Ok((settled.verdict == Verdict::Conflict).then(|| conflict(step, &settled.clashes)))
+    let settled = settled(step, schema, &look(world, step, &Unwatched).await?, began);
+    Ok(match settled.verdict {
+        Verdict::AlreadyThere => Fit::AlreadyThere,
+        Verdict::Write if settled.clashes.is_empty() => Fit::Fits,
+        Verdict::Write | Verdict::Conflict => Fit::Misfit(conflict(step, &settled.clashes, began)),
+    })
 }
 
 fn schema(world: &dyn World, step: &Step) -> Result<&'static Schema, Failure> {
@@ -86,7 +153,7 @@ fn schema(world: &dyn World, step: &Step) -> Result<&'static Schema, Failure> {
     world.schema(&step.address.kind).ok_or_else(unknown)
 }
 
-async fn look(world: &dyn World, step: &Step) -> Result<Reading, Failure> {
+async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Reading, Failure> {
     let none = Attributes::new();
     // Both ends name the same attributes, but an entry that one end lacks is still asked for.
     let attributes = merged(step.before.as_ref().unwrap_or(&none), step.after.as_ref().unwrap_or(&none));
@@ -97,7 +164,12 @@ async fn look(world: &dyn World, step: &Step) -> Result<Reading, Failure> {
         purpose: Purpose::Settle,
         via: step.via.as_deref(),
     };
-    let reading = world.read(look).await?;
+    // A look changes nothing, so it may be left in the middle.
+    let stop = pause(watch, Duration::from_hours(24));
+    let reading = tokio::select! {
+        reading = world.read(look) => reading?,
+        Err(stopped) = stop => return Err(stopped),
+    };
     if let Observed::Unreadable(unreadable) = &reading.observed {
         return Err(Failure::new(Class::Other, format!("{} cannot be read", step.address)).detail(&unreadable.reason));
     }
@@ -155,7 +227,7 @@ fn without(step: &Step, settled: &Settled) -> Step {
 async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn Watch) -> Result<Attributes, Failure> {
     let start = Instant::now();
     loop {
-        let reading = look(world, step).await?;
+        let reading = look(world, step, watch).await?;
         let settled = settled(step, schema, &reading, false);
         if settled.verdict == Verdict::AlreadyThere {
             return Ok(outputs(reading));
@@ -169,11 +241,13 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
             .remedy("look who else changes it; then run apply again"));
         }
         watch.note("waiting until the change is visible");
-        tokio::time::sleep(LOOK_AGAIN).await;
+        pause(watch, LOOK_AGAIN).await?;
     }
 }
 
-fn conflict(step: &Step, clashes: &[Clash]) -> Failure {
+/// The failure of a step that somebody else stands in the way of. `ours`: the end that the step starts from is one that
+/// we once wrote.
+fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     let show = |value: &Value| match value {
         Value::Secret(_) => "(sensitive value)".to_owned(),
         Value::Null => "(nothing)".to_owned(),
@@ -181,12 +255,12 @@ fn conflict(step: &Step, clashes: &[Clash]) -> Failure {
     };
     let line = |clash: &Clash| {
         let path = if clash.path.is_empty() { step.address.to_string() } else { clash.path.clone() };
-        format!(
-            "{path}: planned from {}, planned to {}, is now {}",
-            show(&clash.before),
-            show(&clash.after),
-            show(&clash.now)
-        )
+        let (before, after, now) = (show(&clash.before), show(&clash.after), show(&clash.now));
+        if ours {
+            format!("{path}: was {after}, became {before} by this run, is now {now}")
+        } else {
+            format!("{path}: planned from {before}, planned to {after}, is now {now}")
+        }
     };
     Failure::new(
         Class::Conflict,

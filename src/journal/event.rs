@@ -61,10 +61,22 @@ pub enum Event {
         /// The steps in order.
         steps: Vec<Step>,
     },
-    /// A step is about to be run.
+    /// A run that had stopped is taken up again.
+    Resumed {
+        /// By whom: `user@host`.
+        who: String,
+    },
+    /// A step is about to be written: a look right before found it where it may be.
     Started {
         /// The step's id.
         step: String,
+    },
+    /// The service took the write and works on it; this is where to ask how far it is.
+    Accepted {
+        /// The step's id.
+        step: String,
+        /// The operation, in the words of the kind that began it.
+        operation: String,
     },
     /// It was already at its after end before the first write; never undone.
     AlreadyThere {
@@ -95,7 +107,7 @@ pub enum Event {
         step: String,
         /// What went wrong.
         error: String,
-        /// Whether nothing was written, because somebody else had changed it.
+        /// Whether somebody else had changed it, so that nothing was written.
         refused: bool,
     },
     /// Its undo is about to be run.
@@ -145,8 +157,9 @@ impl Event {
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
-            Self::Opened { .. } | Self::Planned { .. } | Self::Closed { .. } => None,
+            Self::Opened { .. } | Self::Planned { .. } | Self::Resumed { .. } | Self::Closed { .. } => None,
             Self::Started { step }
+            | Self::Accepted { step, .. }
             | Self::AlreadyThere { step, .. }
             | Self::Done { step, .. }
             | Self::Held { step, .. }
@@ -163,7 +176,9 @@ impl Event {
         match self {
             Self::Opened { .. } => "opened",
             Self::Planned { .. } => "planned",
+            Self::Resumed { .. } => "resumed",
             Self::Started { .. } => "started",
+            Self::Accepted { .. } => "accepted",
             Self::AlreadyThere { .. } => "already_there",
             Self::Done { .. } => "done",
             Self::Held { .. } => "held",

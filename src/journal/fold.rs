@@ -16,6 +16,20 @@ pub struct StepRun {
     pub status: Status,
     /// What the resource gave, once done.
     pub outputs: Attributes,
+    /// When its last event was written.
+    pub since: Timestamp,
+    /// The operation that the service was last seen to work on, until the step ended.
+    pub operation: Option<String>,
+}
+
+impl StepRun {
+    /// Whether something may have been written that was not undone since. What was there before we came does not count.
+    pub fn stands(&self) -> bool {
+        matches!(
+            self.status,
+            Status::Started | Status::Done | Status::Failed | Status::Undoing | Status::Stuck | Status::Kept
+        )
+    }
 }
 
 /// A run, as its journal tells it.
@@ -58,10 +72,12 @@ pub fn fold(records: &[Record]) -> Result<Run, Corrupt> {
         if record.seq != at as u64 {
             return Err(Corrupt(format!("record {at} is numbered {}", record.seq)));
         }
-        if run.outcome.is_some() && !matches!(record.event, Event::Started { .. } | Event::UndoStarted { .. }) {
+        if run.outcome.is_some_and(|outcome| outcome != Outcome::Stopped)
+            || run.outcome.is_some() && !matches!(record.event, Event::Resumed { .. })
+        {
             return Err(Corrupt(format!("{} after the run was closed", record.event.name())));
         }
-        advance(&mut run, &mut index, &record.event)?;
+        advance(&mut run, &mut index, record)?;
     }
     Ok(run)
 }
@@ -84,17 +100,24 @@ fn open(first: &Record) -> Result<Run, Corrupt> {
     })
 }
 
-fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, event: &Event) -> Result<(), Corrupt> {
-    match event {
+fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) -> Result<(), Corrupt> {
+    match &record.event {
         Event::Opened { .. } => return Err(Corrupt("opened twice".to_owned())),
         Event::Planned { steps } => {
             for step in steps {
                 if index.insert(step.id.clone(), run.steps.len()).is_some() {
                     return Err(Corrupt(format!("{} was planned twice", step.id)));
                 }
-                run.steps.push(StepRun { step: step.clone(), status: Status::Planned, outputs: Attributes::new() });
+                run.steps.push(StepRun {
+                    step: step.clone(),
+                    status: Status::Planned,
+                    outputs: Attributes::new(),
+                    since: record.at,
+                    operation: None,
+                });
             }
         }
+        Event::Resumed { .. } => run.outcome = None,
         Event::Closed { outcome } => run.outcome = Some(*outcome),
         event => {
             let id = event.step().unwrap_or_default();
@@ -102,9 +125,14 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, event: &Event) ->
                 *index.get(id).ok_or_else(|| Corrupt(format!("{} of {id}, which was not planned", event.name())))?;
             let step = &mut run.steps[at];
             step.status = next(step.status, event)?;
-            run.outcome = None;
-            if let Event::Done { outputs, .. } | Event::AlreadyThere { outputs, .. } = event {
-                step.outputs.clone_from(outputs);
+            step.since = record.at;
+            match event {
+                Event::Done { outputs, .. } | Event::AlreadyThere { outputs, .. } => step.outputs.clone_from(outputs),
+                Event::Accepted { operation, .. } => step.operation = Some(operation.clone()),
+                _ => {}
+            }
+            if !matches!(event, Event::Accepted { .. }) {
+                step.operation = None;
             }
         }
     }

@@ -2,8 +2,10 @@
 
 mod event;
 mod fold;
+mod history;
 mod status;
 
 pub use event::{Event, Operation, Outcome, Record, VERSION};
 pub use fold::{Run, StepRun, fold};
+pub use history::{Dated, History};
 pub use status::{Corrupt, Status, next};

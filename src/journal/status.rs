@@ -17,7 +17,7 @@ pub enum Status {
     Held,
     /// It failed; it may have happened in part.
     Failed,
-    /// Somebody else had changed it; nothing was written.
+    /// Nothing was written: somebody else had changed it, or it could not be looked at.
     Refused,
     /// Its undo was begun.
     Undoing,
@@ -49,14 +49,16 @@ pub fn next(status: Status, event: &Event) -> Result<Status, Corrupt> {
     use Status::{AlreadyThere, Done, Failed, Held, Kept, Planned, Refused, Started, Stuck, Undoing, Undone};
     match (status, event) {
         (Planned | Started | Held | Failed | Refused, Event::Started { .. }) => Ok(Started),
-        (Started, Event::AlreadyThere { .. }) => Ok(AlreadyThere),
+        (Started | Undoing, Event::Accepted { .. }) => Ok(status),
+        (Planned | Held | Refused | Started, Event::AlreadyThere { .. }) => Ok(AlreadyThere),
+        (Planned | Held | Refused, Event::Failed { .. }) => Ok(Refused),
         (Started, Event::Done { .. }) => Ok(Done),
         (Started, Event::Held { .. }) => Ok(Held),
         (Started, Event::Failed { refused: false, .. }) => Ok(Failed),
         (Started, Event::Failed { refused: true, .. }) => Ok(Refused),
         (Started | Done | Failed | Undoing | Stuck, Event::UndoStarted { .. }) => Ok(Undoing),
         (Undoing, Event::Undone { .. }) => Ok(Undone),
-        (Undoing, Event::Kept { .. }) => Ok(Kept),
+        (Planned | Undoing, Event::Kept { .. }) => Ok(Kept),
         (Undoing, Event::UndoFailed { .. }) => Ok(Stuck),
         _ => Err(Corrupt(format!("{} cannot follow {status:?}", event.name()))),
     }

@@ -27,6 +27,8 @@ pub enum Class {
     Unfit,
     /// The input is wrong.
     Input,
+    /// A person asked to stop while it waited; what was begun may go on by itself.
+    Interrupted,
 }
 
 /// Something that went wrong, with a remedy where one is known. Never holds a secret.

@@ -1,14 +1,15 @@
 //! A saved plan: the steps with both ends and nothing left to decide, as a file that holds no secret.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::restate::changes_of;
 use super::{Planned, given};
-use crate::diff::{Action, Change, ChangeSet, Reason};
-use crate::model::{Address, Attributes, Class, Failure, Nature, Schema, Step, Target, Value};
+use crate::diff::ChangeSet;
+use crate::model::{Address, Attributes, Class, Failure, Schema, Step, Target, Value};
 use crate::plan::PlanFile;
 
 /// The format that [`SavedPlan::format`] carries.
@@ -96,68 +97,9 @@ impl SavedPlan {
         text.map(|text| text + "\n").map_err(|error| Failure::new(Class::Other, error.to_string()))
     }
 
-    /// The change set that the steps make up, for reports: one change per address, however many connections write it.
+    /// The change set that the steps make up, for reports.
     pub fn changes(&self, schemas: &[&'static Schema]) -> ChangeSet {
-        let addresses: BTreeMap<&str, &Address> =
-            self.steps.iter().map(|step| (step.id.as_str(), &step.address)).collect();
-        let mut set = ChangeSet::default();
-        for step in &self.steps {
-            let nature = schemas.iter().find(|schema| schema.kind == step.address.kind).map(|schema| schema.nature);
-            match set.changes.iter_mut().find(|change| change.address == step.address) {
-                Some(change) => {
-                    join(&mut change.before, step.before.as_ref());
-                    join(&mut change.after, step.after.as_ref());
-                }
-                None => set.changes.push(change(step, nature, &addresses)),
-            }
-        }
-        set
-    }
-}
-
-fn change(step: &Step, nature: Option<Nature>, addresses: &BTreeMap<&str, &Address>) -> Change {
-    let action = match (nature, &step.before, &step.after) {
-        (Some(Nature::Check), ..) => Action::Check,
-        (Some(Nature::Gate), ..) => Action::Held,
-        (_, None, _) => Action::Create,
-        (_, _, None) => Action::Delete,
-        _ => Action::Update,
-    };
-    let reason = match action {
-        Action::Create => Reason::Missing,
-        _ => Reason::Differs(step.after.iter().flat_map(Attributes::keys).cloned().collect()),
-    };
-    let leans_on: BTreeSet<Address> =
-        step.leans_on.iter().filter_map(|id| addresses.get(id.as_str())).map(|address| (*address).clone()).collect();
-    Change {
-        address: step.address.clone(),
-        key: step.key.clone(),
-        before: step.before.clone(),
-        after: step.after.clone(),
-        action,
-        reason,
-        undo: step.undo.clone(),
-        outputs: Attributes::new(),
-        restarts: step.restarts,
-        leans_on,
-        routes: BTreeMap::new(),
-        notes: Vec::new(),
-        failure: None,
-        place: None,
-    }
-}
-
-/// Adds the entries of one more step of the same resource.
-fn join(end: &mut Option<Attributes>, more: Option<&Attributes>) {
-    let Some(more) = more else { return };
-    let end = end.get_or_insert_default();
-    for (name, value) in more {
-        match (end.get_mut(name), value) {
-            (Some(Value::Map(into)), Value::Map(from)) => {
-                into.extend(from.iter().map(|(entry, value)| (entry.clone(), value.clone())));
-            }
-            _ => _ = end.insert(name.clone(), value.clone()),
-        }
+        changes_of(&self.steps, &|kind| schemas.iter().find(|schema| schema.kind == kind).copied())
     }
 }
 

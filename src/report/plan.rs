@@ -19,13 +19,31 @@ pub struct PlanView {
 
 /// The page of a change set.
 pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
+    page(changes, view, "pgentra used the plan file to generate the following execution plan. Resource", None)
+}
+
+/// The page of what a rollback would change, and of the steps that would stay: id, and why.
+pub fn way_back(changes: &ChangeSet, view: PlanView, stays: &[(String, String)]) -> Page {
+    let line = |(step, why): &(String, String)| Line::plain("  ").with(Tone::Strong, step).and(format!(": {why}"));
+    let lines: Vec<Line> = stays.iter().map(line).collect();
+    let stay = (!lines.is_empty())
+        .then(|| Block::Lines([Line::of(Tone::Strong, "Stays:")].into_iter().chain(lines).collect()));
+    let mut page = page(changes, view, "pgentra read the journal to generate the following way back. Resource", stay);
+    if let serde_json::Value::Object(data) = &mut page.data {
+        let stays = stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why }));
+        data.insert("stays".to_owned(), stays.collect());
+    }
+    page
+}
+
+fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<Block>) -> Page {
     let summary = changes.summary();
     let acting: Vec<&Change> =
         changes.changes.iter().filter(|change| change.acts() && change.action != Action::Held).collect();
     let mut blocks = Vec::new();
     let symbols: BTreeSet<Symbol> = acting.iter().filter_map(|change| symbol(change.action)).collect();
     if !symbols.is_empty() {
-        blocks.push(Block::Lines(legend(&symbols)));
+        blocks.push(Block::Lines(legend(&symbols, source)));
     }
     if !acting.is_empty() {
         blocks.push(Block::Heading(Line::plain("pgentra will perform the following actions:")));
@@ -33,6 +51,7 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
     }
     blocks.extend(problems(changes));
     blocks.extend(held(changes));
+    blocks.extend(stay);
     blocks.push(Block::Verdict(verdict(changes, &summary)));
     let more = consequences(&summary);
     if !more.is_empty() {
@@ -44,11 +63,8 @@ pub fn plan(changes: &ChangeSet, view: PlanView) -> Page {
     Page { blocks, data: plan_json::data(changes, &summary) }
 }
 
-fn legend(symbols: &BTreeSet<Symbol>) -> Vec<Line> {
-    let head = [
-        "pgentra used the plan file to generate the following execution plan. Resource",
-        "actions are indicated with the following symbols:",
-    ];
+fn legend(symbols: &BTreeSet<Symbol>, source: &str) -> Vec<Line> {
+    let head = [source, "actions are indicated with the following symbols:"];
     let entry =
         |symbol: &Symbol| Line::plain(" ").with(symbol.tone(), symbol.mark()).and(format!(" {}", symbol.meaning()));
     head.iter().map(Line::plain).chain(symbols.iter().map(entry)).collect()

@@ -96,5 +96,6 @@ fn class(class: Class) -> &'static str {
         Class::Locked => "locked",
         Class::Unfit => "unfit",
         Class::Input => "input",
+        Class::Interrupted => "interrupted",
     }
 }

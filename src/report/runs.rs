@@ -108,7 +108,9 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
             (Tone::Plain, "opened", "", format!("pgentra {version}, plan digest {digest}"))
         }
         Event::Planned { steps } => (Tone::Plain, "planned", "", super::plan::plural(steps.len(), "step", "steps")),
+        Event::Resumed { who } => (Tone::Plain, "resumed", "", format!("by {who}")),
         Event::Started { step } => (Tone::Plain, "started", step, none()),
+        Event::Accepted { step, .. } => (Tone::Plain, "accepted", step, "the service works on it".to_owned()),
         Event::AlreadyThere { step, .. } => (Tone::Good, "already there", step, none()),
         Event::Done { step, .. } => (Tone::Good, "done", step, none()),
         Event::Held { step, reason, earliest } => (Tone::Change, "held", step, until(reason, *earliest)),

@@ -82,8 +82,13 @@ impl Tally {
                 }
             }
             Event::Started { step } => self.put(step, Fate::Started),
+            Event::Resumed { .. } => (self.outcome, self.closed) = (None, None),
+            Event::Accepted { .. } => {}
             Event::AlreadyThere { step, .. } => self.put(step, Fate::AlreadyThere),
-            Event::Done { step, .. } => self.put(step, Fate::Done),
+            Event::Done { step, .. } => {
+                self.failures.retain(|(failed, _)| failed != step);
+                self.put(step, Fate::Done);
+            }
             Event::Held { step, reason, earliest } => {
                 self.put(step, Fate::Held { reason: reason.clone(), earliest: *earliest });
             }
@@ -159,6 +164,6 @@ pub(super) fn outcome_word(outcome: Outcome) -> &'static str {
 }
 
 /// A time for people and machines: RFC 3339 in UTC, whole seconds.
-pub(super) fn moment(at: Timestamp) -> String {
+pub fn moment(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

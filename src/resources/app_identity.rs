@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::live::{entries, entry, optional_text, site_id};
-use super::{Kind, Live, Watch, Written};
+use super::{Kind, Live, Watch, Written, pause};
 use crate::azure::{Identity, Site, SiteId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Output, Reading, Schema, Step, Type, Undo, Value};
 
@@ -174,7 +174,7 @@ async fn settle(live: &Live, id: &SiteId, target: &Target, watch: &dyn Watch) ->
                 .remedy("run the same command again in a few minutes"));
         }
         watch.note(&format!("waiting for the identity of {id}"));
-        tokio::time::sleep(wait).await;
+        pause(watch, wait).await?;
         tries += 1;
     }
 }

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::database_grants::{RULE_FIELDS, Rule, rules, wanted};
 use super::reach::text;
-use super::{Kind, Live, Watch, Written};
+use super::{Kind, Live, Watch, Written, pause};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
@@ -14,8 +14,8 @@ use crate::postgres::{Demand, Lease, ObjectType, Snapshot, lacking, rights_of};
 
 /// How long a check may take to pass, where the plan file does not say.
 const WITHIN: Duration = Duration::from_mins(5);
-/// The pause between two tries.
-const PAUSE: Duration = Duration::from_secs(5);
+/// The pauses between two tries: they double from the first to the longest.
+const PAUSE: [Duration; 2] = [Duration::from_millis(500), Duration::from_secs(5)];
 
 /// The kind `check`.
 pub struct Check;
@@ -92,7 +92,7 @@ impl Kind for Check {
         let within = asked.get("within").and_then(Value::as_text).map_or(Some(WITHIN), span).ok_or_else(|| {
             Failure::new(Class::Input, "`within` is no span of time").remedy("write it like 90s, 5m or 1h")
         })?;
-        let start = Instant::now();
+        let (start, mut wait) = (Instant::now(), PAUSE[0]);
         loop {
             let complaints = match complaints(live, asked).await {
                 Err(failure) if !matches!(failure.class, Class::Busy | Class::Unreachable) => return Err(failure),
@@ -102,12 +102,13 @@ impl Kind for Check {
             if complaints.is_empty() {
                 return Ok(Written::Done);
             }
-            if start.elapsed() + PAUSE > within {
+            if start.elapsed() + wait > within {
                 let summary = format!("check {} did not pass within {} s", step.address.name, within.as_secs());
                 return Err(Failure::new(Class::CheckFailed, summary).detail(complaints.join("\n")));
             }
             watch.note(&format!("not yet: {}", complaints[0]));
-            tokio::time::sleep(PAUSE).await;
+            pause(watch, wait).await?;
+            wait = (wait * 2).min(PAUSE[1]);
         }
     }
 }

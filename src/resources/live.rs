@@ -1,14 +1,18 @@
 //! The live world: what kinds read from and write to, and the dispatch to the kind of each address.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Kind, Watch, World, Written, register};
-use crate::azure::{Arm, ServerId, SiteId};
+use crate::azure::{Arm, Operation, ServerId, SiteId, Waiting};
 use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
 use crate::postgres::Databases;
 use crate::probe::Web;
 
 /// What kinds read from and write to.
+#[derive(Clone)]
 pub struct Live {
     /// The Resource Manager.
     pub arm: Arm,
@@ -48,7 +52,46 @@ impl World for Live {
     }
 
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
-        kind(&step.address.kind)?.write(self, step, watch).await
+        let kind = kind(&step.address.kind)?;
+        let (waiting, accepted) = Waiting::new();
+        let live = Self { arm: self.arm.waiting(waiting.clone()), ..self.clone() };
+        watched(kind.write(&live, step, watch), &waiting, accepted, watch).await
+    }
+
+    async fn follow(&self, operation: &str, watch: &dyn Watch) -> Result<(), Failure> {
+        let Ok(operation) = serde_json::from_str(operation) else { return Ok(()) };
+        let (waiting, accepted) = Waiting::new();
+        let arm = self.arm.waiting(waiting.clone());
+        let note = |text: &str| watch.note(text);
+        match watched(arm.finish(&operation, &note), &waiting, accepted, watch).await {
+            Err(refusal) if refusal.failure.class == Class::Interrupted => Err(refusal.failure),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Lets a change run to its end while its watch hears of the operations that Azure takes on, and ends its waits when the
+/// watch says so. A call in flight is never dropped.
+async fn watched<T>(
+    change: impl Future<Output = T>,
+    waiting: &Waiting,
+    mut accepted: UnboundedReceiver<Operation>,
+    watch: &dyn Watch,
+) -> T {
+    const GLANCE: Duration = Duration::from_millis(100);
+    let tell = |operation: &Operation| {
+        if let Ok(text) = serde_json::to_string(operation) {
+            watch.accepted(&text);
+        }
+    };
+    let mut change = std::pin::pin!(change);
+    loop {
+        tokio::select! {
+            biased;
+            Some(operation) = accepted.recv() => tell(&operation),
+            ended = &mut change => return ended,
+            () = tokio::time::sleep(GLANCE) => if watch.stopped() { waiting.stop() },
+        }
     }
 }
 

@@ -18,6 +18,8 @@ mod slot_settings;
 mod testing;
 mod verify;
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use jiff::Timestamp;
 
@@ -25,7 +27,7 @@ pub use live::{Live, fetch};
 pub use sign_in::{SignIn, sign_in};
 pub use verify::{Proof, proofs};
 
-use crate::model::{Failure, Look, Reading, Schema, Step};
+use crate::model::{Class, Failure, Look, Reading, Schema, Step};
 
 /// What a write came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,10 +43,39 @@ pub enum Written {
     },
 }
 
-/// Hears what a long write is waiting for. Progress only; nothing may depend on it.
+/// Goes with a write: hears what it waits for, and says when it should wait no longer.
 pub trait Watch: Send + Sync {
-    /// A few words such as `waiting for the server to restart`.
+    /// A few words such as `waiting for the server to restart`. Progress only; nothing may depend on it.
     fn note(&self, text: &str);
+
+    /// Whether a person asked to stop. A write that only waits then ends with a failure of class `Interrupted`; a call
+    /// in flight is never dropped.
+    fn stopped(&self) -> bool {
+        false
+    }
+
+    /// The service took the write and works on it. `operation` goes to the journal and, after a crash, to
+    /// [`World::follow`]; it holds no secret.
+    fn accepted(&self, _operation: &str) {}
+}
+
+/// Sleeps, unless a person asks to stop.
+///
+/// # Errors
+/// `Interrupted`, within a fraction of a second of being asked.
+pub async fn pause(watch: &dyn Watch, span: Duration) -> Result<(), Failure> {
+    const SLICE: Duration = Duration::from_millis(100);
+    let end = tokio::time::Instant::now() + span;
+    loop {
+        if watch.stopped() {
+            return Err(Failure::new(Class::Interrupted, "stopped while waiting"));
+        }
+        let left = end.saturating_duration_since(tokio::time::Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        tokio::time::sleep(left.min(SLICE)).await;
+    }
 }
 
 /// The two calls that touch the world, for all kinds. The live one dispatches to the register; tests have one in memory.
@@ -59,6 +90,12 @@ pub trait World: Send + Sync {
     /// Writes `step.after` (every open value is filled) where the engine has just seen `step.before`, or an end that the
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
+
+    /// Waits for an operation that an earlier process began and told its journal of (see [`Watch::accepted`]). How it
+    /// ended does not matter: the look that follows decides.
+    async fn follow(&self, _operation: &str, _watch: &dyn Watch) -> Result<(), Failure> {
+        Ok(())
+    }
 }
 
 /// One kind of resource.

@@ -1,0 +1,73 @@
+//! What `apply` does about an earlier run that has not come to its end: says what happened, asks, and finishes it.
+
+use super::super::exit::Exit;
+use super::super::prompt;
+use super::{ApplyArgs, Terminal};
+use crate::journal::{Dated, Operation, Outcome};
+use crate::model::{Class, Failure};
+use crate::pipeline::{self, Context};
+use crate::report::{Line, Text, moment};
+use crate::store::{Held, LockNote};
+
+/// Finishes the open run of this store, if there is one. Answers how the process ends when apply must not go on.
+pub(super) async fn before_apply(
+    args: &ApplyArgs,
+    context: &Context<'_>,
+    held: &mut dyn Held,
+    terminal: &Terminal<'_>,
+) -> Result<Option<Exit>, Failure> {
+    let history = pipeline::history(context.world, context.store).await?;
+    let Some(open) = history.open() else { return Ok(None) };
+    let told: Text = story(open, held.died_before()).into_iter().map(Line::plain).collect();
+    terminal.output.aside(&told);
+    if !args.resume && !asked(&open.id, terminal).await? {
+        return Ok(Some(Exit::Stopped));
+    }
+    let applied = pipeline::resume(context, &open.id, held).await?;
+    let exit = terminal.conclude(&applied)?;
+    let goes_on = open.run.operation == Operation::Apply && applied.outcome == Some(Outcome::Applied);
+    Ok((!goes_on).then_some(exit))
+}
+
+/// What is known of the run: who began it, when, what it was about, and how far it came.
+fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
+    let what = match &open.run.operation {
+        Operation::Apply => format!("apply of {}", open.run.plan),
+        Operation::Rollback { run } => format!("rollback of run {run}"),
+    };
+    let how = match (open.run.outcome, died) {
+        (Some(_), _) => "stopped before its end".to_owned(),
+        (None, Some(note)) => format!("has no end in its journal: {note} ended without unlocking"),
+        (None, None) => "has no end in its journal".to_owned(),
+    };
+    let count = |what: &dyn Fn(&crate::journal::StepRun) -> bool| open.run.steps.iter().filter(|step| what(step)).count();
+    use crate::journal::Status;
+    let done = count(&|step| matches!(step.status, Status::Done | Status::AlreadyThere));
+    let begun: Vec<&str> =
+        open.run.steps.iter().filter(|step| step.status == Status::Started).map(|step| step.step.id.as_str()).collect();
+    let mut lines = vec![format!(
+        "Run {} ({what} by {}, begun {}) {how}.",
+        open.id,
+        open.run.who,
+        moment(open.run.opened)
+    )];
+    lines.push(format!("  {done} of {} steps that change something are done.", open.run.steps.len()));
+    if !begun.is_empty() {
+        lines.push(format!("  begun, and not known how they ended: {}", begun.join(", ")));
+    }
+    lines
+}
+
+/// Asks where somebody is there to answer; otherwise says how it goes on.
+async fn asked(id: &str, terminal: &Terminal<'_>) -> Result<bool, Failure> {
+    let rollback = format!("`pgentra rollback {id}` undoes it");
+    let remedy = format!("`pgentra apply --resume` finishes it; {rollback}");
+    let explanation = format!("Otherwise {rollback}; nothing else is applied before.");
+    let answer = prompt::confirm("Do you want to finish that run now?", &explanation, &remedy, terminal.stop).await;
+    answer.map_err(|failure| match failure.class {
+        Class::Input => Failure::new(Class::Interrupted, format!("run {id} has not come to its end"))
+            .detail("nothing else is applied before it is finished or undone")
+            .remedy(remedy),
+        _ => failure,
+    })
+}

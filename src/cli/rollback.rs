@@ -1,0 +1,148 @@
+//! `rollback`: undoes a run as far as nobody else has changed anything since, and says what stays.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use clap::Args;
+
+use super::apply::{conclude, failures, show, stop_on_signal};
+use super::args::{Global, PlanFileArg, duration};
+use super::exit::Exit;
+use super::load::load;
+use super::output::Output;
+use super::progress::Progress;
+use super::show::chosen;
+use super::{live, place, prompt};
+use crate::engine::{Scope, Stay, Stop};
+use crate::model::Failure;
+use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
+use crate::report::{PlanView, Run, way_back};
+use crate::resources::schemas;
+use crate::store::Store as _;
+
+/// Undo a run: show, ask, do; never overwrites what somebody else changed since
+#[derive(Args, Clone, Debug)]
+pub struct RollbackArgs {
+    /// The run's id as `history` shows it, the beginning of one, or `last` [default: the newest run that can be undone]
+    #[arg(value_name = "RUN")]
+    pub run: Option<String>,
+    /// The plan file, which says where the store is [default: the `*.toml` here that has a `version`]
+    #[arg(short = 'f', long = "file", value_name = "PLAN_FILE")]
+    pub file: Option<PathBuf>,
+    /// Undo all runs from the newest back to this one
+    #[arg(long, value_name = "RUN", conflicts_with = "run")]
+    pub through: Option<String>,
+    /// Remove also what is kept otherwise: Entra authentication, administrators and new identities
+    #[arg(long)]
+    pub remove_kept: bool,
+    /// Do not ask before changing anything
+    #[arg(long)]
+    pub auto_approve: bool,
+    /// How long to wait for the store's lock
+    #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
+    pub lock_timeout: Duration,
+    /// How many things are done at the same time
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::parallelism)]
+    pub parallelism: usize,
+    /// Show unchanged attributes and every object of a grant
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// Runs `rollback`. A lone argument that is a plan file is taken for one, as every other command does.
+pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    let is_file = |run: &&String| args.file.is_none() && std::path::Path::new(run).exists();
+    let lone = args.run.as_ref().filter(is_file);
+    let file = PlanFileArg { file: lone.map(PathBuf::from).or_else(|| args.file.clone()) };
+    let meant = args.through.as_ref().or(args.run.as_ref().filter(|_| lone.is_none()));
+    let (source, plan) = match load(&file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(exit),
+    };
+    let store = place::store(&source, &plan)?;
+    let mut held = store.lock(place::lock_note("rollback"), args.lock_timeout).await?;
+    let meant = match meant {
+        Some(meant) => Some(chosen(&store.runs().await?, meant)?),
+        None => None,
+    };
+    let world = live::world(&plan.target, global, Some(held.make_digest_key().await?)).await?;
+    let note = place::lock_note("rollback");
+    let options = ApplyOptions {
+        parallelism: args.parallelism,
+        undo_on_failure: false,
+        scope: Scope::App,
+        who: format!("{}@{}", note.who, note.host),
+    };
+    let (progress, stop) = (Progress::new(output.stderr_color()), stop_on_signal());
+    let context = Context { world: &world, store: &store, listener: &progress, options: &options, stop: stop.as_ref() };
+    let how = RollbackOptions { remove_kept: args.remove_kept, through: args.through.is_some() };
+    let terminal = Terminal { args, output, stop: stop.as_ref() };
+    let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
+    let (exit, failures) = (Exit::of(&applied, false), failures(&applied));
+    match (&applied.run, applied.outcome) {
+        (Some(id), Some(ended)) => {
+            conclude(Run { id, records: &applied.records }, ended, &failures, false, output)?;
+            Ok(exit)
+        }
+        (None, Some(_)) => Ok(exit),
+        _ => Ok(if args.auto_approve { Exit::Done } else { Exit::Error }),
+    }
+}
+
+/// Shows the way back on the terminal and asks for it there.
+struct Terminal<'a> {
+    args: &'a RollbackArgs,
+    output: &'a Output,
+    stop: &'a Stop,
+}
+
+const REMEDY: &str = "pass --auto-approve to undo without being asked";
+
+#[async_trait]
+impl Approve for Terminal<'_> {
+    async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
+        self.show(planned)?;
+        if self.args.auto_approve {
+            return Ok(true);
+        }
+        let explanation = "pgentra will undo what is described above.";
+        prompt::confirm("Do you want to undo this?", explanation, REMEDY, self.stop).await
+    }
+
+    fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
+        self.show(planned)
+    }
+}
+
+impl Terminal<'_> {
+    fn show(&self, planned: &Planned) -> Result<(), Failure> {
+        let why = |stay: &Stay| match stay {
+            Stay::Kept(why) => format!("kept ({why}); --remove-kept removes it"),
+            Stay::Never(why) => format!("cannot be undone: {why}"),
+        };
+        let stays: Vec<(String, String)> = planned.stays.iter().map(|(step, stay)| (step.clone(), why(stay))).collect();
+        show(&way_back(&planned.changes, PlanView { full: self.args.full }, &stays), self.output)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::RollbackArgs;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct One {
+        #[command(flatten)]
+        args: RollbackArgs,
+    }
+
+    #[test]
+    fn one_run_or_all_back_to_one() {
+        let parse = |line: &[&str]| One::try_parse_from([&["x"], line].concat()).map(|one| one.args);
+        assert_eq!(parse(&["0199"]).unwrap().run.as_deref(), Some("0199"));
+        assert_eq!(parse(&["--through", "0199"]).unwrap().through.as_deref(), Some("0199"));
+        assert!(parse(&["0199", "--through", "0198"]).is_err());
+        assert!(parse(&[]).unwrap().run.is_none());
+    }
+}

@@ -1,0 +1,103 @@
+//! All runs of a store, oldest first: which is open, which undid which, and what may be undone. Pure.
+
+use std::collections::BTreeSet;
+
+use super::{Operation, Outcome, Run, Status, StepRun};
+use crate::model::Address;
+
+/// A run and its id.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dated {
+    /// The id.
+    pub id: String,
+    /// What its journal tells.
+    pub run: Run,
+}
+
+/// All runs, oldest first, without the steps that change nothing.
+#[derive(Clone, Debug, Default)]
+pub struct History(Vec<Dated>);
+
+impl History {
+    /// A history of `runs`, oldest first. Checks and gates, which `changes` answers false for, are left out.
+    pub fn new(runs: Vec<Dated>, changes: &dyn Fn(&str) -> bool) -> Self {
+        let kept = |mut dated: Dated| {
+            dated.run.steps.retain(|step| changes(&step.step.address.kind));
+            dated
+        };
+        Self(runs.into_iter().map(kept).collect())
+    }
+
+    /// All runs, oldest first.
+    pub fn runs(&self) -> &[Dated] {
+        &self.0
+    }
+
+    /// The run of this id.
+    pub fn get(&self, id: &str) -> Option<&Dated> {
+        self.0.iter().find(|dated| dated.id == id)
+    }
+
+    /// The later run that undid `id` and that was not undone itself.
+    pub fn undone_by(&self, id: &str) -> Option<&Dated> {
+        self.rollbacks_of(id).find(|dated| dated.run.outcome == Some(Outcome::Applied) && self.undone_by(&dated.id).is_none())
+    }
+
+    fn rollbacks_of(&self, id: &str) -> impl DoubleEndedIterator<Item = &Dated> {
+        let of = move |dated: &&Dated| matches!(&dated.run.operation, Operation::Rollback { run } if run == id);
+        self.after(id).iter().filter(of)
+    }
+
+    fn after(&self, id: &str) -> &[Dated] {
+        let at = self.0.iter().position(|dated| dated.id == id).map_or(self.0.len(), |at| at + 1);
+        &self.0[at..]
+    }
+
+    /// The run that has no end, or one that can be taken up again; the newest, if several. One that has written nothing
+    /// leaves nothing to finish.
+    pub fn open(&self) -> Option<&Dated> {
+        let wrote = |dated: &Dated| dated.run.steps.iter().any(StepRun::stands);
+        let open = |dated: &&Dated| is_open(&dated.run) && wrote(dated) && self.undone_by(&dated.id).is_none();
+        self.0.iter().rev().find(open)
+    }
+
+    /// The rollback of `id` that has not come to its end.
+    pub fn open_rollback_of(&self, id: &str) -> Option<&Dated> {
+        self.rollbacks_of(id).rev().find(|dated| is_open(&dated.run) && dated.run.steps.iter().any(StepRun::stands))
+    }
+
+    /// Whether a run has done something that was not undone since, by itself or by another run.
+    pub fn stands(&self, dated: &Dated) -> bool {
+        dated.run.steps.iter().any(|step| step.stands() && step.status != Status::Kept)
+            && self.undone_by(&dated.id).is_none()
+    }
+
+    /// The newest run that can be undone: not a rollback, and something of it stands.
+    pub fn newest(&self) -> Option<&Dated> {
+        self.0.iter().rev().find(|dated| dated.run.operation == Operation::Apply && self.stands(dated))
+    }
+
+    /// The runs from the newest back to `id` of which something stands.
+    pub fn back_to(&self, id: &str) -> Vec<&Dated> {
+        let from = self.0.iter().position(|dated| dated.id == id).unwrap_or(self.0.len());
+        let applies = self.0[from..].iter().rev().filter(|dated| dated.run.operation == Operation::Apply);
+        applies.filter(|dated| self.stands(dated)).collect()
+    }
+
+    /// A later run whose standing steps are about what `id` changed, or about something that `leans` says leans on it.
+    pub fn leaning_on(&self, id: &str, leans: &dyn Fn(&Address, &Address) -> bool) -> Option<&Dated> {
+        let target = self.get(id)?;
+        let ours: BTreeSet<&Address> =
+            target.run.steps.iter().filter(|step| step.stands()).map(|step| &step.step.address).collect();
+        let on_ours = |address: &Address| ours.iter().any(|own| *own == address || leans(address, own));
+        let later = self.after(id).iter().filter(|dated| dated.run.operation == Operation::Apply && self.stands(dated));
+        later.into_iter().find(|dated| {
+            let standing = dated.run.steps.iter().filter(|step| step.stands());
+            standing.map(|step| &step.step.address).any(on_ours)
+        })
+    }
+}
+
+fn is_open(run: &Run) -> bool {
+    matches!(run.outcome, None | Some(Outcome::Stopped))
+}

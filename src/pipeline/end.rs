@@ -1,0 +1,113 @@
+//! The end of a run: what failed is undone where that was asked for, and the journal says how it ended.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
+
+use super::{Applied, Context};
+use crate::engine::{Chronicle, Ran, Rules, Way, back, run, unit};
+use crate::journal::{Event, Operation, Outcome, Run, Status, VERSION, fold};
+use crate::model::{Class, Failure, Schema, Step};
+use crate::store::Store;
+
+/// Time-ordered, so that a listing by name is a listing by age.
+pub(super) fn new_run_id() -> String {
+    uuid::Uuid::now_v7().to_string()
+}
+
+/// The first event of a run.
+pub(super) fn opened(plan: &str, digest: &str, operation: Operation, who: &str) -> Event {
+    Event::Opened {
+        format: VERSION,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        operation,
+        plan: plan.to_owned(),
+        digest: digest.to_owned(),
+        who: who.to_owned(),
+    }
+}
+
+/// A run as its journal tells it.
+///
+/// # Errors
+/// Those of the store; a corrupt journal.
+pub(super) async fn folded(store: &dyn Store, id: &str) -> Result<Run, Failure> {
+    fold(&store.journal(id).await?).map_err(|corrupt| {
+        Failure::new(Class::Other, format!("run {id} cannot be read")).detail(corrupt.to_string()).remedy(
+            "nothing is guessed at: look at its journal in the store, and at the live system with `pgentra plan`",
+        )
+    })
+}
+
+/// Ends an apply: undoes what a failure takes down when that was asked for, and journals how it ended.
+pub(super) async fn conclude(
+    context: &Context<'_>,
+    mut chronicle: Chronicle<'_>,
+    ran: Ran,
+) -> Result<Applied, Failure> {
+    let stopped = context.stop.load(Ordering::SeqCst);
+    if !ran.failed.is_empty() && context.options.undo_on_failure && !stopped {
+        return undo(context, chronicle, ran.failed).await;
+    }
+    let outcome = if !ran.failed.is_empty() || ran.interrupted {
+        Outcome::Stopped
+    } else if ran.held.is_empty() {
+        Outcome::Applied
+    } else {
+        Outcome::Held
+    };
+    chronicle.write(Event::Closed { outcome }).await?;
+    applied(context, chronicle.run(), outcome, ran.failed, Vec::new()).await
+}
+
+/// Undoes what the failures of a run take down, and ends it.
+pub(super) async fn undo(
+    context: &Context<'_>,
+    mut chronicle: Chronicle<'_>,
+    failed: Vec<(String, Failure)>,
+) -> Result<Applied, Failure> {
+    let Context { world, store, options, stop, .. } = *context;
+    let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
+    let so_far = folded(store, chronicle.run()).await?;
+    let down = down(&so_far, &failed, context);
+    let tasks = back(&so_far, &|step| down.contains(&step.step.id), false, &schemas);
+    let rules = Rules { parallelism: options.parallelism, stop, way: Way::Back };
+    let undone = run(world, &tasks, &mut Default::default(), &mut chronicle, rules).await?;
+    let outcome = if undone.interrupted {
+        Outcome::Stopped
+    } else if undone.failed.is_empty() {
+        Outcome::RolledBack
+    } else {
+        Outcome::Stuck
+    };
+    chronicle.write(Event::Closed { outcome }).await?;
+    applied(context, chronicle.run(), outcome, failed, undone.failed).await
+}
+
+/// The steps that go down: those of the apps that a failed step, or one whose undo was begun, belongs to.
+fn down(run: &Run, failed: &[(String, Failure)], context: &Context<'_>) -> BTreeSet<String> {
+    let steps: Vec<&Step> = run.steps.iter().map(|step| &step.step).collect();
+    // A failure that is no step's (a later look could not plan on) takes the whole run down.
+    if failed.iter().any(|(id, _)| run.step(id).is_none()) {
+        return steps.iter().map(|step| step.id.clone()).collect();
+    }
+    let touched = run.steps.iter().filter(|step| {
+        matches!(
+            step.status,
+            Status::Failed | Status::Refused | Status::Undoing | Status::Undone | Status::Kept | Status::Stuck
+        )
+    });
+    let seeds = failed.iter().map(|(id, _)| id.clone()).chain(touched.map(|step| step.step.id.clone())).collect();
+    unit(&steps, &seeds, context.options.scope)
+}
+
+/// What a run came to.
+pub(super) async fn applied(
+    context: &Context<'_>,
+    id: &str,
+    outcome: Outcome,
+    failed: Vec<(String, Failure)>,
+    stuck: Vec<(String, Failure)>,
+) -> Result<Applied, Failure> {
+    let records = context.store.journal(id).await?;
+    Ok(Applied { run: Some(id.to_owned()), outcome: Some(outcome), failed, stuck, records })
+}

@@ -1,0 +1,59 @@
+//! Takes up a run that has no end: goes on where it stopped, or goes on undoing where that was begun.
+
+use super::end::{applied, conclude, folded, undo};
+use super::{Applied, Context};
+use crate::engine::{Chronicle, Rules, Scope, Way, given, rest, run};
+use crate::journal::{Dated, Event, History, Operation, Outcome, Run, Status};
+use crate::model::{Class, Failure, Nature};
+use crate::resources::World;
+use crate::store::{Held, Store};
+
+/// All runs of a store. One whose very first record was torn never began.
+///
+/// # Errors
+/// Those of the store; a corrupt journal.
+pub async fn history(world: &dyn World, store: &dyn Store) -> Result<History, Failure> {
+    let changes = |kind: &str| world.schema(kind).is_none_or(|schema| schema.nature == Nature::Resource);
+    let mut runs = Vec::new();
+    for id in store.runs().await? {
+        if !store.journal(&id).await?.is_empty() {
+            let run = folded(store, &id).await?;
+            runs.push(Dated { id, run });
+        }
+    }
+    Ok(History::new(runs, &changes))
+}
+
+/// Finishes a run that has no end or stopped before it: an apply goes on with what is left, a rollback too, and a run
+/// that was being undone goes on being undone. Nothing is asked: all of it was approved before.
+///
+/// # Errors
+/// `Input`: the run has come to its end. Otherwise those of the journal.
+pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Result<Applied, Failure> {
+    let Context { world, store, options, stop, .. } = *context;
+    let so_far = folded(store, id).await?;
+    if !matches!(so_far.outcome, None | Some(Outcome::Stopped)) {
+        return Err(Failure::new(Class::Input, format!("run {id} has come to its end; there is nothing to resume")));
+    }
+    let written = store.journal(id).await?.len() as u64;
+    let mut chronicle = Chronicle::new(held, id, written, context.listener);
+    chronicle.write(Event::Resumed { who: options.who.clone() }).await?;
+    if so_far.operation == Operation::Apply && undo_begun(&so_far) {
+        return undo(context, chronicle, Vec::new()).await;
+    }
+    let rollback = so_far.operation != Operation::Apply;
+    let way = Way::Forward(if rollback { Scope::Branch } else { options.scope });
+    let rules = Rules { parallelism: options.parallelism, stop, way };
+    let ran = run(world, &rest(&so_far), &mut given(&so_far), &mut chronicle, rules).await?;
+    if !rollback {
+        return conclude(context, chronicle, ran).await;
+    }
+    let outcome = super::rollback::outcome(&ran);
+    chronicle.write(Event::Closed { outcome }).await?;
+    applied(context, id, outcome, ran.failed, Vec::new()).await
+}
+
+fn undo_begun(run: &Run) -> bool {
+    let undo = |status| matches!(status, Status::Undoing | Status::Undone | Status::Kept | Status::Stuck);
+    run.steps.iter().any(|step| undo(step.status))
+}

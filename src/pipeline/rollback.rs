@@ -1,0 +1,250 @@
+//! Undoes a run that has ended, as a run of its own: the same steps with their ends swapped, in reverse order.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+
+use super::end::{applied, folded, new_run_id, opened};
+use super::restate::changes_of;
+use super::resume::{history, resume};
+use super::{Applied, Approve, Context, Planned};
+use crate::diff::{Action, Change};
+use crate::engine::{Chronicle, Fit, Ran, Rules, Scope, Stay, Task, Way, back, fit, run};
+use crate::journal::{Event, History, Operation, Outcome, Run};
+use crate::model::{Address, Attributes, Class, Failure, Schema, Step};
+use crate::store::Held;
+
+/// How `rollback` behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct RollbackOptions {
+    /// Undo also what is kept otherwise.
+    pub remove_kept: bool,
+    /// Undo all runs from the newest back to the one named.
+    pub through: bool,
+}
+
+/// One run and what undoes it.
+struct Back {
+    id: String,
+    run: Run,
+    tasks: Vec<Task>,
+    /// The steps that cannot be undone.
+    stuck: Vec<(String, Failure)>,
+}
+
+/// Undoes a run (`None`: the newest of which something stands): shows what that changes, asks, and does it, wherever
+/// nobody else has changed anything since. A rollback that had stopped is taken up again. The journal of the run that is
+/// undone is left as it is.
+///
+/// # Errors
+/// `Input`: there is nothing to undo, or a later run's steps lean on it; otherwise what a look or the journal meets.
+pub async fn rollback(
+    context: &Context<'_>,
+    id: Option<&str>,
+    how: RollbackOptions,
+    held: &mut dyn Held,
+    approve: &dyn Approve,
+) -> Result<Applied, Failure> {
+    let history = history(context.world, context.store).await?;
+    if let Some(open) = unfinished(&history, id) {
+        return resume(context, &open, held).await;
+    }
+    let targets = targets(&history, id, how)?;
+    let (mut backs, mut shown) = (Vec::new(), Planned::default());
+    for target in targets {
+        let back = plan_back(context, &target, how, backs.is_empty(), &mut shown).await?;
+        backs.push(back);
+    }
+    let nothing = backs.iter().all(|back| back.tasks.is_empty());
+    if nothing {
+        approve.nothing(&shown)?;
+    } else if !approve.approve(&shown, 0).await? {
+        return Ok(Applied::default());
+    }
+    let mut last = Applied::default();
+    for back in backs {
+        let stuck = std::mem::take(&mut last.stuck);
+        last = walk_back(context, back, held).await?;
+        last.stuck.splice(0..0, stuck);
+        if !matches!(last.outcome, None | Some(Outcome::Applied)) {
+            break;
+        }
+    }
+    Ok(last)
+}
+
+/// The rollback that was begun and not ended, if it is the one that is meant.
+fn unfinished(history: &History, id: Option<&str>) -> Option<String> {
+    let open = match id {
+        Some(id) => history.open_rollback_of(id),
+        None => history.open().filter(|open| matches!(open.run.operation, Operation::Rollback { .. })),
+    };
+    open.map(|open| open.id.clone())
+}
+
+/// The runs to undo, newest first.
+fn targets(history: &History, id: Option<&str>, how: RollbackOptions) -> Result<Vec<String>, Failure> {
+    let none = || Failure::new(Class::Input, "there is no run that can be undone").remedy("`pgentra history` lists them");
+    let Some(id) = id else {
+        return history.newest().map(|newest| vec![newest.id.clone()]).ok_or_else(none);
+    };
+    let target = history.get(id).ok_or_else(|| Failure::new(Class::NotFound, format!("there is no run {id}")))?;
+    if how.through {
+        let runs: Vec<String> = history.back_to(id).into_iter().map(|dated| dated.id.clone()).collect();
+        return if runs.is_empty() { Err(none()) } else { Ok(runs) };
+    }
+    if let Some(by) = history.undone_by(id) {
+        return Err(Failure::new(Class::Input, format!("run {id} was undone already, by run {}", by.id))
+            .remedy(format!("`pgentra rollback {}` would undo that", by.id)));
+    }
+    if let Some(later) = history.leaning_on(id, &leans(history)) {
+        return Err(Failure::new(Class::Input, format!("run {id} cannot be undone: run {} came after it", later.id))
+            .detail(format!("steps of run {} lean on what run {id} did", later.id))
+            .remedy(format!("`pgentra rollback --through {id}` undoes both, the newest first")));
+    }
+    Ok(vec![target.id.clone()])
+}
+
+/// What leans on what, as far as the journals know it.
+fn leans(history: &History) -> impl Fn(&Address, &Address) -> bool + use<> {
+    let mut graph: BTreeMap<Address, Vec<Address>> = BTreeMap::new();
+    for dated in history.runs() {
+        let named: BTreeMap<&str, &Address> =
+            dated.run.steps.iter().map(|step| (step.step.id.as_str(), &step.step.address)).collect();
+        for step in &dated.run.steps {
+            let on = step.step.leans_on.iter().filter_map(|on| named.get(on.as_str()).copied().cloned());
+            graph.entry(step.step.address.clone()).or_default().extend(on);
+        }
+    }
+    move |from, to| graph.get(from).is_some_and(|on| on.contains(to))
+}
+
+/// Plans the way back of one run and adds it to what is shown. `newest`: it is the first to be undone, so that its steps
+/// can be held against the live system now.
+async fn plan_back(
+    context: &Context<'_>,
+    id: &str,
+    how: RollbackOptions,
+    newest: bool,
+    shown: &mut Planned,
+) -> Result<Back, Failure> {
+    let Context { world, store, options, .. } = *context;
+    let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
+    let target = folded(store, id).await?;
+    let all = back(&target, &|_| true, how.remove_kept, &schemas);
+    let fits: Vec<Fit> = if newest {
+        let looks = all.iter().map(|task| fit(world, &task.step, true));
+        let looks = futures::stream::iter(looks).buffered(options.parallelism.max(1));
+        looks.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?
+    } else {
+        all.iter().map(|_| Fit::Fits).collect()
+    };
+    let (mut tasks, mut stuck): (Vec<Task>, Vec<(String, Failure)>) = (Vec::new(), Vec::new());
+    for (task, fit) in all.into_iter().zip(fits) {
+        let step = &task.step;
+        let standing = stuck.iter().find(|(id, _)| step.leans_on.contains(id));
+        let stay = match (&task.stay, standing) {
+            _ if fit == Fit::AlreadyThere && task.stay.is_some() => continue,
+            (Some(Stay::Kept(why)), _) => Some(Stay::Kept(why.clone())),
+            (Some(Stay::Never(why)), _) => Some(Stay::Never(why.clone())),
+            (None, Some((on, _))) => Some(Stay::Never(format!("{on} leans on it and cannot be undone"))),
+            (None, None) => None,
+        };
+        match stay {
+            Some(stay) => {
+                if let Stay::Never(why) = &stay {
+                    let failure = Failure::new(Class::Other, format!("{} cannot be undone", step.id));
+                    stuck.push((step.id.clone(), failure.detail(why.clone())));
+                }
+                shown.stays.push((step.id.clone(), stay));
+            }
+            None => {
+                show(shown, step, fit, &schemas);
+                tasks.push(task);
+            }
+        }
+    }
+    shown.steps.extend(tasks.iter().map(|task| task.step.clone()));
+    Ok(Back { id: id.to_owned(), run: target, tasks, stuck })
+}
+
+/// Adds a step to the change set that is shown; where several runs changed the same resource, the oldest end counts.
+fn show(shown: &mut Planned, step: &Step, fit: Fit, schemas: &dyn Fn(&str) -> Option<&'static Schema>) {
+    for mut change in changes_of([step], schemas).changes {
+        match &fit {
+            Fit::AlreadyThere => change.action = Action::None,
+            Fit::Misfit(failure) => change = Change { action: Action::None, failure: Some(failure.clone()), ..change },
+            Fit::Fits => {}
+        }
+        match shown.changes.changes.iter_mut().find(|other| other.address == change.address) {
+            Some(newer) => older(newer, change),
+            None => shown.changes.changes.push(change),
+        }
+    }
+}
+
+fn older(newer: &mut Change, older: Change) {
+    newer.after = match (newer.after.take(), older.after) {
+        (Some(mut newer), Some(older)) => {
+            merge(&mut newer, older);
+            Some(newer)
+        }
+        (_, older) => older,
+    };
+    if let (Some(before), Some(older)) = (&mut newer.before, older.before) {
+        for (name, value) in older {
+            before.entry(name).or_insert(value);
+        }
+    }
+    newer.action = match (&newer.before, &newer.after) {
+        (None, _) => Action::Create,
+        (_, None) => Action::Delete,
+        _ => Action::Update,
+    };
+    newer.restarts += older.restarts;
+}
+
+/// Takes the values of `from` over, map by map.
+fn merge(into: &mut Attributes, from: Attributes) {
+    use crate::model::Value;
+    for (name, value) in from {
+        match (into.get_mut(&name), value) {
+            (Some(Value::Map(into)), Value::Map(from)) => merge(into, from),
+            (_, value) => _ = into.insert(name, value),
+        }
+    }
+}
+
+/// Walks one run back, with a journal of its own.
+async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Result<Applied, Failure> {
+    let Context { world, options, stop, .. } = *context;
+    if back.tasks.is_empty() {
+        let outcome = (!back.stuck.is_empty()).then_some(Outcome::Stuck);
+        return Ok(Applied { outcome, stuck: back.stuck, ..Applied::default() });
+    }
+    let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
+    let id = chronicle.run().to_owned();
+    let operation = Operation::Rollback { run: back.id };
+    chronicle.write(opened(&back.run.plan, &back.run.digest, operation, &options.who)).await?;
+    let steps = back.tasks.iter().map(|task| task.step.clone()).collect();
+    chronicle.write(Event::Planned { steps }).await?;
+    let rules = Rules { parallelism: options.parallelism, stop, way: Way::Forward(Scope::Branch) };
+    let ran = run(world, &back.tasks, &mut BTreeMap::new(), &mut chronicle, rules).await?;
+    let outcome = match outcome(&ran) {
+        Outcome::Applied if !back.stuck.is_empty() => Outcome::Stuck,
+        outcome => outcome,
+    };
+    chronicle.write(Event::Closed { outcome }).await?;
+    applied(context, &id, outcome, ran.failed, back.stuck).await
+}
+
+/// How a rollback ends. What it could not undo needs a person.
+pub(super) fn outcome(ran: &Ran) -> Outcome {
+    if ran.interrupted {
+        Outcome::Stopped
+    } else if ran.failed.is_empty() {
+        Outcome::Applied
+    } else {
+        Outcome::Stuck
+    }
+}
