@@ -50,7 +50,7 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     }
     let outcome = super::rollback::outcome(&ran);
     chronicle.write(Event::Closed { outcome }).await?;
-    applied(context, id, outcome, ran.failed, Vec::new()).await
+    applied(context, &chronicle, outcome, ran.failed, Vec::new()).await
 }
 
 fn undo_begun(run: &Run) -> bool {

@@ -223,7 +223,6 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         return Ok(Applied { outcome, stuck: back.stuck, ..Applied::default() });
     }
     let mut chronicle = Chronicle::new(held, new_run_id(), 0, context.listener);
-    let id = chronicle.run().to_owned();
     let operation = Operation::Rollback { run: back.id };
     chronicle.write(opened(&back.run.plan, &back.run.digest, operation, &options.who)).await?;
     let steps = back.tasks.iter().map(|task| task.step.clone()).collect();
@@ -235,7 +234,7 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         outcome => outcome,
     };
     chronicle.write(Event::Closed { outcome }).await?;
-    applied(context, &id, outcome, ran.failed, back.stuck).await
+    applied(context, &chronicle, outcome, ran.failed, back.stuck).await
 }
 
 /// How a rollback ends. What it could not undo needs a person.
