@@ -3,12 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sqlx::postgres::PgRow;
+
 use super::acl::Acl;
+use super::batch::{Parameter, Question};
 use super::connect::Lease;
 use super::entry::ObjectName;
 use super::privilege::ObjectType;
 use super::role_state::{column, oid};
 use crate::model::{Class, Failure};
+
+const ROLES: &str = include_str!("../../sql/database_grants/roles.sql");
+const DEFAULTS: &str = include_str!("../../sql/database_grants/defaults.sql");
+const OBJECTS: &str = include_str!("../../sql/database_grants/objects.sql");
 
 /// What to look at.
 #[derive(Clone, Debug, Default)]
@@ -70,25 +77,21 @@ pub struct Roles {
 impl Roles {
     /// Reads them.
     pub async fn read(lease: &mut Lease) -> Result<Self, Failure> {
-        let query = sqlx::query(include_str!("../../sql/database_grants/roles.sql"));
-        let rows = lease.rows(query, "read the roles").await?;
         let mut roles = Self::default();
-        for row in &rows {
-            let name: String = column(row, "name")?;
-            let (usage, set): (bool, bool) = (column(row, "usage")?, column(row, "set")?);
-            roles.by_oid.insert(oid(row, "oid")?, name.clone());
-            roles.powers.insert(
-                name,
-                if usage {
-                    Power::Direct
-                } else if set {
-                    Power::Become
-                } else {
-                    Power::None
-                },
-            );
-        }
+        lease.ask(&[Question::plain(ROLES)], "read the roles", |_, row| roles.take(row)).await?;
         Ok(roles)
+    }
+
+    fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
+        let name: String = column(row, "name")?;
+        let power = match (column(row, "usage")?, column(row, "set")?) {
+            (true, _) => Power::Direct,
+            (false, true) => Power::Become,
+            (false, false) => Power::None,
+        };
+        self.by_oid.insert(oid(row, "oid")?, name.clone());
+        self.powers.insert(name, power);
+        Ok(())
     }
 
     /// The name of a role, or its oid in words when it was dropped.
@@ -127,64 +130,56 @@ struct Builtin {
 }
 
 impl Snapshot {
-    /// Looks. Three queries, whatever the number of objects.
+    /// Looks. One round trip with three queries, whatever the number of objects.
     pub async fn read(lease: &mut Lease, wanted: &Wanted) -> Result<Self, Failure> {
-        let mut snapshot = Self { roles: Roles::read(lease).await?, ..Self::default() };
-        snapshot.read_defaults(lease).await?;
-        snapshot.read_objects(lease, wanted).await?;
+        let questions = [Question::plain(ROLES), Question::plain(DEFAULTS), objects(wanted)];
+        let mut snapshot = Self::default();
+        let mut known: HashMap<String, Arc<Acl>> = HashMap::new();
+        let take = |query: usize, row: &PgRow| match query {
+            0 => snapshot.roles.take(row),
+            1 => snapshot.take_default(row),
+            _ => snapshot.take_object(row, &mut known),
+        };
+        lease.ask(&questions, "read the catalog", take).await?;
+        snapshot.objects.sort_by_key(|object| (object.name.kind, object.oid));
         Ok(snapshot)
     }
 
-    async fn read_defaults(&mut self, lease: &mut Lease) -> Result<(), Failure> {
-        let query = sqlx::query(include_str!("../../sql/database_grants/defaults.sql"));
-        for row in &lease.rows(query, "read the default privileges").await? {
-            let (creator, schema): (Option<String>, Option<String>) = (column(row, "creator")?, column(row, "schema")?);
-            let (kind, acl): (String, String) = (column(row, "kind")?, column(row, "acl")?);
-            let Some(kind) = ObjectType::from_letter(&kind) else { continue };
-            let acl = parse(&acl)?;
-            if let Some(creator) = creator {
-                self.defaults.push(DefaultAcl { creator, schema, kind, acl });
-            } else {
-                let owner = acl.0.iter().find(|(name, _)| !name.is_empty());
-                let owner = owner.map(|(_, held)| held.letters.clone()).unwrap_or_default();
-                self.builtin.insert(kind, Builtin { owner, public: acl.letters("").to_owned() });
-            }
+    fn take_default(&mut self, row: &PgRow) -> Result<(), Failure> {
+        let (creator, schema): (Option<String>, Option<String>) = (column(row, "creator")?, column(row, "schema")?);
+        let (kind, acl): (String, String) = (column(row, "kind")?, column(row, "acl")?);
+        let Some(kind) = ObjectType::from_letter(&kind) else { return Ok(()) };
+        let acl = parse(&acl)?;
+        if let Some(creator) = creator {
+            self.defaults.push(DefaultAcl { creator, schema, kind, acl });
+        } else {
+            let owner = acl.0.iter().find(|(name, _)| !name.is_empty());
+            let owner = owner.map(|(_, held)| held.letters.clone()).unwrap_or_default();
+            self.builtin.insert(kind, Builtin { owner, public: acl.letters("").to_owned() });
         }
         Ok(())
     }
 
-    async fn read_objects(&mut self, lease: &mut Lease, wanted: &Wanted) -> Result<(), Failure> {
-        let kinds: String = wanted.kinds.iter().map(|kind| kind.letter()).collect();
-        let oids: Option<Vec<i64>> = wanted.oids.as_ref().map(|oids| oids.iter().copied().map(i64::from).collect());
-        let query = sqlx::query(include_str!("../../sql/database_grants/objects.sql"))
-            .bind(wanted.schemas.clone())
-            .bind(kinds)
-            .bind(oids);
-        let mut known: HashMap<String, Arc<Acl>> = HashMap::new();
-        let rows = lease.rows(query, "read the catalog").await?;
-        self.objects.reserve(rows.len());
-        for row in &rows {
-            let Some(kind) = ObjectType::from_letter(&column::<String>(row, "kind")?) else { continue };
-            let acl = match column::<Option<&str>>(row, "acl")? {
-                None => None,
-                Some(text) => Some(if let Some(acl) = known.get(text) {
-                    Arc::clone(acl)
-                } else {
-                    let acl = Arc::new(parse(text)?);
-                    known.insert(text.to_owned(), Arc::clone(&acl));
-                    acl
-                }),
-            };
-            let name = ObjectName {
-                kind,
-                schema: column(row, "schema")?,
-                name: column(row, "name")?,
-                arguments: column(row, "arguments")?,
-            };
-            let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
-            self.objects.push(Object { name, oid, owner, acl, extension });
-        }
-        self.objects.sort_by_key(|object| (object.name.kind, object.oid));
+    fn take_object(&mut self, row: &PgRow, known: &mut HashMap<String, Arc<Acl>>) -> Result<(), Failure> {
+        let Some(kind) = ObjectType::from_letter(column(row, "kind")?) else { return Ok(()) };
+        let acl = match column::<Option<&str>>(row, "acl")? {
+            None => None,
+            Some(text) => Some(if let Some(acl) = known.get(text) {
+                Arc::clone(acl)
+            } else {
+                let acl = Arc::new(parse(text)?);
+                known.insert(text.to_owned(), Arc::clone(&acl));
+                acl
+            }),
+        };
+        let name = ObjectName {
+            kind,
+            schema: column(row, "schema")?,
+            name: column(row, "name")?,
+            arguments: column(row, "arguments")?,
+        };
+        let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
+        self.objects.push(Object { name, oid, owner, acl, extension });
         Ok(())
     }
 
@@ -252,6 +247,17 @@ impl Snapshot {
         let at = self.objects.binary_search_by(|object| (object.name.kind, object.oid).cmp(&(kind, oid))).ok()?;
         self.objects.get(at)
     }
+}
+
+fn objects(wanted: &Wanted) -> Question {
+    let kinds: String = wanted.kinds.iter().map(|kind| kind.letter()).collect();
+    let oids = |oids: &Vec<u32>| Parameter::Numbers(oids.iter().copied().map(i64::from).collect());
+    let parameters = vec![
+        wanted.schemas.clone().map_or(Parameter::Null, Parameter::Texts),
+        Parameter::Text(kinds),
+        wanted.oids.as_ref().map_or(Parameter::Null, oids),
+    ];
+    Question { sql: OBJECTS, parameters }
 }
 
 fn parse(text: &str) -> Result<Acl, Failure> {
