@@ -17,8 +17,8 @@ use crate::azure::operation::Operation;
 use crate::azure::pace::{Pace, seconds};
 use crate::azure::refusal::Refusal;
 use crate::azure::tokens::Tokens;
-use crate::azure::waiting::Waiting;
 use crate::azure::transport::{explain, is_certificate_error};
+use crate::azure::waiting::Waiting;
 use crate::model::{Class, Endpoints, Failure};
 
 /// Hears what a call is waiting for.

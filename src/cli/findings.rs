@@ -27,7 +27,7 @@ pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
 /// # Errors
 /// The output cannot be written.
 pub fn result(output: &Output, source: &Source, findings: &[Finding]) -> Result<Exit, Failure> {
-    let page = Page { blocks: Vec::new(), data: data(source, findings) };
+    let page = Page { blocks: Vec::new(), data: data(source, findings).into() };
     if output.is_json() {
         output.page(&page)?;
     } else {

@@ -209,7 +209,11 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
             return Ok(());
         }
         for task in std::mem::take(&mut self.waiting) {
-            let on_it = task.step.leans_on.iter().find(|on| self.known.contains(on.as_str()) && !self.done.contains(on.as_str()));
+            let on_it = task
+                .step
+                .leans_on
+                .iter()
+                .find(|on| self.known.contains(on.as_str()) && !self.done.contains(on.as_str()));
             let on_it = on_it.map_or("what leans on it", String::as_str);
             let step = task.step.id.clone();
             let failure = Failure::new(Class::Other, format!("it stays: {on_it} leans on it and could not be undone"));

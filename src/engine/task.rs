@@ -102,9 +102,8 @@ pub fn back(
     schemas: &dyn Fn(&str) -> Option<&'static Schema>,
 ) -> Vec<Task> {
     let given = given(run);
-    let resource = |step: &&StepRun| {
-        schemas(&step.step.address.kind).is_none_or(|schema| schema.nature == Nature::Resource)
-    };
+    let resource =
+        |step: &&StepRun| schemas(&step.step.address.kind).is_none_or(|schema| schema.nature == Nature::Resource);
     let standing: Vec<&StepRun> =
         run.steps.iter().filter(|step| step.stands() && which(step)).filter(resource).collect();
     let mut tasks: Vec<Task> = Vec::new();

@@ -28,7 +28,8 @@ pub fn unit(steps: &[&Step], failed: &BTreeSet<String>, scope: Scope) -> BTreeSe
         }
         Scope::App => {
             let apps = apps(steps);
-            let down: BTreeSet<&str> = failed.iter().filter_map(|id| apps.get(id.as_str())).flatten().copied().collect();
+            let down: BTreeSet<&str> =
+                failed.iter().filter_map(|id| apps.get(id.as_str())).flatten().copied().collect();
             let only_theirs = |id: &String| apps.get(id.as_str()).is_some_and(|apps| apps.is_subset(&down));
             steps.iter().map(|step| step.id.clone()).filter(only_theirs).collect()
         }

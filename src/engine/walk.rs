@@ -84,7 +84,13 @@ fn doubt(task: &Task, schema: &Schema) -> Duration {
 }
 
 /// A step that stays is looked at once: nothing will be written, so a look that lags behind does no harm.
-async fn staying(world: &dyn World, task: &Task, schema: &Schema, stay: &Stay, watch: &dyn Watch) -> Result<Walked, Failure> {
+async fn staying(
+    world: &dyn World,
+    task: &Task,
+    schema: &Schema,
+    stay: &Stay,
+    watch: &dyn Watch,
+) -> Result<Walked, Failure> {
     let gone = match look(world, &task.step, watch).await {
         Ok(reading) if settled(&task.step, schema, &reading, true).verdict == Verdict::AlreadyThere => Some(reading),
         _ => None,

@@ -40,7 +40,8 @@ impl History {
 
     /// The later run that undid `id` and that was not undone itself.
     pub fn undone_by(&self, id: &str) -> Option<&Dated> {
-        self.rollbacks_of(id).find(|dated| dated.run.outcome == Some(Outcome::Applied) && self.undone_by(&dated.id).is_none())
+        self.rollbacks_of(id)
+            .find(|dated| dated.run.outcome == Some(Outcome::Applied) && self.undone_by(&dated.id).is_none())
     }
 
     fn rollbacks_of(&self, id: &str) -> impl DoubleEndedIterator<Item = &Dated> {

@@ -84,7 +84,8 @@ fn unfinished(history: &History, id: Option<&str>) -> Option<String> {
 
 /// The runs to undo, newest first.
 fn targets(history: &History, id: Option<&str>, how: RollbackOptions) -> Result<Vec<String>, Failure> {
-    let none = || Failure::new(Class::Input, "there is no run that can be undone").remedy("`pgentra history` lists them");
+    let none =
+        || Failure::new(Class::Input, "there is no run that can be undone").remedy("`pgentra history` lists them");
     let Some(id) = id else {
         return history.newest().map(|newest| vec![newest.id.clone()]).ok_or_else(none);
     };

@@ -87,17 +87,15 @@ mod tests {
                 Parameter::Null,
             ],
         };
-        let text = "\nSELECT ARRAY['a''b', '']::text[], (E'it''s \\\\ $2\n-- x')\nFROM '{1,22}'::int8[]::int8[], NULL\n";
+        let text =
+            "\nSELECT ARRAY['a''b', '']::text[], (E'it''s \\\\ $2\n-- x')\nFROM '{1,22}'::int8[]::int8[], NULL\n";
         assert_eq!(question.text(), text);
     }
 
     #[test]
     fn a_batch_is_one_snapshot() {
         let text = message(&[Question::plain("SELECT 1"), Question::plain("SELECT 2\n")]);
-        assert_eq!(
-            text,
-            "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT 1\n;\nSELECT 2\n"
-        );
+        assert_eq!(text, "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY;\nSELECT 1\n;\nSELECT 2\n");
     }
 
     /// The texts in `sql/` keep to what a question takes: no `--` or `$` inside a literal.

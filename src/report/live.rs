@@ -47,7 +47,9 @@ impl Live {
     pub fn hear(&mut self, record: &Record) -> Option<Line> {
         let name = |step: &str| Line::of(Tone::Strong, step).and(": ");
         Some(match &record.event {
-            Event::Opened { .. } | Event::Resumed { .. } | Event::Accepted { .. } | Event::Closed { .. } => return None,
+            Event::Opened { .. } | Event::Resumed { .. } | Event::Accepted { .. } | Event::Closed { .. } => {
+                return None;
+            }
             Event::Planned { steps } => {
                 for step in steps {
                     let verb = match (step.address.kind.as_str(), &step.before, &step.after) {

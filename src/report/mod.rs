@@ -3,6 +3,7 @@
 mod attributes;
 mod checklist;
 mod clean;
+mod data;
 mod failure;
 mod graph;
 mod json;
@@ -22,6 +23,7 @@ mod tests;
 
 pub use checklist::{Check, checklist};
 pub use clean::{clean, guard_lines, hide_secrets};
+pub use data::Data;
 pub use failure::failure;
 pub use graph::{dot, graph, mermaid};
 pub use json::{json, json_line, json_text};
@@ -29,8 +31,8 @@ pub use live::{Live, elapsed};
 pub use page::{Block, Page, Row, Symbol};
 pub use plan::{PlanView, plan, way_back};
 pub use privileges::privilege_words;
-pub use tally::moment;
 pub use runs::{Run, history, outcome, run};
 pub use sql::{StepSql, sql};
+pub use tally::moment;
 pub use terminal::terminal;
 pub use text::{Line, Text, Tone};

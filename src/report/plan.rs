@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::attributes;
+use super::data::Data;
 use super::page::{Block, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
@@ -29,10 +30,8 @@ pub fn way_back(changes: &ChangeSet, view: PlanView, stays: &[(String, String)])
     let stay = (!lines.is_empty())
         .then(|| Block::Lines([Line::of(Tone::Strong, "Stays:")].into_iter().chain(lines).collect()));
     let mut page = page(changes, view, "pgentra read the journal to generate the following way back. Resource", stay);
-    if let serde_json::Value::Object(data) = &mut page.data {
-        let stays = stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why }));
-        data.insert("stays".to_owned(), stays.collect());
-    }
+    let stays = stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why })).collect();
+    page.data = page.data.changed(|data| data["stays"] = stays);
     page
 }
 
@@ -60,7 +59,8 @@ fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<
             blocks.push(Block::Lines([line].into_iter().chain(more).collect()));
         }
     }
-    Page { blocks, data: plan_json::data(changes, &summary) }
+    let changes = changes.clone();
+    Page { blocks, data: Data::later(move || plan_json::data(&changes, &summary)) }
 }
 
 fn legend(symbols: &BTreeSet<Symbol>, source: &str) -> Vec<Line> {

@@ -38,30 +38,31 @@ pub fn privilege_words(letters: &Letters) -> String {
 
 /// What is said about several objects at once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Sentence {
-    grantee: String,
+struct Sentence<'a> {
+    grantee: &'a str,
     symbol: Symbol,
-    kind: String,
-    container: Option<String>,
+    kind: &'a str,
+    container: Option<&'a str>,
     letters: Letters,
     field: &'static str,
 }
 
 /// One sentence per role, privileges and group of objects. `full` names all objects.
 pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<Row> {
-    let mut sentences: BTreeMap<Sentence, BTreeSet<String>> = BTreeMap::new();
+    let mut sentences: BTreeMap<Sentence<'_>, BTreeSet<&str>> = BTreeMap::new();
+    let null = Value::Null;
     for field in FIELDS {
-        let (old, new) = (entries(before, field), entries(after, field));
-        let names: BTreeSet<&(&str, &str)> = old.keys().chain(new.keys()).collect();
-        for name in names {
-            let (object, grantee) = *name;
-            let (old, new) = (old.get(name), new.get(name));
-            for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
-                if !letters.is_empty() {
-                    let (kind, container, object) = parts(object, field);
-                    let grantee = grantee.to_owned();
-                    let sentence = Sentence { grantee, symbol, kind, container, letters, field };
-                    sentences.entry(sentence).or_default().insert(object);
+        let [old, new] = [before, after].map(|end| map(end.get(field).unwrap_or(&null)));
+        for entry in names(old, new) {
+            let (kind, container, object) = parts(entry, field);
+            let [old, new] = [old, new].map(|end| map(end.get(entry).unwrap_or(&null)));
+            for grantee in names(old, new) {
+                let [old, new] = [old, new].map(|end| end.get(grantee));
+                for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
+                    if !letters.is_empty() {
+                        let sentence = Sentence { grantee, symbol, kind, container, letters, field };
+                        sentences.entry(sentence).or_default().insert(object);
+                    }
                 }
             }
         }
@@ -69,37 +70,39 @@ pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<R
     sentences.iter().map(|(sentence, objects)| sentence.row(objects, full)).collect()
 }
 
-/// `(entry, grantee) -> letters` of one field.
-fn entries<'a>(attributes: &'a Attributes, field: &str) -> BTreeMap<(&'a str, &'a str), &'a Letters> {
-    let mut found = BTreeMap::new();
-    for (entry, grantees) in attributes.get(field).and_then(Value::as_map).into_iter().flatten() {
-        for (grantee, letters) in grantees.as_map().into_iter().flatten() {
-            if let Value::Letters(letters) = letters {
-                found.insert((entry.as_str(), grantee.as_str()), letters);
-            }
-        }
-    }
-    found
+/// The map in a value; an empty one when it is something else.
+fn map(value: &Value) -> &Attributes {
+    static EMPTY: Attributes = Attributes::new();
+    value.as_map().unwrap_or(&EMPTY)
 }
 
-fn minus(a: Option<&&Letters>, b: Option<&&Letters>) -> Letters {
-    let a = a.map(|letters| letters.as_str()).unwrap_or_default();
-    Letters::new(a.chars().filter(|letter| !b.is_some_and(|b| b.contains(*letter))))
+fn names<'a>(old: &'a Attributes, new: &'a Attributes) -> BTreeSet<&'a String> {
+    old.keys().chain(new.keys()).collect()
+}
+
+fn minus(a: Option<&Value>, b: Option<&Value>) -> Letters {
+    match (a, b) {
+        (Some(Value::Letters(a)), Some(Value::Letters(b))) => {
+            Letters::new(a.as_str().chars().filter(|letter| !b.contains(*letter)))
+        }
+        (Some(Value::Letters(a)), _) => a.clone(),
+        _ => Letters::default(),
+    }
 }
 
 /// What kind of object an entry names, what it is in, and its name. Default privileges are grouped by creator.
-fn parts(entry: &str, field: &str) -> (String, Option<String>, String) {
+fn parts<'a>(entry: &'a str, field: &str) -> (&'a str, Option<&'a str>, &'a str) {
     if field == "default_privileges"
         && let Some((creator, kind)) = entry.rsplit_once(" on ")
     {
         let (creator, schema) = creator.rsplit_once(" in schema ").map_or((creator, None), |(c, s)| (c, Some(s)));
-        return (kind.to_owned(), schema.map(str::to_owned), creator.to_owned());
+        return (kind, schema, creator);
     }
     let identity = entry.rsplit_once(" #").map_or(entry, |(identity, _)| identity);
     let (kind, name) = identity.split_once(' ').unwrap_or(("object", identity));
     match (kind, dot(name)) {
-        ("database" | "schema", _) | (_, None) => (kind.to_owned(), None, name.to_owned()),
-        (_, Some(at)) => (kind.to_owned(), Some(name[..at].to_owned()), name[at + 1..].to_owned()),
+        ("database" | "schema", _) | (_, None) => (kind, None, name),
+        (_, Some(at)) => (kind, Some(&name[..at]), &name[at + 1..]),
     }
 }
 
@@ -117,20 +120,20 @@ fn dot(name: &str) -> Option<usize> {
     None
 }
 
-impl Sentence {
-    fn row(&self, objects: &BTreeSet<String>, full: bool) -> Row {
-        let names = names(objects, full);
+impl Sentence<'_> {
+    fn row(&self, objects: &BTreeSet<&str>, full: bool) -> Row {
+        let names = listed(objects, full);
         let words = privilege_words(&self.letters);
         let option = if self.field == "grant_options" { " (with grant option)" } else { "" };
         let objects = match (&self.container, objects.len()) {
             _ if self.field == "default_privileges" => {
-                let place = self.container.as_ref().map(|schema| format!(" in schema {schema}")).unwrap_or_default();
+                let place = self.container.map(|schema| format!(" in schema {schema}")).unwrap_or_default();
                 format!("future {}{place} created by {names}", self.kind)
             }
             (Some(schema), 1) => format!("{} {schema}.{names}", self.kind),
-            (Some(schema), count) => format!("{count} {} in {schema} ({names})", plural(&self.kind)),
+            (Some(schema), count) => format!("{count} {} in {schema} ({names})", plural(self.kind)),
             (None, 1) => format!("{} {names}", self.kind),
-            (None, count) => format!("{count} {} ({names})", plural(&self.kind)),
+            (None, count) => format!("{count} {} ({names})", plural(self.kind)),
         };
         let line = Line::plain(format!("{}: {words} on {objects}{option}", self.grantee));
         Row { symbol: self.symbol, depth: 0, line }
@@ -141,12 +144,12 @@ fn plural(kind: &str) -> String {
     format!("{kind}s")
 }
 
-fn names(objects: &BTreeSet<String>, full: bool) -> String {
+fn listed(objects: &BTreeSet<&str>, full: bool) -> String {
     let rest = objects.len().saturating_sub(NAMED);
     if full || rest <= 1 {
-        return objects.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return objects.iter().copied().collect::<Vec<_>>().join(", ");
     }
-    let mut names: Vec<&str> = objects.iter().take(NAMED).map(String::as_str).collect();
+    let mut names: Vec<&str> = objects.iter().take(NAMED).copied().collect();
     let more = format!("{rest} more");
     names.push(&more);
     names.join(", ")
@@ -219,7 +222,7 @@ mod tests {
         assert_eq!(dot("\"a.b\".c"), Some(5));
         assert_eq!(dot("f(a.b)"), None);
         let (kind, schema, name) = parts("table \"My #1.x\".\"t #2\" #9", "privileges");
-        assert_eq!((kind.as_str(), schema.as_deref(), name.as_str()), ("table", Some("\"My #1.x\""), "\"t #2\""));
+        assert_eq!((kind, schema, name), ("table", Some("\"My #1.x\""), "\"t #2\""));
         assert_eq!(privilege_words(&Letters::new("Zmr".chars())), "SELECT, MAINTAIN, Z");
     }
 }

@@ -37,7 +37,7 @@ pub fn history(runs: &[Run<'_>]) -> Page {
         Block::Table { head, rows: tallies.iter().map(row).collect() }
     };
     let runs: Vec<Json> = tallies.iter().map(|(id, tally)| run_data(id, tally)).collect();
-    Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }) }
+    Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }).into() }
 }
 
 fn outcome_tone(outcome: Option<Outcome>) -> Tone {
@@ -96,7 +96,7 @@ pub fn run(run: Run<'_>) -> Page {
     }
     Page {
         blocks: vec![Block::Heading(head), table, Block::Verdict(Line::plain(format!("{}.", tally.counts())))],
-        data,
+        data: data.into(),
     }
 }
 
@@ -154,7 +154,7 @@ pub fn outcome(run: Run<'_>, failures: &[(String, Failure)]) -> Page {
             .map(|(step, failure)| json!({ "step": step, "failure": super::plan_json::failure_data(failure) }));
         data.insert("failures".to_owned(), failures.collect());
     }
-    Page { blocks, data }
+    Page { blocks, data: data.into() }
 }
 
 fn failed(step: &str, error: &str, failures: &[(String, Failure)]) -> Block {

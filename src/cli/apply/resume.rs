@@ -40,17 +40,14 @@ fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
         (None, Some(note)) => format!("has no end in its journal: {note} ended without unlocking"),
         (None, None) => "has no end in its journal".to_owned(),
     };
-    let count = |what: &dyn Fn(&crate::journal::StepRun) -> bool| open.run.steps.iter().filter(|step| what(step)).count();
+    let count =
+        |what: &dyn Fn(&crate::journal::StepRun) -> bool| open.run.steps.iter().filter(|step| what(step)).count();
     use crate::journal::Status;
     let done = count(&|step| matches!(step.status, Status::Done | Status::AlreadyThere));
     let begun: Vec<&str> =
         open.run.steps.iter().filter(|step| step.status == Status::Started).map(|step| step.step.id.as_str()).collect();
-    let mut lines = vec![format!(
-        "Run {} ({what} by {}, begun {}) {how}.",
-        open.id,
-        open.run.who,
-        moment(open.run.opened)
-    )];
+    let mut lines =
+        vec![format!("Run {} ({what} by {}, begun {}) {how}.", open.id, open.run.who, moment(open.run.opened))];
     lines.push(format!("  {done} of {} steps that change something are done.", open.run.steps.len()));
     if !begun.is_empty() {
         lines.push(format!("  begun, and not known how they ended: {}", begun.join(", ")));
