@@ -12,4 +12,4 @@ SELECT NULL,
        NULL,
        k.kind,
        pg_catalog.acldefault(CASE k.kind WHEN 'S' THEN 's' ELSE k.kind END::"char", 10::oid)::text
-FROM pg_catalog.unnest('{d,n,r,S,f,T}'::text[]) AS k (kind)
+FROM pg_catalog.unnest('{d,n,r,c,S,f,T,l,L}'::text[]) AS k (kind)

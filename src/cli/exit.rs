@@ -76,6 +76,7 @@ impl From<Class> for Exit {
             Class::CheckFailed => Self::CheckFailed,
             Class::Locked => Self::Locked,
             Class::Unfit => Self::Unfit,
+            Class::Flawed => Self::Findings,
         }
     }
 }
@@ -103,6 +104,7 @@ mod tests {
             (Class::Conflict, 7),
             (Class::Locked, 8),
             (Class::Unfit, 9),
+            (Class::Flawed, 3),
             (Class::CheckFailed, 10),
             (Class::NotSignedIn, 11),
             (Class::Forbidden, 11),

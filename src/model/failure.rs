@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::Address;
+
 /// What kind of failure it is; the command line maps it to an exit code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -29,6 +31,24 @@ pub enum Class {
     Input,
     /// A person asked to stop while it waited; what was begun may go on by itself.
     Interrupted,
+    /// The plan file is wrong, as the live system shows; the failure holds the flaws.
+    Flawed,
+}
+
+/// Something wrong with a plan file that only a look at the live system shows: a schema, role or table that is not
+/// there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// The resource.
+    pub address: Address,
+    /// Where in it, as in [`Desired`](super::Desired)'s attributes: `grants.0.schemas.1`.
+    pub path: String,
+    /// A stable name for the rule, such as `unknown-schema`.
+    pub rule: &'static str,
+    /// What is wrong, one line.
+    pub title: String,
+    /// What would help.
+    pub remedy: Option<String>,
 }
 
 /// Something that went wrong, with a remedy where one is known. Never holds a secret.
@@ -42,12 +62,24 @@ pub struct Failure {
     pub detail: Option<String>,
     /// What would help, as a sentence or a command.
     pub remedy: Option<String>,
+    /// What is wrong with the plan file, where that is the cause.
+    pub flaws: Vec<Flaw>,
 }
 
 impl Failure {
     /// A failure with a summary alone.
     pub fn new(class: Class, summary: impl Into<String>) -> Self {
-        Self { class, summary: summary.into(), detail: None, remedy: None }
+        Self { class, summary: summary.into(), detail: None, remedy: None, flaws: Vec::new() }
+    }
+
+    /// The failure of a plan file that does not fit the live system.
+    pub fn flawed(flaws: Vec<Flaw>) -> Self {
+        let titles: Vec<&str> = flaws.iter().map(|flaw| flaw.title.as_str()).collect();
+        let mut remedies: Vec<&str> = flaws.iter().filter_map(|flaw| flaw.remedy.as_deref()).collect();
+        remedies.dedup();
+        let (detail, remedy) = (titles.join("\n"), remedies.join("\n"));
+        let failure = Self::new(Class::Flawed, "the plan file does not fit the live system").detail(detail);
+        Self { remedy: (!remedy.is_empty()).then_some(remedy), flaws, ..failure }
     }
 
     /// Adds the cause.

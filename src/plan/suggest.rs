@@ -1,18 +1,6 @@
-//! "Did you mean": the closest of the valid words, and lists of words for a remedy.
+//! Remedies that name the closest of the valid words, and list them.
 
-/// The candidate that is most like `word`, if any is alike enough to be a slip of the pen. Case does not count.
-pub(super) fn closest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let fold = |text: &str| text.chars().take(100).flat_map(char::to_lowercase).collect::<String>();
-    let wanted = fold(word);
-    let mut best: Option<(f32, &str)> = None;
-    for candidate in candidates {
-        let ratio = similar::TextDiff::from_chars(wanted.as_str(), fold(candidate).as_str()).ratio();
-        if ratio >= 0.6 && best.is_none_or(|(most, _)| ratio > most) {
-            best = Some((ratio, candidate));
-        }
-    }
-    best.map(|(_, candidate)| candidate)
-}
+use crate::model::closest;
 
 /// A remedy: the closest candidate where there is one, then the valid ones.
 pub(super) fn remedy<'a>(word: &str, what: &str, candidates: impl IntoIterator<Item = &'a str>) -> String {
@@ -37,7 +25,8 @@ pub(super) fn list(words: &[&str]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{closest, remedy};
+    use super::remedy;
+    use crate::model::closest;
 
     #[test]
     fn slips_are_mended_and_strangers_are_not() {

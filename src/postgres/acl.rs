@@ -1,49 +1,48 @@
 //! Reads access control lists as the catalog writes them: `{owner=arwdDxt/owner,"\"na me\"=r*w/owner",=X/owner}`.
 
-use std::collections::BTreeMap;
+use super::letters::LetterSet;
 
-/// The privileges of one grantee, all grantors together.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Held {
-    /// The letters it has.
-    pub letters: String,
-    /// The letters it may grant to others.
-    pub options: String,
+/// What one grantor gave to one grantee. PUBLIC is the empty name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Grant {
+    /// Who has it.
+    pub grantee: String,
+    /// Who gave it.
+    pub grantor: String,
+    /// The letters.
+    pub letters: LetterSet,
+    /// The letters that the grantee may grant to others.
+    pub options: LetterSet,
 }
 
-/// An access control list: grantee -> what it has. PUBLIC is the empty name.
+/// An access control list, in the catalog's order.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Acl(pub BTreeMap<String, Held>);
+pub struct Acl(pub Vec<Grant>);
 
 impl Acl {
     /// Reads the text of an `aclitem[]`. `None` when it is not one.
     pub fn parse(text: &str) -> Option<Self> {
-        let mut acl = Self::default();
-        for item in elements(text)? {
-            let (grantee, letters, options) = parse_item(&item)?;
-            let held = acl.0.entry(grantee).or_default();
-            merge(&mut held.letters, &letters);
-            merge(&mut held.options, &options);
-        }
-        Some(acl)
+        elements(text)?.iter().map(|item| parse_item(item)).collect::<Option<_>>().map(Self)
     }
 
-    /// The letters that a grantee has itself; those of PUBLIC and of its memberships do not count.
-    pub fn letters(&self, grantee: &str) -> &str {
-        self.0.get(grantee).map_or("", |held| held.letters.as_str())
+    /// The letters that a grantee has itself, whoever gave them; those of PUBLIC and of its memberships do not count.
+    pub fn letters(&self, grantee: &str) -> LetterSet {
+        self.of(grantee).fold(LetterSet::default(), |set, grant| set.or(grant.letters))
     }
 
-    /// The letters that a grantee may grant to others.
-    pub fn options(&self, grantee: &str) -> &str {
-        self.0.get(grantee).map_or("", |held| held.options.as_str())
+    /// The letters that a grantee may grant to others, whoever lets it.
+    pub fn options(&self, grantee: &str) -> LetterSet {
+        self.of(grantee).fold(LetterSet::default(), |set, grant| set.or(grant.options))
     }
-}
 
-fn merge(into: &mut String, letters: &str) {
-    for letter in letters.chars() {
-        if !into.contains(letter) {
-            into.push(letter);
-        }
+    /// What a grantor gave to a grantee: letters and grant options.
+    pub fn given(&self, grantee: &str, grantor: &str) -> (LetterSet, LetterSet) {
+        let found = self.of(grantee).find(|grant| grant.grantor == grantor);
+        found.map(|grant| (grant.letters, grant.options)).unwrap_or_default()
+    }
+
+    fn of<'a>(&'a self, grantee: &'a str) -> impl Iterator<Item = &'a Grant> {
+        self.0.iter().filter(move |grant| grant.grantee == grantee)
     }
 }
 
@@ -69,19 +68,20 @@ fn elements(text: &str) -> Option<Vec<String>> {
 }
 
 /// One `grantee=letters/grantor`; a `*` after a letter is the grant option.
-fn parse_item(item: &str) -> Option<(String, String, String)> {
+fn parse_item(item: &str) -> Option<Grant> {
     let (grantee, rest) = take_role(item)?;
     let (privileges, grantor) = rest.strip_prefix('=')?.split_once('/')?;
-    let (_, after) = take_role(grantor)?;
-    let (mut letters, mut options) = (String::new(), String::new());
+    let (grantor, after) = take_role(grantor)?;
+    let (mut letters, mut options, mut last) = (LetterSet::default(), LetterSet::default(), None);
     for c in privileges.chars() {
         match c {
-            '*' => options.push(letters.chars().last()?),
-            c if c.is_ascii_alphabetic() => letters.push(c),
+            '*' => options.insert(last?),
+            c if c.is_ascii_alphabetic() => letters.insert(c),
             _ => return None,
         }
+        last = Some(c).filter(|c| *c != '*');
     }
-    after.is_empty().then_some((grantee, letters, options))
+    after.is_empty().then_some(Grant { grantee, grantor, letters, options })
 }
 
 /// A role name: bare up to `=`, or in quotes with quotes doubled; empty for PUBLIC.
@@ -102,9 +102,8 @@ fn take_role(text: &str) -> Option<(String, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Acl, Held};
+    use super::{Acl, Grant, LetterSet};
     use proptest::prelude::*;
-    use std::collections::BTreeMap;
 
     /// What `aclitemout` and `array_out` write.
     fn write(acl: &[(String, String, String)]) -> String {
@@ -121,17 +120,18 @@ mod tests {
     }
 
     #[test]
-    fn grantors_are_merged_and_options_kept() {
+    fn grantors_are_told_apart_and_options_kept() {
         let acl = Acl::parse(r#"{o=arwdDxt/o,"\"my-app\"=r*w/o","\"my-app\"=ra/x",=X/o}"#).unwrap();
-        assert_eq!(acl.letters("my-app"), "rwa");
-        assert_eq!(acl.options("my-app"), "r");
-        assert_eq!(acl.letters(""), "X");
-        assert_eq!(acl.letters("nobody"), "");
+        assert_eq!(acl.letters("my-app"), "rwa".chars().collect());
+        assert_eq!(acl.options("my-app"), "r".chars().collect());
+        assert_eq!(acl.given("my-app", "x"), ("ra".chars().collect(), LetterSet::default()));
+        assert_eq!(acl.letters(""), "X".chars().collect());
+        assert_eq!(acl.letters("nobody"), LetterSet::default());
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "{", "{a}", "{a=r}", "{\"a=r/o}", "{a=*r/o}", "{\"\\\"a=r/o\"}"] {
+        for text in ["", "{", "{a}", "{a=r}", "{\"a=r/o}", "{a=*r/o}", "{\"\\\"a=r/o\"}", "{a=r**/o}"] {
             assert_eq!(Acl::parse(text), None, "{text}");
         }
         assert_eq!(Acl::parse("{}"), Some(Acl::default()));
@@ -141,9 +141,13 @@ mod tests {
         #[test]
         fn any_names_are_read_back(names in proptest::collection::btree_set("[^\0]{1,20}", 1..6), grantor in "[^\0]{1,20}") {
             let items: Vec<_> = names.iter().map(|name| (name.clone(), "r*w".to_owned(), grantor.clone())).collect();
-            let held = Held { letters: "rw".into(), options: "r".into() };
-            let wanted: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), held.clone())).collect();
-            prop_assert_eq!(Acl::parse(&write(&items)), Some(Acl(wanted)));
+            let grant = |grantee: &String| Grant {
+                grantee: grantee.clone(),
+                grantor: grantor.clone(),
+                letters: "rw".chars().collect(),
+                options: "r".chars().collect(),
+            };
+            prop_assert_eq!(Acl::parse(&write(&items)), Some(Acl(names.iter().map(grant).collect())));
         }
 
         #[test]

@@ -2,36 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use super::catalog::Snapshot;
+use super::catalog::{Object, Snapshot};
 use super::connect::Lease;
+use super::letters::LetterSet;
 use super::privilege::ObjectType;
 use super::role_state::column;
 use crate::model::Failure;
 
-/// Privileges that a role should have on everything of some kinds in some schemas.
-#[derive(Clone, Debug, Default)]
-pub struct Demand {
-    /// The role.
-    pub role: String,
-    /// Schemas by name; `None` is every schema but the system's.
-    pub schemas: Option<Vec<String>>,
-    /// Kinds and letters.
-    pub letters: Vec<(ObjectType, char)>,
-}
-
-/// What a role lacks of one privilege.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lacking {
-    /// The kind of object.
-    pub kind: ObjectType,
-    /// The privilege's word.
-    pub privilege: String,
-    /// How many objects there are.
-    pub total: i64,
-    /// On how many it lacks the privilege.
-    pub lacking: i64,
-    /// The first few of those by name.
-    pub names: Vec<String>,
+/// One object and what a role should be able to do with it.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand<'a> {
+    /// The object.
+    pub object: &'a Object,
+    /// The letters.
+    pub letters: LetterSet,
 }
 
 /// How many things of a kind a role can use.
@@ -45,27 +29,38 @@ pub struct Count {
     pub usable: i64,
 }
 
-/// What the role lacks; empty when it has everything. The role has to exist.
-pub async fn lacking(lease: &mut Lease, demand: &Demand) -> Result<Vec<Lacking>, Failure> {
-    let (mut kinds, mut words): (Vec<String>, Vec<&str>) = Default::default();
-    for (kind, letter) in &demand.letters {
-        if let Some((_, word)) = kind.privileges().iter().find(|(known, _)| known == letter) {
-            kinds.push(kind.letter().to_string());
+/// The letters that the role lacks on each of the objects, in their order. The role has to exist; everybody is `public`.
+pub async fn lacking(lease: &mut Lease, role: &str, demands: &[Demand<'_>]) -> Result<Vec<LetterSet>, Failure> {
+    let (mut places, mut kinds, mut oids, mut columns, mut words): (
+        Vec<i64>,
+        Vec<String>,
+        Vec<i64>,
+        Vec<&str>,
+        Vec<&str>,
+    ) = Default::default();
+    for (at, Demand { object, letters }) in (0_i64..).zip(demands) {
+        let kind = object.name.kind;
+        for (_, word) in kind.privileges().iter().filter(|(letter, _)| letters.has(*letter)) {
+            places.push(at);
+            kinds.push(if kind == ObjectType::Column { kind } else { kind.base() }.letter().to_string());
+            oids.push(i64::from(object.oid));
+            columns.push(if kind == ObjectType::Column { &object.name.inner } else { "" });
             words.push(word);
         }
     }
     let query = sqlx::query(include_str!("../../sql/check/effective.sql"))
-        .bind(demand.role.as_str())
-        .bind(demand.schemas.clone())
+        .bind(role)
+        .bind(places)
         .bind(kinds)
+        .bind(oids)
+        .bind(columns)
         .bind(words);
-    let mut found = Vec::new();
-    for row in &lease.rows(query, &format!("see what role {:?} may do", demand.role)).await? {
-        let Some(kind) = ObjectType::from_letter(&column::<String>(row, "kind")?) else { continue };
-        let (total, lacking) = (column(row, "total")?, column(row, "lacking")?);
-        let (privilege, names) = (column(row, "privilege")?, column(row, "names")?);
-        if lacking > 0 {
-            found.push(Lacking { kind, privilege, total, lacking, names });
+    let mut found = vec![LetterSet::default(); demands.len()];
+    for row in &lease.rows(query, &format!("see what role {role:?} may do")).await? {
+        let (at, word): (i64, String) = (column(row, "at")?, column(row, "privilege")?);
+        let Some((at, demand)) = usize::try_from(at).ok().and_then(|at| Some((at, demands.get(at)?))) else { continue };
+        if let Some(letter) = demand.object.name.kind.privilege(&word) {
+            found[at].insert(letter);
         }
     }
     Ok(found)
@@ -93,23 +88,21 @@ pub async fn rights_of(lease: &mut Lease, role: &str) -> Result<BTreeSet<String>
 }
 
 impl Snapshot {
-    /// The letters that tomorrow's object of a kind will give to any of `roles`, when `creator` makes it in `schema`:
+    /// The letters that tomorrow's object of a kind will give to any of `roles`, when `creator` makes it in `schema` (`None`: any):
     /// the creator's global default privileges, or the built-in ones, and those of the schema on top.
-    pub fn tomorrow(&self, creator: &str, schema: &str, kind: ObjectType, roles: &BTreeSet<String>) -> BTreeSet<char> {
+    pub fn tomorrow(
+        &self,
+        creator: &str,
+        schema: Option<&str>,
+        kind: ObjectType,
+        roles: &BTreeSet<String>,
+    ) -> LetterSet {
         if roles.contains(creator) {
-            return self.all(kind).chars().collect();
+            return self.all(kind);
         }
-        let global =
-            self.defaults.iter().find(|row| row.creator == creator && row.schema.is_none() && row.kind == kind);
-        let mut letters: BTreeSet<char> = BTreeSet::new();
-        if global.is_none() && roles.contains("PUBLIC") {
-            letters.extend(self.public(kind).chars());
-        }
-        for acl in global.map(|row| &row.acl).into_iter().chain(self.default_acl(creator, schema, kind)) {
-            for role in roles {
-                letters.extend(acl.letters(if role == "PUBLIC" { "" } else { role }).chars());
-            }
-        }
-        letters
+        let spots = [None].into_iter().chain(schema.map(Some));
+        let given =
+            spots.flat_map(|spot| roles.iter().map(move |role| self.default_given(creator, spot, kind, role).0));
+        given.fold(LetterSet::default(), LetterSet::or)
     }
 }

@@ -1,6 +1,6 @@
 //! The state of one role: attributes, memberships, and the Entra principal it stands for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::Row;
 use sqlx::postgres::PgRow;
@@ -17,6 +17,14 @@ pub struct RoleState {
     pub object_id: Option<String>,
     /// `service`, `user` or `group`.
     pub principal_type: Option<String>,
+    /// LOGIN.
+    pub login: Option<bool>,
+    /// SUPERUSER.
+    pub superuser: Option<bool>,
+    /// REPLICATION.
+    pub replication: Option<bool>,
+    /// BYPASSRLS.
+    pub bypass_rls: Option<bool>,
     /// CREATEDB.
     pub create_db: Option<bool>,
     /// CREATEROLE.
@@ -26,7 +34,20 @@ pub struct RoleState {
     /// CONNECTION LIMIT; -1 is none.
     pub connection_limit: Option<i64>,
     /// Roles it is a direct member of.
-    pub member_of: BTreeSet<String>,
+    pub member_of: BTreeMap<String, Membership>,
+}
+
+/// One direct membership; `None` is "not asked for", or an option that this version does not have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Membership {
+    /// ADMIN: may make others members.
+    pub admin: Option<bool>,
+    /// INHERIT (since PostgreSQL 16): has the role's rights without SET ROLE.
+    pub inherit: Option<bool>,
+    /// SET (since PostgreSQL 16): may SET ROLE to it.
+    pub set: Option<bool>,
+    /// Who granted it, where one has to be named to revoke it (since PostgreSQL 16).
+    pub grantors: BTreeSet<String>,
 }
 
 /// The Entra principal that a role is mapped to, as its security labels say.
@@ -75,13 +96,39 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
         mapped: mapping.mapped,
         object_id: mapping.object_id,
         principal_type: mapping.principal_type,
+        login: Some(column(row, "login")?),
+        superuser: Some(column(row, "superuser")?),
+        replication: Some(column(row, "replication")?),
+        bypass_rls: Some(column(row, "bypass_rls")?),
         create_db: Some(column(row, "create_db")?),
         create_role: Some(column(row, "create_role")?),
         inherit: Some(column(row, "inherit")?),
         connection_limit: Some(column(row, "connection_limit")?),
-        member_of: column::<Vec<String>>(row, "member_of")?.into_iter().collect(),
+        member_of: memberships(row)?,
     };
     Ok(Some((oid(row, "oid")?, state)))
+}
+
+/// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
+fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
+    let wrong = |what: &str| Failure::new(Class::Other, "cannot read the memberships of a role").detail(what);
+    let json: serde_json::Value = serde_json::from_str(column::<&str>(row, "member_of")?).map_err(|e| wrong(&e.to_string()))?;
+    let mut found: BTreeMap<String, Membership> = BTreeMap::new();
+    for membership in json.as_array().ok_or_else(|| wrong("no list"))? {
+        let role = membership["role"].as_str().ok_or_else(|| wrong("no name"))?;
+        let joined = found.entry(role.to_owned()).or_default();
+        let either = |old: Option<bool>, name: &str| match (old, membership[name].as_bool()) {
+            (Some(a), Some(b)) => Some(a || b),
+            (a, b) => a.or(b),
+        };
+        joined.admin = either(joined.admin, "admin");
+        joined.inherit = either(joined.inherit, "inherit");
+        joined.set = either(joined.set, "set");
+        if joined.set.is_some() {
+            joined.grantors.extend(membership["grantor"].as_str().map(str::to_owned));
+        }
+    }
+    Ok(found)
 }
 
 /// Asks Azure's own list where the labels do not tell. Whoever may not ask learns nothing.

@@ -18,7 +18,7 @@ pub(crate) const SUPERUSER: &str = "azuresu";
 /// The server's name in targets.
 pub(crate) const SERVER: &str = "srv";
 /// Names that break careless quoting.
-pub(crate) const HOSTILE: [&str; 7] = [
+pub(crate) const HOSTILE: [&str; 12] = [
     "my-app-identity",
     "Ünï\"code",
     "a.b",
@@ -26,6 +26,11 @@ pub(crate) const HOSTILE: [&str; 7] = [
     "DROP TABLE x; --",
     "sixty-three bytes: 34567890123456789012345678901234567890123456",
     "it's \\ {a,b}=r/*",
+    "O'Brien",
+    "a{b}c",
+    "select",
+    "two\nlines #1 by x",
+    "\"\"",
 ];
 
 /// A running server. One per process; it ends when the process does.

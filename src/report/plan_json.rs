@@ -95,6 +95,7 @@ fn class(class: Class) -> &'static str {
         Class::CheckFailed => "check_failed",
         Class::Locked => "locked",
         Class::Unfit => "unfit",
+        Class::Flawed => "flawed",
         Class::Input => "input",
         Class::Interrupted => "interrupted",
     }

@@ -4,13 +4,12 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::database_grants::{RULE_FIELDS, Rule, rules, wanted};
+use super::database_grants::RULE_FIELDS;
 use super::reach::text;
 use super::{Kind, Live, Watch, Written, pause};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
-use crate::postgres::{Demand, Lease, ObjectType, Snapshot, lacking, rights_of};
 
 /// How long a check may take to pass, where the plan file does not say.
 const WITHIN: Duration = Duration::from_mins(5);
@@ -131,7 +130,7 @@ fn span(text: &str) -> Option<Duration> {
 async fn complaints(live: &Live, asked: &Attributes) -> Result<Vec<String>, Failure> {
     let table = |name: &str| asked.get(name).and_then(Value::as_map);
     match (table("privileges"), table("login"), table("http")) {
-        (Some(table), None, None) => privileges(live, table).await,
+        (Some(table), None, None) => super::check_privileges::complaints(live, table).await,
         (None, Some(table), None) => login(live, table).await,
         (None, None, Some(table)) => super::check_http::complaints(live, table).await,
         _ => Err(Failure::new(Class::Input, "a check has exactly one of privileges, login and http")),
@@ -147,74 +146,6 @@ async fn login(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> 
         }
         Err(failure) => Err(failure),
     }
-}
-
-async fn privileges(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
-    let (server, database) = (text(table, "server")?, text(table, "database")?);
-    let role = table.get("role").and_then(Value::as_text);
-    let rules = rules_for(role, table.get("grants"))?;
-    let mut lease = match live.databases.lease_any(server, database).await {
-        Ok(lease) => lease,
-        Err(rejection) if rejection.refused => return Ok(vec![rejection.failure.to_string()]),
-        Err(rejection) => return Err(rejection.failure),
-    };
-    let snapshot = Snapshot::read(&mut lease, &wanted(&rules)).await?;
-    let mut found = Vec::new();
-    for rule in &rules {
-        found.extend(rule_complaints(&mut lease, &snapshot, rule).await?);
-    }
-    Ok(found)
-}
-
-/// The rules of a check; where it names one role for all of them, a rule need not.
-fn rules_for(role: Option<&str>, list: Option<&Value>) -> Result<Vec<Rule>, Failure> {
-    let Some(role) = role else { return rules(list) };
-    let filled = list.and_then(Value::as_list).unwrap_or_default().iter().map(|given| {
-        let mut given = given.as_map().cloned().unwrap_or_default();
-        given.entry("role".to_owned()).or_insert_with(|| Value::text(role));
-        Value::Map(given)
-    });
-    rules(Some(&Value::List(filled.collect())))
-}
-
-async fn rule_complaints(lease: &mut Lease, snapshot: &Snapshot, rule: &Rule) -> Result<Vec<String>, Failure> {
-    // PostgreSQL's functions call everybody `public`.
-    let who = if rule.role == "PUBLIC" { "public" } else { &rule.role };
-    if who != "public" && !snapshot.roles.has(who) {
-        return Ok(vec![format!("there is no role {who:?}")]);
-    }
-    let there = |name: &&String| {
-        snapshot.objects.iter().any(|object| object.name.kind == ObjectType::Schema && object.name.name == **name)
-    };
-    let absent = rule.schemas.iter().flatten().filter(|schema| !there(schema));
-    let mut found: Vec<String> = absent.map(|schema| format!("there is no schema {schema:?}")).collect();
-    let letters = ObjectType::ALL
-        .into_iter()
-        .flat_map(|kind| rule.letters(kind, snapshot).into_iter().map(move |letter| (kind, letter)))
-        .collect();
-    let schemas = rule.schemas.as_ref().map(|schemas| schemas.iter().cloned().collect());
-    for lack in lacking(lease, &Demand { role: who.to_owned(), schemas, letters }).await? {
-        let more = if lack.lacking > 5 { ", ..." } else { "" };
-        let names = lack.names.join(", ");
-        let (kind, privilege, few, all) = (lack.kind, lack.privilege, lack.lacking, lack.total);
-        found.push(format!("role {who:?} lacks {privilege} on {few} of {all} objects of kind {kind}: {names}{more}"));
-    }
-    if rule.future {
-        let held = rights_of(lease, who).await?;
-        for (schema, creators) in snapshot.creators().into_iter().filter(|(schema, _)| rule.covers(schema)) {
-            for kind in ObjectType::ALL.into_iter().filter(|kind| kind.plural().is_some()) {
-                let letters = rule.letters(kind, snapshot);
-                let lacks = |creator: &&String| !letters.is_subset(&snapshot.tomorrow(creator, schema, kind, &held));
-                for creator in creators.iter().filter(lacks) {
-                    found.push(format!(
-                        "role {who:?} will lack privileges on {} that role {creator:?} makes in schema {schema:?}",
-                        kind.plural().unwrap_or("objects")
-                    ));
-                }
-            }
-        }
-    }
-    Ok(found)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Kind `database_role`: a role mapped to an Entra principal by object id, with its attributes and memberships.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,10 +10,26 @@ use super::{Kind, Live, Watch, Written};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
-use crate::postgres::{RoleState, Script, create_role, drop_role, leftovers, role_state, update_role};
+use crate::postgres::{Membership, RoleState, Script, create_role, drop_role, leftovers, role_state, update_role};
 
 /// Azure's functions for Entra roles exist only in this database; roles are the whole server's.
 const DATABASE: &str = "postgres";
+
+/// The options of one membership. What is not given stays as it is, or is PostgreSQL's default when it is made.
+pub(super) const MEMBERSHIP: &[Field] = &[
+    Field::new("admin", Type::Bool, "Whether it may make others members."),
+    Field::new("inherit", Type::Bool, "Whether it has the rights without SET ROLE; PostgreSQL 16."),
+    Field::new("set", Type::Bool, "Whether it may SET ROLE; PostgreSQL 16."),
+];
+
+/// Attributes that let a role do much, with the words for them. A role that nobody meant to have them should not.
+const MIGHTY: [(&str, &str); 5] = [
+    ("superuser", "SUPERUSER"),
+    ("replication", "REPLICATION"),
+    ("bypass_rls", "BYPASSRLS"),
+    ("create_db", "CREATEDB"),
+    ("create_role", "CREATEROLE"),
+];
 
 /// The kind `database_role`.
 pub struct DatabaseRole;
@@ -34,11 +50,26 @@ static SCHEMA: Schema = Schema {
             Type::Word(&["service", "user", "group"]),
             "What the principal is; `service` by default.",
         ),
+        Field::new("login", Type::Bool, "Whether it may sign in; true by default for a role that stands for a principal."),
+        Field::new("superuser", Type::Bool, "SUPERUSER; Azure gives it to nobody."),
+        Field::new("replication", Type::Bool, "REPLICATION."),
+        Field::new("bypass_rls", Type::Bool, "BYPASSRLS."),
         Field::new("create_db", Type::Bool, "Whether it may create databases."),
         Field::new("create_role", Type::Bool, "Whether it may create roles."),
         Field::new("inherit", Type::Bool, "Whether it has the rights of roles it is a member of without SET ROLE."),
         Field::new("connection_limit", Type::Int, "How many sessions it may have at once; -1 is no limit."),
-        Field::new("member_of", Type::Map(&Type::Bool), "Roles it is a member of; others are left alone."),
+        Field::new(
+            "member_of",
+            Type::Any(&[Type::Map(&Type::Bool), Type::Map(&Type::Table(MEMBERSHIP))]),
+            "Roles it is a member of: a list of names, or a table of names with options. Others are reported and left \
+             alone, unless the role is `exclusive`.",
+        ),
+        Field::new(
+            "exclusive",
+            Type::Bool,
+            "Whether other memberships and attributes (SUPERUSER, REPLICATION, BYPASSRLS, CREATEDB, CREATEROLE) than these \
+             are taken away. Default: false; then they are reported.",
+        ),
         Field::new(
             "adopt",
             Type::Bool,
@@ -84,21 +115,13 @@ impl Kind for DatabaseRole {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
-        let planning = look.purpose == Purpose::Plan;
-        let mut reading = match role_state(&mut lease, name).await? {
-            None => Reading::absent(),
-            Some((_, state)) => {
-                let adopt = look.attributes.get("adopt").and_then(Value::as_bool) == Some(true);
-                if planning && !adopt && !state.mapped && look.attributes.contains_key("object_id") {
-                    return Err(unmapped(name));
-                }
-                Reading::present(answer(&state, look.attributes), outputs(name, &state))
-            }
-        };
-        if planning {
-            reading.desired = Some(restate(look.attributes));
+        let state = role_state(&mut lease, name).await?;
+        if look.purpose == Purpose::Plan {
+            return self::plan::read(&mut lease, &look, name, state).await;
         }
-        Ok(reading)
+        Ok(state.map_or_else(Reading::absent, |(_, state)| {
+            Reading::present(answer(&state, look.attributes), outputs(name, &state))
+        }))
     }
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
@@ -119,16 +142,21 @@ impl Kind for DatabaseRole {
         Ok(Written::Done)
     }
 
-    async fn statements(&self, _live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
+    async fn statements(&self, live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
         let name = text(&step.key, "name")?;
-        Ok(script(name, step.before.as_ref().map(state_of), step).statements())
+        // The inverse of a step that was not run yet starts from what that step will have made.
+        let mut actual = step.before.as_ref().map(state_of);
+        if let Some(state) = &mut actual {
+            let mut lease = live.databases.lease(text(&step.key, "server")?, DATABASE, step.via.as_deref()).await?;
+            let now = role_state(&mut lease, name).await?.map(|(_, state)| state).unwrap_or_default();
+            for (role, membership) in &mut state.member_of {
+                if let Some(now) = now.member_of.get(role) {
+                    membership.grantors.clone_from(&now.grantors);
+                }
+            }
+        }
+        Ok(script(name, actual, step).statements())
     }
-}
-
-fn unmapped(name: &str) -> Failure {
-    Failure::new(Class::Conflict, format!("role {name:?} is there already and has no Entra mapping"))
-        .detail("It may be somebody's password role; mapping it would let the identity act with all its rights.")
-        .remedy("set `adopt = true` to take it over with its grants, or choose another name")
 }
 
 fn still_needed(name: &str, left: &[String]) -> Failure {
@@ -142,22 +170,6 @@ fn still_needed(name: &str, left: &[String]) -> Failure {
         .remedy("hand its objects over (REASSIGN OWNED) and revoke what it was granted besides, in each database")
 }
 
-/// What is wanted, in the words that a look answers in: the object id in lower case, no policy, the default type.
-fn restate(attributes: &Attributes) -> Attributes {
-    let mut wanted = attributes.clone();
-    wanted.remove("adopt");
-    if let Some(Value::Text(id)) = wanted.get_mut("object_id") {
-        id.make_ascii_lowercase();
-    }
-    if wanted.contains_key("object_id") {
-        wanted.entry("principal_type".into()).or_insert_with(|| Value::text("service"));
-    }
-    if let Some(Value::Map(roles)) = wanted.get_mut("member_of") {
-        roles.retain(|_, value| value == &Value::Bool(true));
-    }
-    wanted
-}
-
 /// The live values of the attributes asked for.
 fn answer(state: &RoleState, asked: &Attributes) -> Attributes {
     let text = |value: &Option<String>| value.clone().map_or(Value::Null, Value::Text);
@@ -167,23 +179,36 @@ fn answer(state: &RoleState, asked: &Attributes) -> Attributes {
         let live = match name.as_str() {
             "object_id" => text(&state.object_id),
             "principal_type" => text(&state.principal_type),
+            "login" => flag(state.login),
+            "superuser" => flag(state.superuser),
+            "replication" => flag(state.replication),
+            "bypass_rls" => flag(state.bypass_rls),
             "create_db" => flag(state.create_db),
             "create_role" => flag(state.create_role),
             "inherit" => flag(state.inherit),
             "connection_limit" => state.connection_limit.map_or(Value::Null, Value::Int),
             "member_of" => {
-                let asked = value.as_map().into_iter().flat_map(Attributes::keys);
-                let held = asked.filter(|role| state.member_of.contains(*role));
-                Value::Map(held.map(|role| (role.clone(), Value::Bool(true))).collect())
+                let asked = value.as_map().into_iter().flatten();
+                let held = asked.filter_map(|(role, asked)| Some((role.clone(), shown(state.member_of.get(role)?, asked))));
+                Value::Map(held.collect())
             }
             _ => continue,
         };
         answer.insert(name.clone(), live);
     }
-    if asked.contains_key("object_id") && !asked.contains_key("principal_type") {
-        answer.insert("principal_type".into(), text(&state.principal_type));
-    }
     answer
+}
+
+/// A membership as it was asked for: with the same options.
+fn shown(membership: &Membership, asked: &Value) -> Value {
+    let Some(asked) = asked.as_map() else { return Value::Bool(true) };
+    let option = |name: &String| match name.as_str() {
+        "admin" => membership.admin,
+        "inherit" => membership.inherit,
+        "set" => membership.set,
+        _ => None,
+    };
+    Value::Map(asked.keys().filter_map(|name| Some((name.clone(), Value::Bool(option(name)?)))).collect())
 }
 
 fn outputs(name: &str, state: &RoleState) -> Attributes {
@@ -204,6 +229,10 @@ fn state_of(attributes: &Attributes) -> RoleState {
             _ => text("object_id"),
         },
         principal_type: text("principal_type"),
+        login: flag("login"),
+        superuser: flag("superuser"),
+        replication: flag("replication"),
+        bypass_rls: flag("bypass_rls"),
         create_db: flag("create_db"),
         create_role: flag("create_role"),
         inherit: flag("inherit"),
@@ -212,14 +241,18 @@ fn state_of(attributes: &Attributes) -> RoleState {
     }
 }
 
-fn members(end: Option<&Attributes>) -> BTreeSet<String> {
+fn members(end: Option<&Attributes>) -> BTreeMap<String, Membership> {
     let roles = end.and_then(|end| end.get("member_of")).and_then(Value::as_map);
-    roles
-        .into_iter()
-        .flatten()
-        .filter(|(_, value)| *value == &Value::Bool(true))
-        .map(|(role, _)| role.clone())
-        .collect()
+    let membership = |value: &Value| match value {
+        Value::Bool(true) => Some(Membership::default()),
+        Value::Map(options) => {
+            let flag = |name: &str| options.get(name).and_then(Value::as_bool);
+            let (admin, inherit, set) = (flag("admin"), flag("inherit"), flag("set"));
+            Some(Membership { admin, inherit, set, grantors: BTreeSet::new() })
+        }
+        _ => None,
+    };
+    roles.into_iter().flatten().filter_map(|(role, value)| Some((role.clone(), membership(value)?))).collect()
 }
 
 /// The statements of a step, from what is really there: an interrupted write may have left something in between.
@@ -230,8 +263,8 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
     };
     let mut wanted = state_of(after);
     let Some(mut actual) = actual else { return create_role(name, &wanted) };
-    let ours = &members(step.before.as_ref()) | &wanted.member_of;
-    actual.member_of = &actual.member_of & &ours;
+    let before = members(step.before.as_ref());
+    actual.member_of.retain(|role, _| before.contains_key(role) || wanted.member_of.contains_key(role));
     let ends = [step.before.as_ref(), Some(after)];
     if !ends.into_iter().flatten().any(|end| end.contains_key("object_id")) {
         wanted.mapped = actual.mapped;
@@ -240,6 +273,8 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
     }
     update_role(name, &actual, &wanted)
 }
+
+mod plan;
 
 #[cfg(test)]
 mod tests;

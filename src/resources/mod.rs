@@ -6,6 +6,7 @@ mod app_settings;
 pub(crate) mod arm_testing;
 mod check;
 mod check_http;
+mod check_privileges;
 mod database_grants;
 mod database_role;
 mod live;

@@ -54,9 +54,9 @@ fn databases(desired: &[Desired]) -> Databases {
     let mut found = Databases::new();
     for grants in desired.iter().filter(|want| want.address.kind == "database_grants") {
         let (Ok(server), Ok(database)) = (text(&grants.key, "server"), text(&grants.key, "database")) else { continue };
-        for rule in database_grants::rules(grants.attributes.get("grants")).unwrap_or_default() {
+        for rule in database_grants::rules("grants", grants.attributes.get("grants")).unwrap_or_default() {
             let place = (server.to_owned(), database.to_owned(), rule.role.clone());
-            found.entry(place).or_default().extend(rule.words.keys().copied());
+            found.entry(place).or_default().extend(rule.kinds().map(ObjectType::base));
         }
     }
     found

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::{Acting, MESSAGE_BYTES, create_role, drop_role, grants, update_role};
 use crate::model::{Attributes, Class, Letters, Value};
-use crate::postgres::role_state::RoleState;
+use crate::postgres::role_state::{Membership, RoleState};
 
 type End = BTreeMap<(&'static str, String, String), String>;
 
@@ -95,13 +95,13 @@ fn roles_are_made_changed_and_removed() {
         principal_type: Some("service".into()),
         create_db: Some(false),
         connection_limit: Some(5),
-        member_of: BTreeSet::from(["a.b".into()]),
+        member_of: BTreeMap::from([("a.b".into(), Membership::default())]),
         ..RoleState::default()
     };
     let other = RoleState {
         object_id: Some("2".into()),
         connection_limit: Some(-1),
-        member_of: BTreeSet::new(),
+        member_of: BTreeMap::new(),
         ..state.clone()
     };
     let name = "it's \"me\"";

@@ -44,7 +44,7 @@ async fn what_is_lacking_is_named_and_memberships_count() {
         reading.notes,
         [
             "role \"chk_app\" lacks SELECT on 1 of 2 objects of kind table: s.\"a.b\"",
-            "role \"chk_app\" will lack privileges on tables that role \"chk_owner\" makes in schema \"s\"",
+            "role \"chk_app\" will lack SELECT on tables that role \"chk_owner\" makes in schema \"s\"",
         ]
     );
     let step = bench.between(None, Some(privileges("chk", true)));

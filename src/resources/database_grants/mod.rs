@@ -1,8 +1,12 @@
 //! Kind `database_grants`: what the plan file's roles may do in one database, now and with objects made tomorrow.
 
+mod beyond;
+mod names;
 mod plan;
 mod rules;
+mod select;
 mod settle;
+mod wants;
 mod ways;
 
 use std::time::Duration;
@@ -10,34 +14,49 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub(super) use rules::{RULE_FIELDS, Rule, rules, wanted};
+pub(super) use wants::{Asked, Wishes, tomorrow};
 
 use super::reach::{reach, text};
 use super::{Kind, Live, Watch, Written};
 use crate::model::{Attributes, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value};
-use crate::postgres::{Acting, Lease, Script, grants};
+use crate::postgres::{Acting, Lease, LetterSet, ObjectType, Script, grants};
+use settle::Standing;
 
 /// The kind `database_grants`.
 pub struct DatabaseGrants;
 
 /// The attributes that a step of this kind has, each a map of entry -> grantee -> letters.
-const MAPS: [&str; 3] = ["privileges", "grant_options", "default_privileges"];
+const MAPS: [&str; 4] = ["privileges", "grant_options", "default_privileges", "default_options"];
 
 /// Entry -> grantee -> letters.
 const ENTRIES: Type = Type::Map(&Type::Map(&Type::Text));
 
 static SCHEMA: Schema = Schema {
     kind: "database_grants",
-    doc: "What roles may do in one database. Only the privileges named are granted; others are left alone. One resource \
-          holds the rules of all roles, because one GRANT that names many objects and roles touches each object once.",
+    doc: "What roles may do in one database. What a role holds beyond its rules is reported and left alone, unless the \
+          role is `exclusive`. One resource holds the rules of all roles, because one GRANT that names many objects and \
+          roles touches each object once.",
     nature: Nature::Resource,
     fields: &[
         Field::new("server", Type::Text, "The flexible server, by its Azure name.").key(),
         Field::new("database", Type::Text, "The database.").key(),
-        Field::new("grants", Type::List(&Type::Table(RULE_FIELDS)), "The rules, by role."),
+        Field::new("grants", Type::List(&Type::Table(RULE_FIELDS)), "What roles are to have."),
+        Field::new(
+            "revoke",
+            Type::List(&Type::Table(RULE_FIELDS)),
+            "What roles are not to have, in the same words; the way to take from `PUBLIC` what everybody has by birth.",
+        ),
+        Field::new(
+            "exclusive",
+            Type::List(&Type::Text),
+            "Roles that are to have nothing in this database but what `grants` says: everything else, default privileges \
+             and grant options included, is revoked. What they own stays theirs.",
+        ),
         Field::new("privileges", ENTRIES, "Computed: object -> role -> ACL letters that differ.").entrywise(),
         Field::new("grant_options", ENTRIES, "Computed: the same for grant options.").entrywise(),
         Field::new("default_privileges", ENTRIES, "Computed: the same for objects made tomorrow, by their creator.")
             .entrywise(),
+        Field::new("default_options", ENTRIES, "Computed: grant options on objects made tomorrow.").entrywise(),
     ],
     outputs: &[],
     undo: |_, _| Undo::Faithful,
@@ -57,7 +76,8 @@ impl Kind for DatabaseGrants {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
-        if look.purpose == Purpose::Plan && look.attributes.contains_key("grants") {
+        let rules = ["grants", "revoke", "exclusive"].iter().any(|field| look.attributes.contains_key(*field));
+        if look.purpose == Purpose::Plan && rules {
             return plan::read(live, lease, &look).await;
         }
         settle::read(lease, look.attributes).await
@@ -81,23 +101,86 @@ async fn prepare(live: &Live, step: &Step) -> Result<(Lease, Script), Failure> {
     let (server, database) = (text(&step.key, "server")?, text(&step.key, "database")?);
     let mut lease = live.databases.lease(server, database, step.via.as_deref()).await?;
     let standing = settle::standing(&mut lease, [step.before.as_ref(), step.after.as_ref()]).await?;
-    let acting = ways::acting(&mut lease, &standing).await?;
-    let script = script(step, &acting, &|entry| standing.stands(entry))?;
+    let acting = ways::acting(&standing, lease.user())?;
+    let script = script(step, acting, &standing)?;
     Ok((lease, script))
 }
 
 /// The statements of a step, without the entries that are gone or were replaced.
-fn script(step: &Step, acting: &Acting, stands: &dyn Fn(&str) -> bool) -> Result<Script, Failure> {
-    let standing = |end: &Option<Attributes>| {
+fn script(step: &Step, mut acting: Acting, standing: &Standing) -> Result<Script, Failure> {
+    let end = |end: &Option<Attributes>| {
         let mut end = end.clone()?;
         for map in end.values_mut() {
             if let Value::Map(entries) = map {
-                entries.retain(|entry, _| stands(entry));
+                entries.retain(|entry, _| standing.stands(entry));
             }
         }
         Some(end)
     };
-    grants(standing(&step.before).as_ref(), standing(&step.after).as_ref(), acting)
+    let (before, after) = (end(&step.before), end(&step.after));
+    let after = kept_columns(before.as_ref(), after, standing, &mut acting);
+    grants(before.as_ref(), after.as_ref(), &acting)
+}
+
+/// A privilege that is revoked on a table goes from its columns too, also where it was granted on a column alone. Such
+/// grants are given back in the same transaction, unless the step takes them as well.
+fn kept_columns(
+    before: Option<&Attributes>,
+    after: Option<Attributes>,
+    standing: &Standing,
+    acting: &mut Acting,
+) -> Option<Attributes> {
+    let mut after = after.unwrap_or_default();
+    for column in standing.columns() {
+        let Some(table) =
+            ObjectType::RELATIONS.into_iter().find_map(|kind| standing.snapshot.object(kind, column.oid, ""))
+        else {
+            continue;
+        };
+        let (table, entry) = (table.name.entry(table.oid), column.name.entry(column.oid));
+        let taken = |end: Option<&Attributes>, entry: &str, role: &str| letters(end, "privileges", entry, role);
+        for grant in standing.snapshot.grants(column) {
+            let owners = standing.snapshot.roles.known(column.owner) == Some(&grant.grantor);
+            let role = if grant.grantee.is_empty() { "PUBLIC" } else { &grant.grantee };
+            let swept = taken(before, &table, role).less(taken(Some(&after), &table, role));
+            let asked = taken(before, &entry, role).or(taken(Some(&after), &entry, role));
+            let kept = grant.letters.and(swept).less(asked);
+            if owners && !kept.is_empty() {
+                if let Some(role) = acting.get(&table).cloned() {
+                    acting.insert(entry.clone(), role);
+                }
+                give(&mut after, "privileges", &entry, role, kept);
+                give(&mut after, "grant_options", &entry, role, grant.options.and(kept));
+            }
+        }
+    }
+    Some(after)
+}
+
+fn letters(end: Option<&Attributes>, field: &str, entry: &str, role: &str) -> LetterSet {
+    let map = end.and_then(|end| end.get(field)?.as_map()?.get(entry)?.as_map()?.get(role));
+    if let Some(Value::Letters(letters)) = map { letters.into() } else { LetterSet::default() }
+}
+
+fn give(end: &mut Attributes, field: &str, entry: &str, role: &str, more: LetterSet) {
+    if more.is_empty() {
+        return;
+    }
+    let all = letters(Some(end), field, entry, role).or(more);
+    let map = |value: &mut Value| {
+        if !matches!(value, Value::Map(_)) {
+            *value = Value::Map(Attributes::new());
+        }
+    };
+    let entries = end.entry(field.to_owned()).or_insert(Value::Null);
+    map(entries);
+    if let Value::Map(entries) = entries {
+        let grantees = entries.entry(entry.to_owned()).or_insert(Value::Null);
+        map(grantees);
+        if let Value::Map(grantees) = grantees {
+            grantees.insert(role.to_owned(), Value::Letters(all.into()));
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,36 +1,50 @@
-//! The look before a change set: expands the rules against the catalog and keeps only what is missing.
+//! The look before a change set: what the rules want against what the catalog holds; only what differs is kept.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::Live;
-use super::rules::{Rule, rules, schemas_exist, wanted};
+use super::beyond::Beyond;
+use super::names::flaws;
+use super::rules::wanted;
+use super::wants::{Asked, Pair, Spot, Wants, Wishes, tomorrow};
 use super::ways::{Entry, route};
 use crate::model::{Attributes, Failure, Letters, Look, Reading, Value};
-use crate::postgres::{Defaults, Lease, Object, ObjectType, Snapshot};
+use crate::postgres::{Defaults, LetterSet, Lease, Object, ObjectType, Snapshot};
 
-/// Grantee -> the letters it lacks.
-type Missing = BTreeMap<String, Letters>;
+/// Grantee -> letters and grant options.
+pub(super) type Moves = BTreeMap<String, Pair>;
+
+/// What one object needs.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Verdict {
+    /// To be granted.
+    pub(super) give: Arc<Moves>,
+    /// To be revoked, by grantor; `None` is the owner.
+    pub(super) take: BTreeMap<Option<String>, Arc<Moves>>,
+    /// What roles hold beyond what is wanted, and keep.
+    pub(super) beyond: Moves,
+}
 
 /// Compares the rules with the catalog. Both ends of the answer hold only entries, grantees and letters that differ.
 pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Result<Reading, Failure> {
-    let rules = rules(look.attributes.get("grants"))?;
-    let snapshot = Snapshot::read(&mut lease, &wanted(&rules)).await?;
-    schemas_exist(&rules, &snapshot, &mut lease).await?;
-    let mut entries = lacking_objects(&rules, &snapshot);
-    entries.extend(lacking_defaults(&rules, &snapshot));
-    let mut notes = absent_roles(&rules, &snapshot);
-    let routes = route(live, lease, look, &snapshot, &mut entries, &mut notes).await?;
-    let mut desired = Attributes::from([("privileges".to_owned(), Value::Map(Attributes::new()))]);
-    for entry in entries {
-        let field = if entry.defaults { "default_privileges" } else { "privileges" };
-        let grantees = entry.missing.iter().map(|(role, letters)| (role.clone(), Value::Letters(letters.clone())));
-        let grantees = Value::Map(grantees.collect());
-        if let Value::Map(map) = desired.entry(field.to_owned()).or_insert_with(|| Value::Map(Attributes::new())) {
-            map.insert(entry.text, grantees);
-        }
+    let wishes = Wishes::read(look.attributes)?;
+    let mut wanted = wanted(wishes.rules());
+    if !wishes.exclusive.is_empty() {
+        wanted.kinds.insert(ObjectType::LargeObject);
     }
-    let observed = desired.keys().map(|field| (field.clone(), Value::Map(Attributes::new()))).collect();
+    let snapshot = Snapshot::read(&mut lease, &wanted).await?;
+    let flaws = flaws(look, &wishes, &snapshot, lease.version());
+    if !flaws.is_empty() {
+        return Err(Failure::flawed(flaws));
+    }
+    let mut beyond = Beyond::default();
+    let mut entries = on_objects(&wishes, &snapshot, &mut beyond);
+    entries.extend(on_defaults(&wishes, &snapshot, &mut beyond));
+    let mut notes = absent_roles(&wishes, &snapshot);
+    let routes = route(live, lease, look, &snapshot, &mut entries, &mut notes).await?;
+    notes.extend(beyond.notes(&wishes));
+    let (observed, desired) = ends(&entries);
     let mut reading = Reading::present(observed, Attributes::new());
     reading.desired = Some(desired);
     reading.routes = routes;
@@ -38,89 +52,266 @@ pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Resu
     Ok(reading)
 }
 
-fn absent_roles(rules: &[Rule], snapshot: &Snapshot) -> Vec<String> {
-    let absent = rules.iter().map(|rule| &rule.role).filter(|role| *role != "PUBLIC" && !snapshot.roles.has(role));
-    let absent: BTreeSet<&String> = absent.collect();
+/// What is there and what is wanted, as a step has them: of revoked letters the first, of granted ones the second.
+fn ends(entries: &[Entry]) -> (Attributes, Attributes) {
+    let (mut observed, mut desired) = (Attributes::new(), Attributes::new());
+    for end in [&mut observed, &mut desired] {
+        end.insert("privileges".to_owned(), Value::Map(Attributes::new()));
+    }
+    for entry in entries {
+        let fields = if entry.defaults.is_some() {
+            ["default_privileges", "default_options"]
+        } else {
+            ["privileges", "grant_options"]
+        };
+        let text = entry.text();
+        put(&mut observed, fields, &text, &entry.take);
+        put(&mut desired, fields, &text, &entry.give);
+    }
+    let both: BTreeSet<String> = observed.keys().chain(desired.keys()).cloned().collect();
+    for field in both {
+        for end in [&mut observed, &mut desired] {
+            end.entry(field.clone()).or_insert_with(|| Value::Map(Attributes::new()));
+        }
+    }
+    (observed, desired)
+}
+
+fn put(end: &mut Attributes, fields: [&str; 2], text: &str, moves: &Moves) {
+    let [letters, options] = [|pair: &Pair| pair.letters, |pair: &Pair| pair.options].map(|part| {
+        let some = moves.iter().map(|(role, pair)| (role, part(pair))).filter(|(_, letters)| !letters.is_empty());
+        some.map(|(role, letters)| (role.clone(), Value::Letters(Letters::from(letters)))).collect::<Attributes>()
+    });
+    for (field, grantees) in fields.into_iter().zip([letters, options]) {
+        if grantees.is_empty() {
+            continue;
+        }
+        if let Value::Map(map) = end.entry(field.to_owned()).or_insert_with(|| Value::Map(Attributes::new())) {
+            map.insert(text.to_owned(), Value::Map(grantees));
+        }
+    }
+}
+
+fn absent_roles(wishes: &Wishes, snapshot: &Snapshot) -> Vec<String> {
+    let absent: BTreeSet<&String> = wishes
+        .rules()
+        .map(|rule| &rule.role)
+        .filter(|role| *role != "PUBLIC" && !snapshot.roles.has(role))
+        .collect();
     absent.into_iter().map(|role| format!("role {role:?} is not there yet")).collect()
 }
 
-fn less(wanted: &BTreeSet<char>, held: &str) -> Letters {
-    Letters::new(wanted.iter().copied().filter(|letter| !held.contains(*letter)))
-}
-
-/// Objects that lack something. Objects of one kind and schema with the same access control list lack the same, so the
-/// comparison is made once per list and not once per object.
-fn lacking_objects(rules: &[Rule], snapshot: &Snapshot) -> Vec<Entry> {
-    let mut wants: HashMap<(ObjectType, &str), BTreeMap<&str, BTreeSet<char>>> = HashMap::new();
-    let mut lacks: HashMap<(ObjectType, &str, usize, u32), Arc<Missing>> = HashMap::new();
+/// What each object needs. Objects with the same access control list, owner and wants need the same, so the comparison
+/// is made once per list and not once per object.
+fn on_objects(wishes: &Wishes, snapshot: &Snapshot, beyond: &mut Beyond) -> Vec<Entry> {
+    type Alike = (ObjectType, usize, usize, u32, bool);
+    let mut asked = Asked::new(wishes, snapshot);
+    let mut verdicts: HashMap<Alike, (Arc<Wants>, Arc<Verdict>)> = HashMap::new();
     let mut entries = Vec::new();
     for object in &snapshot.objects {
-        let kind = object.name.kind;
-        let place = place(object);
-        let wants = wants.entry((kind, place)).or_insert_with(|| wants_in(rules, kind, place, snapshot));
-        if wants.is_empty() {
-            continue;
-        }
+        let wants = asked.on(object);
         let list = object.acl.as_ref().map_or(0, |acl| Arc::as_ptr(acl).addr());
-        let missing = lacks.entry((kind, place, list, object.owner)).or_insert_with(|| {
-            let lacks = |(role, letters): (&&str, &BTreeSet<char>)| {
-                let missing = less(letters, snapshot.letters(object, role));
-                (!missing.is_empty()).then(|| ((*role).to_owned(), missing))
-            };
-            Arc::new(wants.iter().filter_map(lacks).collect())
-        });
-        if !missing.is_empty() {
-            entries.push(Entry::object(object, snapshot, Arc::clone(missing)));
-        }
+        let alike = (object.name.kind, Arc::as_ptr(&wants).addr(), list, object.owner, object.extension);
+        let verdict = if object.name.kind == ObjectType::Column {
+            Arc::new(column(wishes, snapshot, &mut asked, object, &wants))
+        } else {
+            // The wants are kept with the verdict, so that their address stays theirs.
+            let (_, verdict) = verdicts.entry(alike).or_insert_with(|| {
+                let verdict = compare(wishes, snapshot, object, &wants, &|_| LetterSet::default());
+                (wants, Arc::new(verdict))
+            });
+            Arc::clone(verdict)
+        };
+        beyond.object(object, &verdict);
+        entries.extend(Entry::of_object(object, snapshot, &verdict));
     }
     entries
 }
 
-/// The schema that a rule has to name for this object; the database is covered by all.
-fn place(object: &Object) -> &str {
-    if object.name.kind == ObjectType::Schema { &object.name.name } else { &object.name.schema }
+/// A column's privileges count as held where the role has them on the whole table and keeps them.
+fn column<'a>(
+    wishes: &Wishes,
+    snapshot: &'a Snapshot,
+    asked: &mut Asked<'a>,
+    object: &'a Object,
+    wants: &Wants,
+) -> Verdict {
+    let table = ObjectType::RELATIONS.into_iter().find_map(|kind| snapshot.object(kind, object.oid, ""));
+    let Some(table) = table else { return compare(wishes, snapshot, object, wants, &|_| LetterSet::default()) };
+    let on_table = asked.on(table);
+    let verdict = compare(wishes, snapshot, table, &on_table, &|_| LetterSet::default());
+    let stays = |role: &str| {
+        let taken = verdict.take.values().filter_map(|moves| moves.get(role));
+        let taken = taken.fold(LetterSet::default(), |set, pair| set.or(pair.letters));
+        let given = verdict.give.get(role).map(|pair| pair.letters).unwrap_or_default();
+        snapshot.letters(table, role).less(taken).or(given)
+    };
+    compare(wishes, snapshot, object, wants, &stays)
 }
 
-fn wants_in<'a>(
-    rules: &'a [Rule],
-    kind: ObjectType,
-    schema: &str,
+/// Compares one object. `elsewhere` answers the letters that a role has on it by another list.
+fn compare(
+    wishes: &Wishes,
     snapshot: &Snapshot,
-) -> BTreeMap<&'a str, BTreeSet<char>> {
-    let mut wants: BTreeMap<&str, BTreeSet<char>> = BTreeMap::new();
-    for rule in rules.iter().filter(|rule| kind == ObjectType::Database || rule.covers(schema)) {
-        let letters = rule.letters(kind, snapshot);
-        if !letters.is_empty() {
-            wants.entry(rule.role.as_str()).or_default().extend(letters);
+    object: &Object,
+    wants: &Wants,
+    elsewhere: &dyn Fn(&str) -> LetterSet,
+) -> Verdict {
+    let mut verdict = Verdict::default();
+    let mut give = Moves::new();
+    for (role, want) in &wants.have {
+        let held = snapshot.letters(object, role).or(elsewhere(role));
+        let missing = Pair {
+            letters: want.letters.less(held),
+            options: if owns(snapshot, object, role) {
+                LetterSet::default()
+            } else {
+                want.options.less(snapshot.options(object, role))
+            },
+        };
+        if !missing.is_empty() {
+            give.insert(role.clone(), missing);
         }
     }
-    wants
+    verdict.give = Arc::new(give);
+    let owner = snapshot.roles.name(object.owner);
+    let mut take: BTreeMap<Option<String>, Moves> = BTreeMap::new();
+    for grant in snapshot.grants(object).into_iter().filter(|grant| grant.grantee != owner) {
+        let role = if grant.grantee.is_empty() { "PUBLIC" } else { grant.grantee.as_str() };
+        let want = wants.have.get(role).copied().unwrap_or_default();
+        let lack = wants.lack.get(role).copied().unwrap_or_default();
+        let exclusive = wishes.exclusive.contains(role) && !(role == "PUBLIC" && object.extension);
+        let over = Pair { letters: grant.letters.less(want.letters), options: grant.options.less(want.options) };
+        let letters = if exclusive { over.letters } else { grant.letters.and(lack) };
+        let options = grant.options.and(if exclusive { over.options } else { lack });
+        let taken = Pair { letters, options };
+        if !taken.is_empty() {
+            let grantor = (grant.grantor != owner).then_some(grant.grantor);
+            take.entry(grantor).or_default().insert(role.to_owned(), taken);
+        }
+        let public = if role == "PUBLIC" { by_birth(snapshot, object) } else { LetterSet::default() };
+        let kept = Pair { letters: over.letters.less(letters).less(public), options: over.options.less(options) };
+        if !kept.is_empty() && !object.extension {
+            let beyond = verdict.beyond.entry(role.to_owned()).or_default();
+            *beyond =
+                Pair { letters: beyond.letters.or(kept.letters), options: beyond.options.or(kept.options) };
+        }
+    }
+    hold_back(snapshot, object, &mut take, &mut verdict.beyond);
+    take.retain(|_, moves| !moves.is_empty());
+    verdict.take = take.into_iter().map(|(grantor, moves)| (grantor, Arc::new(moves))).collect();
+    verdict
 }
 
-fn lacking_defaults(rules: &[Rule], snapshot: &Snapshot) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    if !rules.iter().any(|rule| rule.future) {
-        return entries;
+/// What a role granted on to others keeps its grant option alive: PostgreSQL refuses to revoke that one alone, and it
+/// would be wrong to take from the others what nobody asked to take.
+fn hold_back(snapshot: &Snapshot, object: &Object, take: &mut BTreeMap<Option<String>, Moves>, beyond: &mut Moves) {
+    let Some(mine) = take.get(&None) else { return };
+    let mut kept = Moves::new();
+    for grant in snapshot.grants(object).iter().filter(|grant| mine.contains_key(&grant.grantor)) {
+        let role = if grant.grantee.is_empty() { "PUBLIC" } else { &grant.grantee };
+        let taken = take.get(&Some(grant.grantor.clone())).and_then(|moves| moves.get(role)).copied();
+        let stays = grant.letters.less(taken.unwrap_or_default().letters);
+        let kept = kept.entry(grant.grantor.clone()).or_default();
+        *kept = Pair { letters: kept.letters.or(stays), options: kept.options.or(stays) };
     }
-    let future: Vec<Rule> = rules.iter().filter(|rule| rule.future).cloned().collect();
-    for (schema, creators) in snapshot.creators() {
-        for kind in ObjectType::ALL.into_iter().filter(|kind| kind.plural().is_some()) {
-            let wants = wants_in(&future, kind, schema, snapshot);
-            for creator in &creators {
-                let acl = snapshot.default_acl(creator, schema, kind);
-                let held = |role: &str| acl.map_or("", |acl| acl.letters(if role == "PUBLIC" { "" } else { role }));
-                let missing: Missing = wants
-                    .iter()
-                    .filter(|(role, _)| *role != creator)
-                    .map(|(role, letters)| ((*role).to_owned(), less(letters, held(role))))
-                    .filter(|(_, missing)| !missing.is_empty())
-                    .collect();
-                if !missing.is_empty() {
-                    let defaults = Defaults { creator: creator.clone(), schema: schema.to_owned(), kind };
-                    entries.push(Entry::defaults(&defaults, Arc::new(missing)));
-                }
-            }
+    let Some(mine) = take.get_mut(&None) else { return };
+    for (role, stays) in kept {
+        if let Some(taken) = mine.get_mut(&role) {
+            let held = Pair { letters: taken.letters.and(stays.letters), options: taken.options.and(stays.options) };
+            *taken = Pair { letters: taken.letters.less(held.letters), options: taken.options.less(held.options) };
+            let beyond = beyond.entry(role).or_default();
+            *beyond = Pair { letters: beyond.letters.or(held.letters), options: beyond.options.or(held.options) };
         }
     }
+    mine.retain(|_, pair| !pair.is_empty());
+}
+
+/// What everybody may do with an object that nobody has granted anything on: nothing to tell of.
+fn by_birth(snapshot: &Snapshot, object: &Object) -> LetterSet {
+    let letters = snapshot.public(object.name.kind);
+    // Every database is made with it (initdb).
+    let usage = object.name.kind == ObjectType::Schema && object.name.name == "public";
+    if usage { letters.or(['U'].into_iter().collect()) } else { letters }
+}
+
+fn owns(snapshot: &Snapshot, object: &Object, role: &str) -> bool {
+    snapshot.roles.known(object.owner) == Some(role)
+}
+
+/// What default privileges need: those that are wanted, and those that are there.
+fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, beyond: &mut Beyond) -> Vec<Entry> {
+    let mut wants = tomorrow(wishes, snapshot);
+    for row in &snapshot.defaults {
+        wants.entry((row.creator.clone(), row.schema.clone(), row.kind)).or_default();
+    }
+    let mut entries = Vec::new();
+    let none = Wants::default();
+    for (spot, want) in &wants {
+        let anywhere = (spot.0.clone(), None, spot.2);
+        let anywhere = spot.1.as_ref().map(|_| wants.get(&anywhere).unwrap_or(&none));
+        let verdict = compare_defaults(wishes, snapshot, spot, want, anywhere);
+        let (creator, schema, kind) = spot.clone();
+        let defaults = Defaults { creator, schema, kind };
+        beyond.defaults(&defaults, &verdict);
+        entries.extend(Entry::of_defaults(&defaults, snapshot, &verdict));
+    }
     entries
+}
+
+/// Compares the default privileges of one spot. Those that hold anywhere count in a schema too, where they stay:
+/// `anywhere` is what is wanted of them.
+fn compare_defaults(
+    wishes: &Wishes,
+    snapshot: &Snapshot,
+    (creator, schema, kind): &Spot,
+    wants: &Wants,
+    anywhere: Option<&Wants>,
+) -> Verdict {
+    let (mut give, mut take, mut beyond) = (Moves::new(), Moves::new(), Moves::new());
+    let schema = schema.as_deref();
+    for (role, want) in &wants.have {
+        let (mut letters, mut options) = snapshot.default_given(creator, schema, *kind, role);
+        if let Some(anywhere) = anywhere {
+            let (all, all_options) = snapshot.default_given(creator, None, *kind, role);
+            let asked = anywhere.have.get(role).copied().unwrap_or_default();
+            let stays = |held: LetterSet, asked: LetterSet| {
+                if wishes.exclusive.contains(role) { held.and(asked) } else { held }
+            };
+            letters = letters.or(stays(all, asked.letters));
+            options = options.or(stays(all_options, asked.options));
+        }
+        let missing = Pair { letters: want.letters.less(letters), options: want.options.less(options) };
+        if !missing.is_empty() {
+            give.insert(role.clone(), missing);
+        }
+    }
+    let acl = snapshot.default_acl(creator, schema, *kind);
+    let mut held: BTreeSet<&str> = acl.into_iter().flat_map(|acl| &acl.0).map(|grant| grant.grantee.as_str()).collect();
+    if acl.is_none() && schema.is_none() {
+        held.insert("");
+    }
+    for role in held.into_iter().filter(|role| role != creator) {
+        let role = if role.is_empty() { "PUBLIC" } else { role };
+        let (letters, options) = snapshot.default_given(creator, schema, *kind, role);
+        let want = wants.have.get(role).copied().unwrap_or_default();
+        let lack = wants.lack.get(role).copied().unwrap_or_default();
+        let over = Pair { letters: letters.less(want.letters), options: options.less(want.options) };
+        let taken = if wishes.exclusive.contains(role) {
+            over
+        } else {
+            Pair { letters: letters.and(lack), options: options.and(lack) }
+        };
+        if !taken.is_empty() {
+            take.insert(role.to_owned(), taken);
+        }
+        let public = if role == "PUBLIC" { snapshot.public(*kind) } else { LetterSet::default() };
+        let kept =
+            Pair { letters: over.letters.less(taken.letters).less(public), options: over.options.less(taken.options) };
+        if !kept.is_empty() {
+            beyond.insert(role.to_owned(), kept);
+        }
+    }
+    let take = (!take.is_empty()).then(|| (None, Arc::new(take)));
+    Verdict { give: Arc::new(give), take: take.into_iter().collect(), beyond }
 }

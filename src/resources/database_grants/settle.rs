@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Attributes, Class, Failure, Letters, Reading, Value};
-use crate::postgres::{Defaults, Lease, ObjectName, ObjectType, Snapshot, Wanted};
+use crate::postgres::{
+    Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted,
+};
 
 use super::MAPS;
 
@@ -25,10 +27,16 @@ pub(super) struct Found {
     pub(super) text: String,
     /// The owner of the object, or the creator.
     pub(super) owner: String,
-    /// The object, unless it is about default privileges.
-    pub(super) object: Option<(ObjectType, u32)>,
-    /// All letters that the step names for it.
-    pub(super) letters: String,
+    /// The role that grants, where it is not the owner.
+    pub(super) grantor: Option<String>,
+    /// What it is about.
+    name: Name,
+}
+
+/// What an entry names.
+enum Name {
+    Object(ObjectEntry),
+    Defaults(Defaults),
 }
 
 impl Standing {
@@ -36,12 +44,11 @@ impl Standing {
     pub(super) fn stands(&self, entry: &str) -> bool {
         !self.gone.contains(entry) && !self.replaced.contains(entry)
     }
-}
 
-/// What an entry names.
-enum Name {
-    Object(ObjectName, u32),
-    Defaults(Defaults),
+    /// Columns of tables among the entries, with their lists.
+    pub(super) fn columns(&self) -> impl Iterator<Item = &Object> {
+        self.snapshot.objects.iter().filter(|object| object.name.kind == ObjectType::Column && object.acl.is_some())
+    }
 }
 
 /// Looks at everything that the ends of a step name.
@@ -50,59 +57,75 @@ pub(super) async fn standing<'a>(
     ends: impl IntoIterator<Item = Option<&'a Attributes>>,
 ) -> Result<Standing, Failure> {
     let named = named(ends)?;
-    let mut wanted = Wanted { schemas: Some(Vec::new()), kinds: BTreeSet::new(), oids: Some(Vec::new()) };
-    let mut schemas: BTreeSet<String> = BTreeSet::new();
-    for (name, _) in named.values() {
-        match name {
-            Name::Object(object, oid) => {
-                wanted.kinds.insert(object.kind);
-                wanted.oids.get_or_insert_default().push(*oid);
-                schemas.insert(if object.kind == ObjectType::Schema { &object.name } else { &object.schema }.clone());
-            }
-            Name::Defaults(defaults) => {
-                schemas.insert(defaults.schema.clone());
-            }
-        }
-    }
-    wanted.schemas = Some(schemas.into_iter().collect());
+    let wanted = wanted(&named);
     let snapshot = Snapshot::read(lease, &wanted).await?;
     let mut standing = Standing { snapshot, entries: Vec::new(), gone: BTreeSet::new(), replaced: BTreeSet::new() };
-    let mut lost: BTreeMap<ObjectName, String> = BTreeMap::new();
-    for (text, (name, letters)) in named {
-        standing.place(text, name, letters, &mut lost);
+    let mut lost: Vec<(ObjectName, String)> = Vec::new();
+    for (text, name) in named {
+        standing.place(text, name, &mut lost);
     }
     if !lost.is_empty() {
         let now = Snapshot::read(lease, &Wanted { oids: None, ..wanted }).await?;
-        for object in &now.objects {
-            standing.replaced.extend(lost.remove(&object.name));
+        // What takes the name of another kind of table takes it all the same.
+        let slot = |name: &ObjectName| ObjectName { kind: name.kind.base(), ..name.clone() };
+        let taken: BTreeSet<ObjectName> = now.objects.iter().map(|object| slot(&object.name)).collect();
+        for (name, text) in lost {
+            let list = if taken.contains(&slot(&name)) { &mut standing.replaced } else { &mut standing.gone };
+            list.insert(text);
         }
-        standing.gone.extend(lost.into_values());
     }
     Ok(standing)
 }
 
+/// What has to be read for these entries. Columns that the entries name are found by their table's oid.
+fn wanted(named: &BTreeMap<String, Name>) -> Wanted {
+    let mut wanted = Wanted { oids: Some(Vec::new()), ..Wanted::default() };
+    let mut schemas: BTreeSet<String> = BTreeSet::new();
+    for name in named.values() {
+        match name {
+            Name::Object(ObjectEntry { object, oid, .. }) => {
+                if ObjectType::RELATIONS.contains(&object.kind) {
+                    wanted.kinds.extend(ObjectType::RELATIONS);
+                }
+                wanted.kinds.insert(object.kind);
+                wanted.oids.get_or_insert_default().push(*oid);
+                schemas.insert(if object.kind == ObjectType::Schema { &object.name } else { &object.schema }.clone());
+                if object.kind == ObjectType::Column {
+                    wanted.columns.insert((object.schema.clone(), object.name.clone(), object.inner.clone()));
+                }
+            }
+            Name::Defaults(defaults) => schemas.extend(defaults.schema.clone()),
+        }
+    }
+    wanted.schemas = Some(schemas.into_iter().collect());
+    wanted
+}
+
 impl Standing {
     /// Sorts an entry in by what the snapshot says of it; what it does not know goes to `lost`.
-    fn place(&mut self, text: String, name: Name, letters: String, lost: &mut BTreeMap<ObjectName, String>) {
-        match name {
-            Name::Object(name, oid) => match self.snapshot.object(name.kind, oid) {
-                Some(object) if object.name == name => {
-                    let owner = self.snapshot.roles.name(object.owner);
-                    self.entries.push(Found { text, owner, object: Some((name.kind, oid)), letters });
+    fn place(&mut self, text: String, name: Name, lost: &mut Vec<(ObjectName, String)>) {
+        let roles = &self.snapshot.roles;
+        match &name {
+            Name::Object(ObjectEntry { object, oid, grantor }) => {
+                match self.snapshot.object(object.kind, *oid, &object.inner) {
+                    Some(found) if found.name == *object => {
+                        let (owner, grantor) = (roles.name(found.owner), grantor.clone());
+                        self.entries.push(Found { text, owner, grantor, name });
+                    }
+                    Some(_) => {
+                        self.replaced.insert(text);
+                    }
+                    None => lost.push((object.clone(), text)),
                 }
-                Some(_) => {
-                    self.replaced.insert(text);
-                }
-                None => {
-                    lost.insert(name, text);
-                }
-            },
+            }
             Name::Defaults(defaults) => {
-                let is = |object: &crate::postgres::Object| {
-                    object.name.kind == ObjectType::Schema && object.name.name == defaults.schema
+                let is = |object: &Object| {
+                    object.name.kind == ObjectType::Schema && Some(&object.name.name) == defaults.schema.as_ref()
                 };
-                if self.snapshot.roles.has(&defaults.creator) && self.snapshot.objects.iter().any(is) {
-                    self.entries.push(Found { text, owner: defaults.creator, object: None, letters });
+                let there = defaults.schema.is_none() || self.snapshot.objects.iter().any(is);
+                if roles.has(&defaults.creator) && there {
+                    let owner = defaults.creator.clone();
+                    self.entries.push(Found { text, owner, grantor: None, name });
                 } else {
                     self.gone.insert(text);
                 }
@@ -111,27 +134,20 @@ impl Standing {
     }
 }
 
-/// Every entry of the ends with what it names and all letters it is about.
-fn named<'a>(
-    ends: impl IntoIterator<Item = Option<&'a Attributes>>,
-) -> Result<BTreeMap<String, (Name, String)>, Failure> {
-    let mut named: BTreeMap<String, (Name, String)> = BTreeMap::new();
+/// Every entry of the ends with what it names.
+fn named<'a>(ends: impl IntoIterator<Item = Option<&'a Attributes>>) -> Result<BTreeMap<String, Name>, Failure> {
+    let mut named: BTreeMap<String, Name> = BTreeMap::new();
     for end in ends.into_iter().flatten() {
         for (field, entries) in MAPS.into_iter().filter_map(|field| Some((field, end.get(field)?.as_map()?))) {
-            for (entry, grantees) in entries {
-                let name = if field == "default_privileges" {
+            for entry in entries.keys().filter(|entry| !entry.is_empty()) {
+                let name = if field.starts_with("default_") {
                     Defaults::parse(entry).map(Name::Defaults)
                 } else {
-                    ObjectName::parse(entry).map(|(name, oid)| Name::Object(name, oid))
+                    ObjectEntry::parse(entry).map(Name::Object)
                 };
                 let name = name
                     .ok_or_else(|| Failure::new(Class::Input, format!("{entry:?} is not an entry of a grants step")))?;
-                let (_, letters) = named.entry(entry.clone()).or_insert((name, String::new()));
-                for value in grantees.as_map().into_iter().flat_map(Attributes::values) {
-                    if let Value::Letters(more) = value {
-                        letters.push_str(more.as_str());
-                    }
-                }
+                named.insert(entry.clone(), name);
             }
         }
     }
@@ -151,9 +167,8 @@ pub(super) async fn read(mut lease: Lease, asked: &Attributes) -> Result<Reading
                 .iter()
                 .filter_map(|(grantee, letters)| {
                     let Value::Letters(letters) = letters else { return None };
-                    let has = standing.held(field, found, grantee);
-                    let both = Letters::new(letters.as_str().chars().filter(|letter| has.contains(*letter)));
-                    (!both.is_empty()).then(|| (grantee.clone(), Value::Letters(both)))
+                    let both = standing.held(field, found, grantee).and(LetterSet::from(letters));
+                    (!both.is_empty()).then(|| (grantee.clone(), Value::Letters(Letters::from(both))))
                 })
                 .collect();
             if !live.is_empty() {
@@ -169,19 +184,18 @@ pub(super) async fn read(mut lease: Lease, asked: &Attributes) -> Result<Reading
 }
 
 impl Standing {
-    fn held(&self, field: &str, found: &Found, grantee: &str) -> &str {
-        let role = if grantee == "PUBLIC" { "" } else { grantee };
-        match found.object {
-            Some((kind, oid)) => self.snapshot.object(kind, oid).map_or("", |object| {
-                if field == "grant_options" {
-                    self.snapshot.options(object, role)
-                } else {
-                    self.snapshot.letters(object, grantee)
-                }
-            }),
-            None => Defaults::parse(&found.text)
-                .and_then(|name| self.snapshot.default_acl(&name.creator, &name.schema, name.kind))
-                .map_or("", |acl| acl.letters(role)),
-        }
+    /// What the grantor of an entry gave to a grantee: what others gave is not this entry's.
+    fn held(&self, field: &str, found: &Found, grantee: &str) -> LetterSet {
+        let (letters, options) = match &found.name {
+            Name::Object(ObjectEntry { object, oid, grantor }) => self
+                .snapshot
+                .object(object.kind, *oid, &object.inner)
+                .map(|object| self.snapshot.given(object, grantee, grantor.as_deref()))
+                .unwrap_or_default(),
+            Name::Defaults(Defaults { creator, schema, kind }) => {
+                self.snapshot.default_given(creator, schema.as_deref(), *kind, grantee)
+            }
+        };
+        if field.ends_with("_options") { options } else { letters }
     }
 }

@@ -3,165 +3,200 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::settle::{Found, Standing};
+use super::plan::{Moves, Verdict};
+use super::settle::Standing;
 use super::{Live, text};
-use crate::model::{Class, Failure, Letters, Look};
-use crate::postgres::{Acting, Defaults, Lease, Object, ObjectType, Power, Roles, Snapshot, grantable, quote_ident};
+use crate::model::{Class, Failure, Look};
+use crate::postgres::{
+    Acl, Acting, Databases, Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, Power, Roles, Snapshot,
+    quote_ident,
+};
 
-/// Something to grant, and whose rights it takes.
+/// Something to grant or revoke, and whose rights it takes.
+#[derive(Clone)]
 pub(super) struct Entry {
-    /// The entry's text.
-    pub(super) text: String,
-    /// Whether it is about default privileges.
-    pub(super) defaults: bool,
-    /// Grantee -> letters to grant.
-    pub(super) missing: Arc<BTreeMap<String, Letters>>,
+    /// The object, unless it is about default privileges.
+    pub(super) object: Option<(ObjectName, u32)>,
+    /// The default privileges, unless it is about an object.
+    pub(super) defaults: Option<Defaults>,
+    /// The role that grants, where it is not the owner.
+    grantor: Option<String>,
+    /// To be granted.
+    pub(super) give: Arc<Moves>,
+    /// To be revoked.
+    pub(super) take: Arc<Moves>,
     /// The owner of the object, or the creator.
     owner: String,
-    /// The schema, for default privileges.
-    schema: String,
-    /// The object, unless it is about default privileges.
-    object: Option<(ObjectType, u32)>,
-    /// The letters that PUBLIC has.
-    public: String,
+    /// Who holds grant options.
+    acl: Option<Arc<Acl>>,
+    /// Whether nobody has to care when nobody can grant it.
+    spare: bool,
 }
 
 impl Entry {
-    /// Privileges on an object.
-    pub(super) fn object(object: &Object, snapshot: &Snapshot, missing: Arc<BTreeMap<String, Letters>>) -> Self {
-        Self {
-            text: object.name.entry(object.oid),
-            defaults: false,
-            missing,
+    /// What one object needs, by grantor.
+    pub(super) fn of_object<'a>(
+        object: &'a Object,
+        snapshot: &'a Snapshot,
+        verdict: &'a Verdict,
+    ) -> impl Iterator<Item = Self> + use<'a> {
+        let owners = verdict.take.get(&None).cloned().unwrap_or_default();
+        let own = (!verdict.give.is_empty() || !owners.is_empty()).then(|| (None, verdict.give.clone(), owners));
+        let others = verdict.take.iter().filter_map(|(grantor, take)| {
+            Some((Some(grantor.clone()?), Arc::default(), take.clone()))
+        });
+        own.into_iter().chain(others).map(|(grantor, give, take)| Self {
+            object: Some((object.name.clone(), object.oid)),
+            defaults: None,
+            grantor,
             owner: snapshot.roles.name(object.owner),
-            schema: String::new(),
-            object: Some((object.name.kind, object.oid)),
-            public: snapshot.letters(object, "PUBLIC").to_owned(),
-        }
+            acl: object.acl.clone(),
+            spare: object.extension || letters(&give).less(snapshot.letters(object, "PUBLIC")).is_empty(),
+            give,
+            take,
+        })
     }
 
-    /// Privileges on what a role will make.
-    pub(super) fn defaults(defaults: &Defaults, missing: Arc<BTreeMap<String, Letters>>) -> Self {
-        Self {
-            text: defaults.to_string(),
-            defaults: true,
-            missing,
-            owner: defaults.creator.clone(),
-            schema: defaults.schema.clone(),
+    /// What default privileges need.
+    pub(super) fn of_defaults(defaults: &Defaults, snapshot: &Snapshot, verdict: &Verdict) -> Option<Self> {
+        let take = verdict.take.get(&None).cloned().unwrap_or_default();
+        let made = |object: &Object| {
+            !object.extension
+                && defaults.schema.as_ref().is_none_or(|schema| object.name.schema == *schema)
+                && snapshot.roles.known(object.owner) == Some(&defaults.creator)
+        };
+        (!verdict.give.is_empty() || !take.is_empty()).then(|| Self {
             object: None,
-            public: String::new(),
+            defaults: Some(defaults.clone()),
+            grantor: None,
+            give: verdict.give.clone(),
+            take,
+            owner: defaults.creator.clone(),
+            acl: None,
+            // The creator owns the schema and has made nothing in it.
+            spare: !snapshot.objects.iter().any(made),
+        })
+    }
+
+    /// The text of the entry.
+    pub(super) fn text(&self) -> String {
+        match (&self.object, &self.defaults) {
+            (Some((object, oid)), _) => {
+                ObjectEntry { object: object.clone(), oid: *oid, grantor: self.grantor.clone() }.to_string()
+            }
+            (None, Some(defaults)) => defaults.to_string(),
+            (None, None) => String::new(),
         }
     }
 
-    fn letters(&self) -> String {
-        let all: BTreeSet<char> = self.missing.values().flat_map(|letters| letters.as_str().chars()).collect();
-        all.into_iter().collect()
+    /// Whose rights it takes.
+    fn needs(&self) -> &str {
+        self.grantor.as_deref().unwrap_or(&self.owner)
+    }
+
+    /// A role that may grant all of it by its grant options, and that the session is or may become.
+    fn holder(&self, roles: &Roles) -> Option<String> {
+        let wanted = letters(&self.give);
+        let grants = &self.acl.as_ref()?.0;
+        let holders: BTreeSet<&String> = grants.iter().map(|grant| &grant.grantee).collect();
+        let able = |role: &&&String| roles.power(role) != Power::None && self.acl.as_ref().is_some_and(|acl| wanted.less(acl.options(role)).is_empty());
+        holders.iter().find(able).map(|role| (**role).clone())
     }
 }
 
+fn letters(moves: &Moves) -> LetterSet {
+    moves.values().fold(LetterSet::default(), |set, pair| set.or(pair.letters).or(pair.options))
+}
+
 /// Finds the connection for each entry: entry -> connection where it is not the first one of the plan file. Entries
-/// that nobody can grant and nobody needs (parts of extensions, creators that only own such parts) are taken out with
-/// a note; any other that nobody can grant is a failure that names the hand-over grant.
+/// that nobody can carry out and nobody needs (parts of extensions, creators that only own such parts, what others
+/// granted) are taken out with a note; any other is a failure that names the hand-over grant.
 pub(super) async fn route(
     live: &Live,
-    mut lease: Lease,
+    lease: Lease,
     look: &Look<'_>,
     snapshot: &Snapshot,
     entries: &mut Vec<Entry>,
     notes: &mut Vec<String>,
 ) -> Result<BTreeMap<String, String>, Failure> {
     let server = live.databases.server(text(look.key, "server")?)?;
-    let first = server.connections.first().map(|connection| connection.name.clone()).unwrap_or_default();
     let (used, signed_in) = (lease.connection().to_owned(), lease.user().to_owned());
     let database = lease.database().to_owned();
-    let mut routes = BTreeMap::new();
-    let mut open: BTreeSet<usize> = (0..entries.len()).collect();
-    open.retain(|at| snapshot.roles.power(&entries[*at].owner) == Power::None);
-    if used != first {
-        routes.extend(
-            (0..entries.len()).filter(|at| !open.contains(at)).map(|at| (entries[at].text.clone(), used.clone())),
-        );
-    }
-    let may = may_grant(&mut lease, entries, &open).await?;
     drop(lease);
-    for at in open.clone() {
-        if entries[at].object.is_some_and(|object| may.contains(&object)) {
-            open.remove(&at);
-            if used != first {
-                routes.insert(entries[at].text.clone(), used.clone());
-            }
-        }
-    }
+    let mut done: Vec<(Entry, String)> = Vec::new();
+    let mut open = able(std::mem::take(entries), &snapshot.roles, &used, &mut done);
     for other in server.connections.iter().filter(|other| other.name != used) {
         if open.is_empty() {
             break;
         }
-        let Ok(mut lease) = live.databases.lease(&server.name, &database, Some(&other.name)).await else { continue };
-        let roles = Roles::read(&mut lease).await?;
-        for at in open.clone() {
-            if roles.power(&entries[at].owner) != Power::None {
-                open.remove(&at);
-                if other.name != first {
-                    routes.insert(entries[at].text.clone(), other.name.clone());
-                }
-            }
-        }
+        let Some(roles) = roles(&live.databases, &server.name, &database, &other.name).await else { continue };
+        open = able(open, &roles, &other.name, &mut done);
     }
-    let helpless: Vec<&Entry> = open.iter().map(|at| &entries[*at]).filter(|entry| !spare(entry, snapshot)).collect();
+    let (spare, helpless): (Vec<Entry>, Vec<Entry>) =
+        open.into_iter().partition(|entry| entry.spare || entry.give.is_empty());
     if !helpless.is_empty() {
-        return Err(nobody(
-            &helpless.iter().map(|entry| (&*entry.text, &*entry.owner)).collect::<Vec<_>>(),
-            &signed_in,
-        ));
+        let lines: Vec<(String, &str)> = helpless.iter().map(|entry| (entry.text(), entry.needs())).collect();
+        return Err(nobody(&lines, &signed_in));
     }
-    notes.extend(spared(entries, &open));
-    let mut at = 0;
-    entries.retain(|_| {
-        at += 1;
-        !open.contains(&(at - 1))
-    });
+    notes.extend(spared(&spare));
+    let first = server.connections.first().map(|connection| connection.name.as_str());
+    let mut routes = BTreeMap::new();
+    for (entry, connection) in done {
+        if Some(connection.as_str()) != first {
+            routes.insert(entry.text(), connection);
+        }
+        entries.push(entry);
+    }
     Ok(routes)
 }
 
-/// The objects that the session may grant on by its grant options alone.
-async fn may_grant(
-    lease: &mut Lease,
-    entries: &[Entry],
-    open: &BTreeSet<usize>,
-) -> Result<BTreeSet<(ObjectType, u32)>, Failure> {
-    let asked = open.iter().filter_map(|at| Some((entries[*at].object?, entries[*at].letters())));
-    let asked: BTreeMap<(ObjectType, u32), String> = asked.collect();
-    if asked.is_empty() { Ok(BTreeSet::new()) } else { grantable(lease, &asked).await }
+async fn roles(databases: &Databases, server: &str, database: &str, connection: &str) -> Option<Roles> {
+    let mut lease = databases.lease(server, database, Some(connection)).await.ok()?;
+    Roles::read(&mut lease).await.ok()
 }
 
-/// Whether an entry that nobody can grant may be left out: an extension owns the object, everybody has the privileges
-/// anyway, or the creator owns the schema and has made nothing in it.
-fn spare(entry: &Entry, snapshot: &Snapshot) -> bool {
-    match entry.object {
-        Some((kind, oid)) => {
-            snapshot.object(kind, oid).is_some_and(|object| object.extension)
-                || entry.letters().chars().all(|letter| entry.public.contains(letter))
+/// Sorts out the entries that a session with these roles can carry out; answers the others. What only a holder of grant
+/// options can grant is granted by it and no longer by the owner.
+fn able(entries: Vec<Entry>, roles: &Roles, connection: &str, done: &mut Vec<(Entry, String)>) -> Vec<Entry> {
+    let mut open = Vec::new();
+    for entry in entries {
+        if roles.power(entry.needs()) != Power::None {
+            done.push((entry, connection.to_owned()));
+        } else if let Some(holder) = entry.holder(roles).filter(|_| !entry.give.is_empty() && entry.grantor.is_none()) {
+            let rest = Entry { give: Arc::default(), ..entry.clone() };
+            open.extend((!rest.take.is_empty()).then_some(rest));
+            let grantor = (holder != entry.owner).then_some(holder);
+            done.push((Entry { take: Arc::default(), grantor, ..entry }, connection.to_owned()));
+        } else {
+            open.push(entry);
         }
-        None => !snapshot.objects.iter().any(|object| {
-            !object.extension && object.name.schema == entry.schema && snapshot.roles.name(object.owner) == entry.owner
-        }),
     }
+    open
 }
 
-fn spared(entries: &[Entry], open: &BTreeSet<usize>) -> Option<String> {
-    let texts: Vec<&str> = open.iter().map(|at| entries[*at].text.as_str()).collect();
-    let shown = texts.iter().take(3).copied().collect::<Vec<_>>().join(", ");
-    let more = if texts.len() > 3 { format!(" and {} more", texts.len() - 3) } else { String::new() };
-    (!texts.is_empty()).then(|| {
-        format!("left as they are, nobody here may grant on them and an extension or PUBLIC takes care of them: {shown}{more}")
-    })
+/// Remarks about entries that are left out.
+fn spared(entries: &[Entry]) -> Vec<String> {
+    let shown = |entries: &[&Entry]| {
+        let names = entries.iter().take(3).map(|entry| entry.text()).collect::<Vec<_>>().join(", ");
+        if entries.len() > 3 { format!("{names} and {} more", entries.len() - 3) } else { names }
+    };
+    let (grants, revokes): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| !entry.give.is_empty());
+    let mut said = Vec::new();
+    if !grants.is_empty() {
+        let why = "nobody here may grant on them and an extension or PUBLIC takes care of them";
+        said.push(format!("left as they are, {why}: {}", shown(&grants)));
+    }
+    if !revokes.is_empty() {
+        said.push(format!("not revoked, no connection may act for who granted it: {}", shown(&revokes)));
+    }
+    said
 }
 
-/// The failure when no connection may grant on some entries, given with their owners.
-fn nobody(entries: &[(&str, &str)], user: &str) -> Failure {
+/// The failure when no connection may grant on some entries, given with the roles whose rights it takes.
+fn nobody(entries: &[(String, &str)], user: &str) -> Failure {
     let mut by_owner: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (text, owner) in entries {
-        by_owner.entry(*owner).or_default().push(*text);
+        by_owner.entry(*owner).or_default().push(text);
     }
     let lines = by_owner.iter().map(|(owner, texts)| {
         let shown = texts.iter().take(5).copied().collect::<Vec<_>>().join(", ");
@@ -178,30 +213,20 @@ fn nobody(entries: &[(&str, &str)], user: &str) -> Failure {
     ))
 }
 
-/// Which role has to act for each entry of a write, through the connection that is open.
-pub(super) async fn acting(lease: &mut Lease, standing: &Standing) -> Result<Acting, Failure> {
+/// Which role has to act for each entry of a write, through the connection that is open. What another role than the
+/// owner grants is always granted as that role, so that it is known who did.
+pub(super) fn acting(standing: &Standing, user: &str) -> Result<Acting, Failure> {
     let mut acting = Acting::new();
-    let mut open: Vec<&Found> = Vec::new();
-    let mut asked: BTreeMap<(ObjectType, u32), String> = BTreeMap::new();
+    let mut open: Vec<(String, &str)> = Vec::new();
     for entry in &standing.entries {
-        match standing.snapshot.roles.power(&entry.owner) {
-            Power::Direct => {}
-            Power::Become => {
-                acting.insert(entry.text.clone(), entry.owner.clone());
-            }
-            Power::None => {
-                open.push(entry);
-                asked.extend(entry.object.map(|object| (object, entry.letters.clone())));
+        let needs = entry.grantor.as_ref().unwrap_or(&entry.owner);
+        match standing.snapshot.roles.power(needs) {
+            Power::Direct if entry.grantor.is_none() || needs == user => {}
+            Power::None => open.push((entry.text.clone(), needs)),
+            _ => {
+                acting.insert(entry.text.clone(), needs.clone());
             }
         }
     }
-    if !open.is_empty() {
-        let may = grantable(lease, &asked).await?;
-        open.retain(|entry| !entry.object.is_some_and(|object| may.contains(&object)));
-        if !open.is_empty() {
-            let open: Vec<(&str, &str)> = open.iter().map(|entry| (&*entry.text, &*entry.owner)).collect();
-            return Err(nobody(&open, lease.user()));
-        }
-    }
-    Ok(acting)
+    if open.is_empty() { Ok(acting) } else { Err(nobody(&open, user)) }
 }

@@ -1,0 +1,1 @@
+//! Every row of drift is noticed at the level of the object.
