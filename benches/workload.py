@@ -67,7 +67,8 @@ COMMIT;
 """
 
     def raw_read(self):
-        """The raw access control lists and names of the same catalogs: what any tool has to read at least."""
+        """The raw access control lists and names of the same catalogs: what any tool has to read at least. Of columns,
+        types and languages, of which the plan file says nothing, only those that have a list of their own."""
         schemas = ", ".join(f"'{schema}'" for schema in self.schemas)
         inside = f"(SELECT oid FROM pg_namespace WHERE nspname IN ({schemas}))"
         return f"""SELECT oid, rolname FROM pg_roles;
@@ -76,6 +77,10 @@ SELECT oid, nspname, nspowner, nspacl FROM pg_namespace WHERE nspname IN ({schem
 SELECT oid, relname, relnamespace, relkind, relowner, relacl FROM pg_class
     WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S') AND relnamespace IN {inside};
 SELECT oid, proname, pronamespace, proowner, proacl, oidvectortypes(proargtypes) FROM pg_proc WHERE pronamespace IN {inside};
+SELECT attrelid, attname, attacl FROM pg_attribute WHERE attacl IS NOT NULL;
+SELECT oid, typname, typnamespace, typowner, typacl FROM pg_type WHERE typacl IS NOT NULL;
+SELECT oid, lanname, lanowner, lanacl FROM pg_language WHERE lanacl IS NOT NULL;
+SELECT classid, objid FROM pg_depend WHERE deptype = 'e';
 SELECT defaclrole, defaclnamespace, defaclobjtype, defaclacl FROM pg_default_acl;
 """
 
