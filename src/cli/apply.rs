@@ -17,7 +17,7 @@ use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
 use super::progress::Progress;
-use super::{live, place, prompt};
+use super::{findings, live, place, prompt};
 use crate::engine::{Scope, Stop};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
@@ -96,8 +96,10 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     if let Some(exit) = resume::before_apply(args, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
-    let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await?;
-    terminal.conclude(&applied)
+    match pipeline::apply(&context, &file, held.as_mut(), &terminal).await {
+        Ok(applied) => terminal.conclude(&applied),
+        Err(failure) => findings::of_failure(output, &source, &file, failure),
+    }
 }
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {

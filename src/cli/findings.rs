@@ -10,8 +10,8 @@ use serde_json::{Value as Json, json};
 use super::exit::Exit;
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Failure, Finding, Severity, looks_secret, secret_name};
-use crate::plan::line_column;
+use crate::model::{Class, Failure, Finding, Flaw, Severity, looks_secret, secret_name};
+use crate::plan::{PlanFile, line_column};
 use crate::report::{Page, clean, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
@@ -20,6 +20,36 @@ pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
     let color = output.stderr_color() != ColorChoice::Never;
     output.aside_raw(&text(source, findings, color));
     if errors(findings) > 0 { Exit::Findings } else { Exit::Done }
+}
+
+/// Shows a failure whose cause is in the plan file as findings, each at its place; gives any other failure back.
+///
+/// # Errors
+/// The failure, where the plan file is not its cause.
+pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Failure) -> Result<Exit, Failure> {
+    if failure.class != Class::Flawed {
+        return Err(failure);
+    }
+    let mut findings: Vec<Finding> = failure.flaws.iter().map(|flaw| finding(file, flaw)).collect();
+    findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
+    if output.is_json() {
+        output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })?;
+    }
+    report(output, source, &findings);
+    Ok(Exit::Findings)
+}
+
+/// A flaw at its place: that of the path, or of what is around it.
+fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
+    let inside = file.places.get(&flaw.address);
+    let around = std::iter::successors(Some(flaw.path.as_str()), |path| path.rsplit_once('.').map(|(path, _)| path));
+    let place = around.into_iter().find_map(|path| inside?.get(path).cloned());
+    let whole = || file.desired.iter().find(|want| want.address == flaw.address).and_then(|want| want.place.clone());
+    let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label("not on the server");
+    match &flaw.remedy {
+        Some(remedy) => finding.remedy(remedy),
+        None => finding,
+    }
 }
 
 /// The same where the findings are the result itself (`validate`): JSON goes to standard output.

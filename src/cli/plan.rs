@@ -8,7 +8,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{live, place};
+use super::{findings, live, place};
 use crate::diff::{ChangeSet, Summary};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
@@ -46,7 +46,10 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     let store = place::store(&source, &file)?;
     let key = store.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
-    let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
+    let planned = match pipeline::plan(&world, &file.desired, args.live.parallelism).await {
+        Ok(planned) => planned,
+        Err(failure) => return findings::of_failure(output, &source, &file, failure),
+    };
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &store.root()?)?;
         write_private(path, &saved.text()?)?;

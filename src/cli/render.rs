@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{live, place};
+use super::{findings, live, place};
 use crate::diff::swapped;
 use crate::model::{Failure, Step};
 use crate::pipeline;
@@ -50,7 +50,10 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
     file.desired = narrowed(file.desired, &args.live.only)?;
     let key = place::store(&source, &file)?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
-    let planned = pipeline::plan(&world, &file.desired, args.live.parallelism).await?;
+    let planned = match pipeline::plan(&world, &file.desired, args.live.parallelism).await {
+        Ok(planned) => planned,
+        Err(failure) => return findings::of_failure(output, &source, &file, failure),
+    };
     let mut steps = Vec::new();
     for step in &planned.steps {
         steps.extend(step_sql(&world, step).await?);

@@ -27,6 +27,9 @@ pub struct VerifyArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// Try what is made tomorrow for real: make objects as those who make them, in a transaction that is rolled back
+    #[arg(long)]
+    pub try_future: bool,
 }
 
 /// Runs `verify`.
@@ -40,7 +43,7 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
     let world = live::world(&file.target, global, key).await?;
     let verified = pipeline::verify(&world, &file.desired, args.live.parallelism).await;
     let own = verified.iter().map(line);
-    let besides = proofs(&world, &file.desired).await;
+    let besides = proofs(&world, &file.desired, args.try_future).await;
     let besides = besides.into_iter().map(|Proof { label, holds, detail }| Check { label, holds, detail });
     let checks: Vec<Check> = own.chain(besides).collect();
     output.page(&checklist("Verification", &checks))?;

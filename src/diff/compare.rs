@@ -27,7 +27,9 @@ pub fn diff(desired: &[Desired], readings: &Readings, schemas: &dyn Fn(&str) -> 
 
 fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Failure>>, so_far: &ChangeSet) -> Change {
     let mut change = blank(want);
-    let moving = want.after.iter().find(|on| so_far.get(on).is_some_and(Change::changes));
+    let changing = |on: &&Address| so_far.get(on).is_some_and(Change::changes);
+    let makers = want.after.iter().filter(|on| MAKERS.contains(&on.kind.as_str()));
+    let moving = makers.chain(&want.after).find(changing);
     if let Some(gate) = want.after.iter().find(|on| so_far.get(on).is_some_and(|c| c.action == Action::Held)) {
         return held(change, want, format!("{gate} holds it"));
     }
@@ -79,9 +81,17 @@ fn failed(change: Change, moving: Option<&Address>, schema: &Schema, want: &Desi
             reason: Reason::LeansOn(giver.clone()),
             ..change
         },
+        // What is missing may be what an earlier step makes.
+        Some(giver) if failure.class == Class::Flawed && MAKERS.contains(&giver.kind.as_str()) => {
+            let reason = failure.detail.unwrap_or(failure.summary);
+            cannot_read(change, want, moving, &Unreadable { reason, not_yet: true })
+        }
         _ => Change { failure: Some(failure), ..change },
     }
 }
+
+/// Kinds that make what other resources name: while one of them changes, an unknown name is no fault yet.
+const MAKERS: [&str; 2] = ["database", "schema"];
 
 fn held(change: Change, want: &Desired, reason: String) -> Change {
     Change { action: Action::Held, after: Some(want.attributes.clone()), reason: Reason::Gate(reason), ..change }

@@ -145,6 +145,9 @@ impl<'f> Walker<'f> {
                 if at.field.name == "settings" {
                     settings::check(at.path, table, self.findings);
                 }
+                if at.field.name == "columns" {
+                    self.columns(table, item);
+                }
             }
             (Type::Table(fields), Data::Table(_)) => {
                 let fields: Vec<&'static Field> = describe::in_plan(fields).collect();
@@ -260,6 +263,25 @@ impl<'f> Walker<'f> {
         self.findings.push(Finding::error(rule, title, node.place()).label(label).remedy(remedy));
     }
 
+    /// `table -> privilege -> columns`: both keys mean something.
+    fn columns(&mut self, table: &super::node::Table, item: &Type) {
+        for (name, entry) in table {
+            let place = Place::from(entry.key.clone());
+            let (rule, title, remedy) = if matches!(item, Type::Map(_)) {
+                let Err(why) = names::object(name) else { continue };
+                let (why, remedy) = why.split_once("; ").unwrap_or((&why, ""));
+                ("invalid-value", why.to_owned(), remedy.to_owned())
+            } else {
+                if describe::COLUMNS.contains(&name.as_str()) {
+                    continue;
+                }
+                let remedy = suggest::remedy(name, "valid privileges", describe::COLUMNS.iter().copied());
+                ("invalid-privilege", format!("a column has no privilege {name:?}"), remedy)
+            };
+            self.findings.push(Finding::error(rule, title, place).label("not valid here").remedy(remedy));
+        }
+    }
+
     fn wrong(&mut self, path: &str, node: &Node, expected: &str, example: &str) {
         let found = node.type_name();
         let dotted = node.table().is_some() && path.contains(".expect.");
@@ -293,8 +315,15 @@ fn object_name(field: &str) -> &'static str {
         "database_privileges" => "a database",
         "schema" => "a schema",
         "tables" => "a table",
+        "partitioned_tables" => "a partitioned table",
+        "foreign_tables" => "a foreign table",
+        "views" => "a view",
+        "materialized_views" => "a materialized view",
         "sequences" => "a sequence",
         "functions" => "a function",
+        "procedures" => "a procedure",
+        "large_objects" => "a large object",
+        "domains" => "a domain",
         _ => "a type",
     }
 }

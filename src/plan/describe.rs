@@ -6,21 +6,48 @@ use crate::model::{Field, Schema, Type};
 const TEXTS: Type = Type::List(&Type::Text);
 
 /// Privileges by the field of a grant that lists them (PostgreSQL 17, "Privileges"; MAINTAIN is new there).
-pub(super) const PRIVILEGES: [(&str, &[&str]); 6] = [
+pub(super) const PRIVILEGES: [(&str, &[&str]); 13] = [
     ("database_privileges", DATABASE),
     ("schema", SCHEMA),
     ("tables", TABLES),
+    ("partitioned_tables", TABLES),
+    ("foreign_tables", TABLES),
+    ("views", TABLES),
+    ("materialized_views", TABLES),
     ("sequences", SEQUENCES),
     ("functions", FUNCTIONS),
+    ("procedures", FUNCTIONS),
     ("types", TYPES),
+    ("domains", TYPES),
+    ("large_objects", LARGE_OBJECTS),
 ];
 
-const DATABASE: &[&str] = &["CONNECT", "CREATE", "TEMPORARY"];
-const SCHEMA: &[&str] = &["USAGE", "CREATE"];
-const TABLES: &[&str] = &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN"];
-const SEQUENCES: &[&str] = &["USAGE", "SELECT", "UPDATE"];
-const FUNCTIONS: &[&str] = &["EXECUTE"];
-const TYPES: &[&str] = &["USAGE"];
+/// The privileges that a column knows.
+pub(super) const COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES", "ALL"];
+
+/// The fields of a grant that are about things in schemas, by which it says nothing without `schemas`.
+pub(super) const IN_SCHEMAS: [&str; 11] = [
+    "schema",
+    "tables",
+    "partitioned_tables",
+    "foreign_tables",
+    "views",
+    "materialized_views",
+    "sequences",
+    "functions",
+    "procedures",
+    "types",
+    "domains",
+];
+
+const DATABASE: &[&str] = &["CONNECT", "CREATE", "TEMPORARY", "ALL"];
+const SCHEMA: &[&str] = &["USAGE", "CREATE", "ALL"];
+const TABLES: &[&str] =
+    &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN", "ALL"];
+const SEQUENCES: &[&str] = &["USAGE", "SELECT", "UPDATE", "ALL"];
+const FUNCTIONS: &[&str] = &["EXECUTE", "ALL"];
+const TYPES: &[&str] = &["USAGE", "ALL"];
+const LARGE_OBJECTS: &[&str] = &["SELECT", "UPDATE", "ALL"];
 
 /// `after`, which every table of a resource takes.
 pub(super) static AFTER: Field = Field::new(
@@ -184,16 +211,37 @@ const ROLE: &[Field] = &[
     Field::new("type", Type::Word(&["service", "user", "group"]), "What the principal is. Default: `service`."),
     Field::new("adopt", Type::Bool, "Take over a role of this name that signs in by password so far. Default: false."),
     Field::new("attributes", Type::Table(ATTRIBUTES), "Attributes of the role. LOGIN is always set."),
-    Field::new("member_of", TEXTS, "Roles it is a member of.").checked(names::identifier),
+    Field::new(
+        "member_of",
+        Type::Any(&[TEXTS, Type::Map(&Type::Table(MEMBERSHIP))]),
+        "Roles it is a member of: a list of names, or a table of names with options, as in \
+         `{ pg_read_all_data = { inherit = true, set = false } }`.",
+    )
+    .checked(names::identifier),
+    Field::new(
+        "exclusive",
+        Type::Bool,
+        "Whether the role is to have nothing but what this table says: other privileges in its databases, memberships and \
+         attributes are taken away. Default: false; then they are reported.",
+    ),
     Field::new("grants", Type::List(&Type::Table(GRANT)), "What it may do."),
     AFTER,
 ];
 
 const ATTRIBUTES: &[Field] = &[
+    Field::new("superuser", Type::Bool, "SUPERUSER; Azure gives it to nobody."),
+    Field::new("replication", Type::Bool, "REPLICATION."),
+    Field::new("bypass_rls", Type::Bool, "BYPASSRLS."),
     Field::new("create_db", Type::Bool, "CREATEDB."),
     Field::new("create_role", Type::Bool, "CREATEROLE."),
     Field::new("inherit", Type::Bool, "INHERIT."),
     Field::new("connection_limit", Type::Int, "Most connections at a time; -1 for no limit."),
+];
+
+const MEMBERSHIP: &[Field] = &[
+    Field::new("admin", Type::Bool, "Whether it may make others members. Default: as it is, or false."),
+    Field::new("inherit", Type::Bool, "Whether it has the rights without SET ROLE (PostgreSQL 16)."),
+    Field::new("set", Type::Bool, "Whether it may SET ROLE (PostgreSQL 16)."),
 ];
 
 /// One rule of `[[role.x.grants]]`.
@@ -207,16 +255,80 @@ pub(super) const GRANT: &[Field] = &[
     )
     .checked(names::identifier),
     Field::new("schema", Type::List(&Type::Word(SCHEMA)), "Privileges on the schemas themselves."),
-    Field::new("tables", Type::List(&Type::Word(TABLES)), "Privileges on all tables and views in the schemas."),
+    Field::new(
+        "tables",
+        Type::List(&Type::Word(TABLES)),
+        "Privileges on all tables in the schemas, and on views, materialized views, partitioned and foreign tables too, \
+         unless the rule has a list of their own for them. `MAINTAIN` needs PostgreSQL 17.",
+    ),
+    Field::new(
+        "partitioned_tables",
+        Type::List(&Type::Word(TABLES)),
+        "Privileges on partitioned tables, instead of what `tables` says.",
+    ),
+    Field::new(
+        "foreign_tables",
+        Type::List(&Type::Word(TABLES)),
+        "Privileges on foreign tables, instead of what `tables` says.",
+    ),
+    Field::new(
+        "views",
+        Type::List(&Type::Word(TABLES)),
+        "Privileges on views, instead of what `tables` says; `[]` leaves views out.",
+    ),
+    Field::new(
+        "materialized_views",
+        Type::List(&Type::Word(TABLES)),
+        "Privileges on materialized views, instead of what `tables` says.",
+    ),
+    Field::new(
+        "columns",
+        Type::Map(&Type::Map(&TEXTS)),
+        "Privileges on single columns: table -> privilege -> columns, as in \
+         `{ \"geo.collections\" = { SELECT = [\"id\", \"title\"] } }`.",
+    ),
     Field::new("sequences", Type::List(&Type::Word(SEQUENCES)), "Privileges on all sequences in the schemas."),
-    Field::new("functions", Type::List(&Type::Word(FUNCTIONS)), "Privileges on all functions in the schemas."),
-    Field::new("types", Type::List(&Type::Word(TYPES)), "Privileges on all types in the schemas."),
+    Field::new(
+        "functions",
+        Type::List(&Type::Word(FUNCTIONS)),
+        "Privileges on all functions and aggregates in the schemas, every overload, and on procedures unless they have a \
+         list of their own.",
+    ),
+    Field::new(
+        "procedures",
+        Type::List(&Type::Word(FUNCTIONS)),
+        "Privileges on procedures, instead of what `functions` says.",
+    ),
+    Field::new(
+        "types",
+        Type::List(&Type::Word(TYPES)),
+        "Privileges on all types in the schemas, and on domains unless they have a list of their own.",
+    ),
+    Field::new("domains", Type::List(&Type::Word(TYPES)), "Privileges on domains, instead of what `types` says."),
+    Field::new("languages", TEXTS, "Procedural languages that it may write functions in (USAGE).")
+        .checked(names::identifier),
+    Field::new(
+        "large_objects",
+        Type::List(&Type::Word(LARGE_OBJECTS)),
+        "Privileges on all large objects that are there now.",
+    ),
+    Field::new(
+        "only",
+        TEXTS,
+        "The objects in the schemas that the rule is about, instead of all: `name`, `schema.name`, a routine also as \
+         `schema.name(types)`; `*` stands for any characters. A name with a dot or star of its own goes in double quotes.",
+    )
+    .checked(names::object),
+    Field::new("except", TEXTS, "Objects in the schemas that the rule is not about, named like those of `only`.")
+        .checked(names::object),
+    Field::new("grant_option", Type::Bool, "Whether the role may grant them to others. Default: false."),
     Field::new(
         "future",
-        Type::Bool,
-        "Also grant them on what will be created there later, by default privileges of every role that creates \
-         objects there. Default: false.",
-    ),
+        Type::Any(&[Type::Bool, TEXTS]),
+        "Also grant them on what will be created there later, by default privileges: `true` for every role that creates \
+         objects there, or the names of the roles that do. With schemas `\"*\"` they hold in every schema. Default: false.",
+    )
+    .checked(names::identifier),
 ];
 
 /// The kinds a friendly table lowers to; the first one gives its outputs.

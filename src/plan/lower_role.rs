@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::describe::{GRANT, PRIVILEGES};
+use super::describe::{GRANT, IN_SCHEMAS, PRIVILEGES};
 use super::draft::Draft;
 use super::lower::Lowering;
 use super::names;
 use super::node::{Entry, Node};
 use crate::model::{Address, Attributes, Finding, Type, Value};
 
-const FLAGS: Type = Type::Map(&Type::Bool);
-const OBJECTS: [&str; 4] = ["tables", "sequences", "functions", "types"];
+const MEMBERSHIPS: Type = Type::Any(&[Type::Map(&Type::Bool), Type::Map(&Type::Map(&Type::Bool))]);
 
 /// The grants of all roles in one database.
 struct Group {
     draft: Draft,
     rules: Vec<Value>,
+    exclusive: BTreeSet<String>,
 }
 
 type Groups = BTreeMap<(String, String), Group>;
@@ -35,10 +35,14 @@ impl<'a> Lowering<'a> {
             .filter(|(_, servers)| servers.len() > 1)
             .map(|(database, _)| (*database).to_owned())
             .collect();
-        for ((server, database), Group { mut draft, rules }) in groups {
+        for ((server, database), Group { mut draft, rules, exclusive }) in groups {
             let name = if ambiguous.contains(&database) { format!("{server}/{database}") } else { database };
             draft.address = Address::new("database_grants", name);
             draft.attributes.insert("grants".to_owned(), Value::List(rules));
+            if !exclusive.is_empty() {
+                let exclusive = exclusive.into_iter().map(Value::Text).collect();
+                draft.attributes.insert("exclusive".to_owned(), Value::List(exclusive));
+            }
             self.out.drafts.push(draft);
         }
     }
@@ -53,8 +57,14 @@ impl<'a> Lowering<'a> {
             .with_key("name", Some(name));
         self.principal(label, node, &mut role);
         role.set("adopt", &Type::Bool, node.get("adopt"));
-        role.set("member_of", &FLAGS, node.get("member_of"));
-        for attribute in ["create_db", "create_role", "inherit"] {
+        role.set("exclusive", &Type::Bool, node.get("exclusive"));
+        role.set("member_of", &MEMBERSHIPS, node.get("member_of"));
+        if let Some(members) = node.get("member_of") {
+            // A membership of a list has a place of its own too.
+            let items = members.list().iter();
+            role.places.extend(items.filter_map(|item| Some((format!("member_of.{}", item.text()?), item.place()))));
+        }
+        for attribute in ["superuser", "replication", "bypass_rls", "create_db", "create_role", "inherit"] {
             role.set(attribute, &Type::Bool, node.get("attributes").and_then(|inner| inner.get(attribute)));
         }
         role.set(
@@ -72,7 +82,16 @@ impl<'a> Lowering<'a> {
                     .with_key("server", Some(server))
                     .with_key("database", Some(database)),
                 rules: Vec::new(),
+                exclusive: BTreeSet::new(),
             });
+            group
+                .draft
+                .places
+                .entry("database".to_owned())
+                .or_insert_with(|| rule.get("database").map_or_else(|| rule.place(), Node::place));
+            if node.get_bool("exclusive") == Some(true) {
+                group.exclusive.insert(name.to_owned());
+            }
             let value = rule_value(name, rule, group);
             databases.entry(database).or_default().push(value);
         }
@@ -111,24 +130,34 @@ impl<'a> Lowering<'a> {
 
     fn rule_makes_sense(&mut self, rule: &Node) {
         let has = |key: &str| rule.get(key).is_some();
-        if !PRIVILEGES.iter().any(|(object, _)| has(object)) {
+        let privileges = PRIVILEGES.iter().map(|(object, _)| *object).chain(["columns", "languages"]);
+        if !privileges.into_iter().any(has) {
             self.findings.push(
                 Finding::error("empty-grant", "this grants nothing", rule.place())
                     .label("no privileges")
                     .remedy("list privileges, such as tables = [\"SELECT\"]"),
             );
-        } else if !has("schemas") && PRIVILEGES.iter().skip(1).any(|(object, _)| has(object)) {
+        } else if !has("schemas") && IN_SCHEMAS.into_iter().any(has) {
             self.findings.push(
                 Finding::error("missing-key", "this does not say in which schemas", rule.place())
                     .label("`schemas` is required here")
                     .remedy("add schemas = [\"...\"], or schemas = \"*\" for all of them"),
             );
         }
-        if rule.get_bool("future") == Some(true) && !has("schema") && !OBJECTS.iter().any(|object| has(object)) {
+        let future = rule.get_bool("future") == Some(true) || !rule.get_list("future").is_empty();
+        let creates = ["schema", "tables", "sequences", "functions", "types"];
+        if future && !creates.into_iter().any(has) {
             self.findings.push(
                 Finding::error("empty-grant", "`future` has nothing to grant on what will be created", rule.place())
                     .label("no privileges on objects")
                     .remedy("list privileges on tables, sequences, functions or types, or remove `future`"),
+            );
+        }
+        if let Some(only) = rule.get("only").filter(|_| future) {
+            self.findings.push(
+                Finding::error("conflicting-keys", "`future` is about everything that will be created", only.place())
+                    .label("names single objects")
+                    .remedy("put what is to hold for single objects into a rule of its own, without `future`"),
             );
         }
     }
@@ -156,4 +185,24 @@ fn privileges_check(title: String, node: &Node, of: (&str, &str, &str), rules: V
     ]);
     draft.attributes.insert("privileges".to_owned(), Value::Map(privileges));
     draft
+}
+
+/// Marks the rules whose role this plan file makes itself, so that it need not be there when planning.
+pub(super) fn mark_managed(drafts: &mut [Draft]) {
+    let text = |map: &Attributes, name: &str| map.get(name).and_then(Value::as_text).map(str::to_owned);
+    let roles = drafts.iter().filter(|draft| draft.address.kind == "database_role");
+    let made: BTreeSet<_> = roles.map(|draft| (text(&draft.key, "server"), text(&draft.key, "name"))).collect();
+    for draft in drafts.iter_mut().filter(|draft| draft.address.kind == "database_grants") {
+        let server = text(&draft.key, "server");
+        for field in ["grants", "revoke"] {
+            let Some(Value::List(rules)) = draft.attributes.get_mut(field) else { continue };
+            for rule in rules {
+                if let Value::Map(rule) = rule
+                    && made.contains(&(server.clone(), text(rule, "role")))
+                {
+                    rule.insert("managed".to_owned(), true.into());
+                }
+            }
+        }
+    }
 }

@@ -78,6 +78,7 @@ pub fn load(
     variables.finish(&mut findings);
     let mut lowered = lower::lower(&root, schemas, &mut findings);
     let edges: Edges = refs::join(&mut lowered, &root, schemas, &mut findings);
+    lower_role::mark_managed(&mut lowered.drafts);
     twice::resources(text, &lowered, schemas, &mut findings);
     twice::grants(text, &root, &mut findings);
     twice::servers(&lowered, &mut findings);

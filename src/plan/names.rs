@@ -63,6 +63,31 @@ pub(super) fn identifier(text: &str) -> Checked {
     refuse(text.len() > 63, || format!("{text:?} has {} bytes; PostgreSQL takes names of at most 63 bytes", text.len()))
 }
 
+/// An object in a schema as a rule names it: `name`, `schema.name` or `schema.name(types)`; names in double quotes where
+/// they hold dots, brackets or stars.
+pub(super) fn object(text: &str) -> Checked {
+    fn part(text: &str) -> Option<&str> {
+        let Some(mut rest) = text.strip_prefix('"') else {
+            let end = text.find(['.', '(']).unwrap_or(text.len());
+            return (end > 0).then(|| &text[end..]);
+        };
+        loop {
+            let (_, after) = rest.split_once('"')?;
+            match after.strip_prefix('"') {
+                Some(more) => rest = more,
+                None => return (text != "\"\"").then_some(after),
+            }
+        }
+    }
+    let good = part(text).is_some_and(|rest| {
+        let rest = rest.strip_prefix('.').map_or(Some(rest), part);
+        rest.is_some_and(|rest| rest.is_empty() || (rest.starts_with('(') && rest.ends_with(')')))
+    });
+    refuse(!good || text.contains('\0'), || {
+        format!("{text:?} names no object; write schema.name, with a name that holds a dot in double quotes")
+    })
+}
+
 /// A role that can be made: an identifier that PostgreSQL does not keep for itself.
 pub(super) fn role(text: &str) -> Checked {
     identifier(text)?;
@@ -176,7 +201,9 @@ pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked>
     Some(match (kind, field) {
         ("", _) => return None,
         ("database_role", "name") => role,
-        ("database_role", "member_of") | (_, "database" | "role") => identifier,
+        ("database_role", "member_of")
+        | (_, "database" | "role" | "schemas" | "languages" | "future" | "exclusive") => identifier,
+        (_, "only" | "except") => object,
         (_, "server") => server,
         (_, "app") => app,
         (_, "slot") => slot,
@@ -189,7 +216,7 @@ pub(super) fn well_known(kind: &str, field: &str) -> Option<fn(&str) -> Checked>
 
 #[cfg(test)]
 mod tests {
-    use super::{app, cloud, duration, guid, identity_id, resource_group, role, server, setting, slot, store};
+    use super::{app, cloud, duration, guid, identity_id, object, resource_group, role, server, setting, slot, store};
 
     type Case = (fn(&str) -> Result<(), String>, &'static [&'static str], &'static [&'static str]);
 
@@ -204,6 +231,11 @@ mod tests {
                 role,
                 &["my-app-identity", "Ünï\"code", "a.b", "app/slots/x", "DROP TABLE x; --", "Public"],
                 &["", "pg_x", "public", "none", "a\0b"],
+            ),
+            (
+                object,
+                &["a", "a.b", "a.*", "\"a.b\".c", "a.f(int, text)", "O'Brien.x y"],
+                &["", ".", "a.", "a.b.c", "a(b", "\"a"],
             ),
             (setting, &["A_B.C:D", "x1"], &["", "a b", "a/b", "a=b"]),
             (cloud, &["public", "http://localhost:1"], &["Public", "https://", "azure"]),

@@ -59,7 +59,9 @@ fn thing<'d>(draft: &'d Draft, schemas: &[&'static Schema]) -> Option<(&'d str, 
 /// The same privilege granted to the same role twice.
 pub(super) fn grants(text: &str, root: &Node, findings: &mut Vec<Finding>) {
     let mut seen: BTreeMap<Vec<&str>, usize> = BTreeMap::new();
-    for (server, database, role, rule) in rules(root) {
+    // Rules that name single objects may well overlap on purpose.
+    let blanket = |rule: &&Node| rule.get("only").is_none() && rule.get("except").is_none();
+    for (server, database, role, rule) in rules(root).filter(|(.., rule)| blanket(rule)) {
         let schemas: Vec<&str> = match rule.get("schemas").map(|schemas| (schemas.text(), schemas.list())) {
             Some((Some(text), _)) => vec![text],
             Some((None, list)) => list.iter().filter_map(Node::text).collect(),

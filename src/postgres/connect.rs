@@ -341,6 +341,25 @@ impl Lease {
         }
     }
 
+    /// Runs the statements of a script and then a query in one transaction, and rolls it back whatever happens.
+    pub(super) async fn rows_within(
+        &mut self,
+        script: &Script,
+        query: Query<'_>,
+        doing: &str,
+    ) -> Result<Vec<PgRow>, Failure> {
+        let Some(session) = self.session.as_mut() else {
+            return Err(Failure::new(Class::Other, "the connection is gone"));
+        };
+        self.settled = false;
+        let answer = match sqlx::raw_sql(Script::trusted(&script.open_message())).execute(&mut *session).await {
+            Ok(_) => query.fetch_all(&mut *session).await,
+            Err(error) => Err(error),
+        };
+        self.settled = sqlx::raw_sql("ROLLBACK").execute(session).await.is_ok();
+        answer.map_err(|error| failure(&error, doing))
+    }
+
     async fn run_once(&mut self, messages: &[String]) -> Result<(), sqlx::Error> {
         let Some(session) = self.session.as_mut() else { return Err(sqlx::Error::PoolClosed) };
         self.settled = false;

@@ -53,9 +53,9 @@ impl ObjectName {
 
     /// Reads a name from the start of a text as it is displayed; answers it with the rest.
     fn take(text: &str) -> Option<(Self, &str)> {
-        let kind = ObjectType::ALL.into_iter().filter(|kind| {
-            text.strip_prefix(kind.word()).is_some_and(|rest| rest.starts_with(' '))
-        });
+        let kind = ObjectType::ALL
+            .into_iter()
+            .filter(|kind| text.strip_prefix(kind.word()).is_some_and(|rest| rest.starts_with(' ')));
         let kind = kind.max_by_key(|kind| kind.word().len())?;
         let text = &text[kind.word().len() + 1..];
         let mut found = Self { kind, schema: String::new(), name: String::new(), inner: String::new() };

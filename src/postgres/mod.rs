@@ -15,6 +15,7 @@ mod roles;
 mod statements;
 #[cfg(test)]
 pub(crate) mod testing;
+mod trial;
 
 pub use acl::{Acl, Grant};
 pub use catalog::{DefaultAcl, Object, Snapshot, Wanted};
@@ -27,3 +28,4 @@ pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
 pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};
 pub use roles::{Power, Roles};
 pub use statements::{Acting, Script, create_role, drop_role, grants, update_role};
+pub use trial::try_tomorrow;

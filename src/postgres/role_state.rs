@@ -112,7 +112,8 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
 /// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
 fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
     let wrong = |what: &str| Failure::new(Class::Other, "cannot read the memberships of a role").detail(what);
-    let json: serde_json::Value = serde_json::from_str(column::<&str>(row, "member_of")?).map_err(|e| wrong(&e.to_string()))?;
+    let json: serde_json::Value =
+        serde_json::from_str(column::<&str>(row, "member_of")?).map_err(|e| wrong(&e.to_string()))?;
     let mut found: BTreeMap<String, Membership> = BTreeMap::new();
     for membership in json.as_array().ok_or_else(|| wrong("no list"))? {
         let role = membership["role"].as_str().ok_or_else(|| wrong("no name"))?;

@@ -90,3 +90,12 @@ impl Roles {
         self.by_name.get(name).is_some_and(|role| role.admin)
     }
 }
+
+impl Lease {
+    /// The databases of the server that one can sign in to, by name.
+    pub async fn databases(&mut self) -> Result<Vec<String>, Failure> {
+        let query = sqlx::query(include_str!("../../sql/database_grants/databases.sql"));
+        let rows = self.rows(query, "list the databases").await?;
+        rows.iter().map(|row| column(row, "name")).collect()
+    }
+}

@@ -2,11 +2,13 @@
 
 mod grants;
 mod roles;
+mod trial;
 
 use sqlx::AssertSqlSafe;
 
 pub use grants::{Acting, grants};
 pub use roles::{create_role, drop_role, update_role};
+pub(super) use trial::trial;
 
 /// Statements are sent together up to about this many bytes.
 const MESSAGE_BYTES: usize = 1 << 20;
@@ -38,6 +40,11 @@ impl Script {
             }
         }
         messages
+    }
+
+    /// All statements as one message that begins a transaction and leaves it open.
+    pub(super) fn open_message(&self) -> String {
+        format!("BEGIN READ WRITE;\n{}", self.0.join(";\n"))
     }
 
     /// Vouches for a message of a script: names in it went through `quote_ident`, texts through `quote_literal`.

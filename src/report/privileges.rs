@@ -10,7 +10,10 @@ use crate::model::{Attributes, Letters, Value};
 const NAMED: usize = 3;
 
 /// The fields that hold `entry -> grantee -> letters`.
-pub(super) const FIELDS: [&str; 3] = ["privileges", "grant_options", "default_privileges"];
+pub(super) const FIELDS: [&str; 4] = ["privileges", "grant_options", "default_privileges", "default_options"];
+
+/// The kinds of objects whose words have a space.
+const LONG_KINDS: [&str; 4] = ["partitioned table", "foreign table", "materialized view", "large object"];
 
 /// The letters of PostgreSQL's ACL items and their words, in the order of PostgreSQL's manual.
 const WORDS: [(char, &str); 13] = [
@@ -45,6 +48,8 @@ struct Sentence<'a> {
     container: Option<&'a str>,
     letters: Letters,
     field: &'static str,
+    /// Who grants, where it is not the owner.
+    grantor: Option<&'a str>,
 }
 
 /// One sentence per role, privileges and group of objects. `full` names all objects.
@@ -53,15 +58,15 @@ pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<R
     let null = Value::Null;
     for field in FIELDS {
         let [old, new] = [before, after].map(|end| map(end.get(field).unwrap_or(&null)));
-        for entry in names(old, new) {
-            let (kind, container, object) = parts(entry, field);
+        for entry in keys(old, new) {
+            let Parts { kind, container, name, grantor } = parts(entry, field);
             let [old, new] = [old, new].map(|end| map(end.get(entry).unwrap_or(&null)));
-            for grantee in names(old, new) {
+            for grantee in keys(old, new) {
                 let [old, new] = [old, new].map(|end| end.get(grantee));
                 for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
                     if !letters.is_empty() {
-                        let sentence = Sentence { grantee, symbol, kind, container, letters, field };
-                        sentences.entry(sentence).or_default().insert(object);
+                        let sentence = Sentence { grantee, symbol, kind, container, letters, field, grantor };
+                        sentences.entry(sentence).or_default().insert(name);
                     }
                 }
             }
@@ -76,7 +81,7 @@ fn map(value: &Value) -> &Attributes {
     value.as_map().unwrap_or(&EMPTY)
 }
 
-fn names<'a>(old: &'a Attributes, new: &'a Attributes) -> BTreeSet<&'a String> {
+fn keys<'a>(old: &'a Attributes, new: &'a Attributes) -> BTreeSet<&'a String> {
     old.keys().chain(new.keys()).collect()
 }
 
@@ -90,20 +95,48 @@ fn minus(a: Option<&Value>, b: Option<&Value>) -> Letters {
     }
 }
 
-/// What kind of object an entry names, what it is in, and its name. Default privileges are grouped by creator.
-fn parts<'a>(entry: &'a str, field: &str) -> (&'a str, Option<&'a str>, &'a str) {
-    if field == "default_privileges"
-        && let Some((creator, kind)) = entry.rsplit_once(" on ")
-    {
-        let (creator, schema) = creator.rsplit_once(" in schema ").map_or((creator, None), |(c, s)| (c, Some(s)));
-        return (kind, schema, creator);
+/// What an entry names: which kind of object, what it is in, its name, and who grants when it is not the owner.
+#[derive(Debug, PartialEq, Eq)]
+struct Parts<'a> {
+    kind: &'a str,
+    container: Option<&'a str>,
+    name: &'a str,
+    grantor: Option<&'a str>,
+}
+
+/// Reads an entry. Default privileges are grouped by creator.
+fn parts<'a>(entry: &'a str, field: &str) -> Parts<'a> {
+    if field.starts_with("default_") {
+        let (name, rest) = entry.split_at(bare(entry, " ").unwrap_or(entry.len()));
+        let (container, kind) = match rest.strip_prefix(" in schema ") {
+            Some(rest) => {
+                let (schema, rest) = rest.split_at(bare(rest, " ").unwrap_or(rest.len()));
+                (Some(schema), rest)
+            }
+            None => (None, rest),
+        };
+        let kind = kind.strip_prefix(" on ").unwrap_or(kind);
+        return Parts { kind, container, name, grantor: None };
     }
-    let identity = entry.rsplit_once(" #").map_or(entry, |(identity, _)| identity);
-    let (kind, name) = identity.split_once(' ').unwrap_or(("object", identity));
-    match (kind, dot(name)) {
-        ("database" | "schema", _) | (_, None) => (kind, None, name),
-        (_, Some(at)) => (kind, Some(&name[..at]), &name[at + 1..]),
+    let (identity, rest) = entry.split_at(bare(entry, " #").unwrap_or(entry.len()));
+    let grantor = rest.split_once(" by ").map(|(_, grantor)| grantor);
+    let long = LONG_KINDS.iter().find_map(|kind| Some((*kind, identity.strip_prefix(kind)?.strip_prefix(' ')?)));
+    let (kind, name) = long.or_else(|| identity.split_once(' ')).unwrap_or(("object", identity));
+    match dot(name) {
+        Some(at) if !["database", "schema", "language"].contains(&kind) => {
+            Parts { kind, container: Some(&name[..at]), name: &name[at + 1..], grantor }
+        }
+        _ => Parts { kind, container: None, name, grantor },
     }
+}
+
+/// Where a text stands first outside double quotes.
+fn bare(text: &str, what: &str) -> Option<usize> {
+    let mut quoted = false;
+    text.char_indices().find_map(|(at, c)| {
+        quoted ^= c == '"';
+        (!quoted && text[at..].starts_with(what)).then_some(at)
+    })
 }
 
 /// Where the dot after the schema stands: the first one outside quotes.
@@ -122,11 +155,12 @@ fn dot(name: &str) -> Option<usize> {
 
 impl Sentence<'_> {
     fn row(&self, objects: &BTreeSet<&str>, full: bool) -> Row {
-        let names = listed(objects, full);
+        let names = names(objects, full);
         let words = privilege_words(&self.letters);
-        let option = if self.field == "grant_options" { " (with grant option)" } else { "" };
+        let option = if self.field.ends_with("_options") { " (with grant option)" } else { "" };
+        let by = self.grantor.map(|grantor| format!(" (granted by {grantor})")).unwrap_or_default();
         let objects = match (&self.container, objects.len()) {
-            _ if self.field == "default_privileges" => {
+            _ if self.field.starts_with("default_") => {
                 let place = self.container.map(|schema| format!(" in schema {schema}")).unwrap_or_default();
                 format!("future {}{place} created by {names}", self.kind)
             }
@@ -135,7 +169,7 @@ impl Sentence<'_> {
             (None, 1) => format!("{} {names}", self.kind),
             (None, count) => format!("{count} {} ({names})", plural(self.kind)),
         };
-        let line = Line::plain(format!("{}: {words} on {objects}{option}", self.grantee));
+        let line = Line::plain(format!("{}: {words} on {objects}{option}{by}", self.grantee));
         Row { symbol: self.symbol, depth: 0, line }
     }
 }
@@ -144,7 +178,7 @@ fn plural(kind: &str) -> String {
     format!("{kind}s")
 }
 
-fn listed(objects: &BTreeSet<&str>, full: bool) -> String {
+fn names(objects: &BTreeSet<&str>, full: bool) -> String {
     let rest = objects.len().saturating_sub(NAMED);
     if full || rest <= 1 {
         return objects.iter().copied().collect::<Vec<_>>().join(", ");
@@ -157,7 +191,7 @@ fn listed(objects: &BTreeSet<&str>, full: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{dot, parts, privilege_words, rows};
+    use super::{Parts, dot, parts, privilege_words, rows};
     use crate::model::{Attributes, Letters, Value};
 
     fn grants(field: &str, entries: &[(String, &str, &str)]) -> Attributes {
@@ -205,10 +239,10 @@ mod tests {
 
     #[test]
     fn future_objects_and_options_have_their_own_words() {
-        let future = grants("default_privileges", &[("pg admin in schema geo on tables".to_owned(), "app", "r")]);
+        let future = grants("default_privileges", &[("\"pg admin\" in schema geo on tables".to_owned(), "app", "r")]);
         assert_eq!(
             lines(&Attributes::new(), &future, false),
-            ["+ app: SELECT on future tables in schema geo created by pg admin"]
+            ["+ app: SELECT on future tables in schema geo created by \"pg admin\""]
         );
         let option = grants("grant_options", &[("function geo.area(geometry) #77".to_owned(), "app", "X")]);
         assert_eq!(
@@ -221,8 +255,24 @@ mod tests {
     fn quoted_names_are_kept_whole() {
         assert_eq!(dot("\"a.b\".c"), Some(5));
         assert_eq!(dot("f(a.b)"), None);
-        let (kind, schema, name) = parts("table \"My #1.x\".\"t #2\" #9", "privileges");
-        assert_eq!((kind, schema, name), ("table", Some("\"My #1.x\""), "\"t #2\""));
+        let told = |entry: &str, field: &str| {
+            let Parts { kind, container, name, grantor } = parts(entry, field);
+            format!("{kind}|{}|{name}|{}", container.unwrap_or_default(), grantor.unwrap_or_default())
+        };
+        for (entry, field, is) in [
+            ("table \"My #1.x\".\"t #2\" #9", "privileges", "table|\"My #1.x\"|\"t #2\"|"),
+            ("materialized view geo.v #9 by \"a #1 by b\"", "privileges", "materialized view|geo|v|\"a #1 by b\""),
+            ("column geo.t.\"a.b\" #9", "privileges", "column|geo|t.\"a.b\"|"),
+            ("large object 12 #12", "privileges", "large object||12|"),
+            (
+                "\"o in schema x\" in schema \"s on\" on tables",
+                "default_privileges",
+                "tables|\"s on\"|\"o in schema x\"|",
+            ),
+            ("owner on schemas", "default_options", "schemas||owner|"),
+        ] {
+            assert_eq!(told(entry, field), is);
+        }
         assert_eq!(privilege_words(&Letters::new("Zmr".chars())), "SELECT, MAINTAIN, Z");
     }
 }

@@ -44,12 +44,7 @@ fn rules_for(role: Option<&str>, list: Option<&Value>) -> Result<Vec<Rule>, Fail
     rules("grants", Some(&Value::List(filled.collect())))
 }
 
-async fn of_role(
-    lease: &mut Lease,
-    snapshot: &Snapshot,
-    role: &str,
-    rules: Vec<Rule>,
-) -> Result<Vec<String>, Failure> {
+async fn of_role(lease: &mut Lease, snapshot: &Snapshot, role: &str, rules: Vec<Rule>) -> Result<Vec<String>, Failure> {
     // PostgreSQL's functions call everybody `public`.
     let who = if role == "PUBLIC" { "public" } else { role };
     if who != "public" && !snapshot.roles.has(who) {
@@ -125,7 +120,8 @@ fn future(snapshot: &Snapshot, wishes: &Wishes, role: &str, who: &str, held: &BT
         let lacks: LetterSet = wanted.less(snapshot.tomorrow(&creator, schema.as_deref(), kind, held));
         let place = schema.map_or("any schema".to_owned(), |schema| format!("schema {schema:?}"));
         let (words, plural) = (kind.words(lacks).join(", "), kind.plural().unwrap_or("objects"));
-        (!lacks.is_empty()).then(|| format!("role {who:?} will lack {words} on {plural} that role {creator:?} makes in {place}"))
+        (!lacks.is_empty())
+            .then(|| format!("role {who:?} will lack {words} on {plural} that role {creator:?} makes in {place}"))
     });
     lacks.collect()
 }

@@ -50,7 +50,11 @@ static SCHEMA: Schema = Schema {
             Type::Word(&["service", "user", "group"]),
             "What the principal is; `service` by default.",
         ),
-        Field::new("login", Type::Bool, "Whether it may sign in; true by default for a role that stands for a principal."),
+        Field::new(
+            "login",
+            Type::Bool,
+            "Whether it may sign in; true by default for a role that stands for a principal.",
+        ),
         Field::new("superuser", Type::Bool, "SUPERUSER; Azure gives it to nobody."),
         Field::new("replication", Type::Bool, "REPLICATION."),
         Field::new("bypass_rls", Type::Bool, "BYPASSRLS."),
@@ -189,7 +193,8 @@ fn answer(state: &RoleState, asked: &Attributes) -> Attributes {
             "connection_limit" => state.connection_limit.map_or(Value::Null, Value::Int),
             "member_of" => {
                 let asked = value.as_map().into_iter().flatten();
-                let held = asked.filter_map(|(role, asked)| Some((role.clone(), shown(state.member_of.get(role)?, asked))));
+                let held =
+                    asked.filter_map(|(role, asked)| Some((role.clone(), shown(state.member_of.get(role)?, asked))));
                 Value::Map(held.collect())
             }
             _ => continue,
@@ -276,5 +281,7 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
 
 mod plan;
 
+#[cfg(test)]
+mod drift_tests;
 #[cfg(test)]
 mod tests;

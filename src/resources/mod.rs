@@ -18,6 +18,7 @@ mod slot_settings;
 #[cfg(test)]
 mod testing;
 mod verify;
+mod verify_tomorrow;
 
 use std::time::Duration;
 

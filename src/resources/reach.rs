@@ -1,6 +1,6 @@
 //! Reaches the database that a look is about, or says why nobody can look yet.
 
-use crate::model::{Attributes, Class, Failure, Look, Purpose, Reading, Value};
+use crate::model::{Attributes, Class, Failure, Flaw, Look, Purpose, Reading, Value, closest};
 use crate::postgres::Lease;
 
 use super::Live;
@@ -28,8 +28,24 @@ pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Resul
             Ok(Err(Reading::not_yet(format!("server {server} lets none of its connections in yet: {why}"))))
         }
         Err(rejection) if rejection.refused && rejection.failure.class == Class::NotFound => {
-            Ok(Err(Reading::not_yet(format!("server {server} has no database {database:?} yet"))))
+            Err(Failure::flawed(vec![no_database(live, look, server, database).await]))
         }
         Err(rejection) => Err(rejection.failure),
     }
+}
+
+/// The flaw of a plan file that names a database which the server does not have.
+async fn no_database(live: &Live, look: &Look<'_>, server: &str, database: &str) -> Flaw {
+    let names = match live.databases.lease_any(server, "postgres").await {
+        Ok(mut lease) => lease.databases().await.unwrap_or_default(),
+        Err(_) => Vec::new(),
+    };
+    let remedy = match closest(database, names.iter().map(String::as_str)) {
+        Some(other) => Some(format!("did you mean {other:?}?")),
+        None if names.is_empty() => None,
+        None => Some(format!("it has: {}", names.join(", "))),
+    };
+    let title = format!("server {server} has no database {database:?}");
+    let (address, path) = (look.address.clone(), "database".to_owned());
+    Flaw { address, path, rule: "unknown-database", title, remedy }
 }

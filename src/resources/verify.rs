@@ -20,13 +20,14 @@ pub struct Proof {
 }
 
 impl Proof {
-    fn failed(label: String, failure: &Failure) -> Self {
+    pub(super) fn failed(label: String, failure: &Failure) -> Self {
         Self { label, holds: false, detail: failure.to_string() }
     }
 }
 
-/// Looks at everything, in the order of the plan file. What cannot be looked at does not hold.
-pub async fn proofs(live: &Live, desired: &[Desired]) -> Vec<Proof> {
+/// Looks at everything, in the order of the plan file. What cannot be looked at does not hold. With `try_future` objects
+/// are made and rolled back, where a connection may act as those who make them.
+pub async fn proofs(live: &Live, desired: &[Desired], try_future: bool) -> Vec<Proof> {
     let mut found = Vec::new();
     let of = |kind: &'static str| desired.iter().filter(move |want| want.address.kind == kind);
     for settings in of("app_settings") {
@@ -35,6 +36,9 @@ pub async fn proofs(live: &Live, desired: &[Desired]) -> Vec<Proof> {
     let databases = databases(desired);
     for ((server, database, role), kinds) in &databases {
         found.extend(usable(live, (server, database, role), kinds).await);
+    }
+    for grants in of("database_grants") {
+        found.extend(super::verify_tomorrow::proofs(live, grants, try_future).await);
     }
     let own = live.arm.tokens().claims(&live.arm.endpoints().postgres_audience).await.ok();
     let own = own.and_then(|claims| claims.object_id);

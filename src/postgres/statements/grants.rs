@@ -152,11 +152,10 @@ fn names<'a>(ends: &[Option<&'a Attributes>]) -> BTreeSet<&'a String> {
 fn moves(ends: [Option<&Attributes>; 4]) -> BTreeMap<(Verb, LetterSet), BTreeSet<String>> {
     let mut found: BTreeMap<(Verb, LetterSet), BTreeSet<String>> = BTreeMap::new();
     for grantee in names(&ends) {
-        let [old, new, old_options, new_options] =
-            ends.map(|end| match end.and_then(|end| end.get(grantee)) {
-                Some(Value::Letters(letters)) => LetterSet::from(letters),
-                _ => LetterSet::default(),
-            });
+        let [old, new, old_options, new_options] = ends.map(|end| match end.and_then(|end| end.get(grantee)) {
+            Some(Value::Letters(letters)) => LetterSet::from(letters),
+            _ => LetterSet::default(),
+        });
         let (take, give, give_options) = (old.less(new), new.less(old), new_options.less(old_options));
         // One that goes on to more letters is granted whole, together with those of others.
         let plain = if give.less(give_options).is_empty() { LetterSet::default() } else { give };

@@ -94,7 +94,11 @@ fn memberships(name: &str, before: &RoleState, after: &RoleState) -> Vec<String>
 
 /// The options that a GRANT has to name; `None` when there is nothing to change. ADMIN alone is older than version 16.
 fn options(before: Option<&Membership>, after: &Membership) -> Option<String> {
-    let changes = [("ADMIN", before.and_then(|b| b.admin), after.admin), ("INHERIT", before.and_then(|b| b.inherit), after.inherit), ("SET", before.and_then(|b| b.set), after.set)];
+    let changes = [
+        ("ADMIN", before.and_then(|b| b.admin), after.admin),
+        ("INHERIT", before.and_then(|b| b.inherit), after.inherit),
+        ("SET", before.and_then(|b| b.set), after.set),
+    ];
     let asked: Vec<(&str, bool)> = changes
         .into_iter()
         .filter(|(_, old, new)| new.is_some() && old != new)

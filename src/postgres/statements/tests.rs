@@ -50,8 +50,8 @@ fn equal_grants_share_a_statement() {
     assert_snapshot!(grants(None, Some(&after), &acting).unwrap().statements().join("\n"), @r#"
     BEGIN READ WRITE
     GRANT CONNECT ON DATABASE "a.b" TO PUBLIC
-    GRANT SELECT, INSERT, UPDATE ON TABLE "geo"."a", "geo"."b" TO "app", "Ünï""code"
     GRANT SELECT ON TABLE "geo"."b" TO "reader"
+    GRANT SELECT, INSERT, UPDATE ON TABLE "geo"."a", "geo"."b" TO "app", "Ünï""code"
     ALTER DEFAULT PRIVILEGES FOR ROLE "owner" IN SCHEMA "app", "geo" GRANT SELECT ON TABLES TO "app"
     GRANT SELECT ON TABLE "geo"."b" TO "app" WITH GRANT OPTION
     SET LOCAL ROLE "DROP TABLE x; --"

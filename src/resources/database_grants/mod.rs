@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 pub(super) use rules::{RULE_FIELDS, Rule, rules, wanted};
-pub(super) use wants::{Asked, Wishes, tomorrow};
+pub(super) use wants::{Asked, Spot, Wants, Wishes, tomorrow};
 
 use super::reach::{reach, text};
 use super::{Kind, Live, Watch, Written};

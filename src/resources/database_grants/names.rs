@@ -39,6 +39,11 @@ pub(super) fn flaws(look: &Look<'_>, wishes: &Wishes, snapshot: &Snapshot, versi
         }
     }
     finder.exclusive();
+    for revoke in &wishes.revokes {
+        for grant in wishes.grants.iter().filter(|grant| grant.role == revoke.role) {
+            finder.contradiction(grant, revoke);
+        }
+    }
     finder.found
 }
 
@@ -97,7 +102,12 @@ impl<'a> Finder<'a> {
     fn role(&mut self, path: String, role: &str) {
         let remedy = suggest(role, self.snapshot.roles.names().filter(|name| !name.starts_with("pg_")));
         let remedy = remedy.unwrap_or_else(|| "make it with [role.<label>], or name one that is there".to_owned());
-        self.say(path, "unknown-role", format!("there is no role {role:?} and this plan file makes none"), Some(remedy));
+        self.say(
+            path,
+            "unknown-role",
+            format!("there is no role {role:?} and this plan file makes none"),
+            Some(remedy),
+        );
     }
 
     fn schemas(&mut self, rule: &Rule) {
@@ -129,7 +139,9 @@ impl<'a> Finder<'a> {
                     .objects
                     .iter()
                     .filter(meant)
-                    .flat_map(|object| [object.name.name.clone(), format!("{}.{}", object.name.schema, object.name.name)])
+                    .flat_map(|object| {
+                        [object.name.name.clone(), format!("{}.{}", object.name.schema, object.name.name)]
+                    })
                     .collect();
                 let remedy = suggest(&text, names.iter().map(String::as_str)).or_else(|| {
                     Some("name an object of a kind that the rule grants on, in one of its schemas".to_owned())
@@ -178,6 +190,18 @@ impl<'a> Finder<'a> {
             let list = there.iter().copied().collect::<Vec<_>>().join(", ");
             let title = format!("the database has no trusted language {name:?}");
             self.say(path, "unknown-language", title, Some(format!("it has: {list}")));
+        }
+    }
+
+    fn contradiction(&mut self, grant: &Rule, revoke: &Rule) {
+        let both = |object: &&Object| {
+            let (have, lack) = (grant.letters_on(object, self.snapshot), revoke.letters_on(object, self.snapshot));
+            !have.and(lack).is_empty()
+        };
+        if let Some(object) = self.snapshot.objects.iter().find(both) {
+            let title = format!("{} revokes what {} grants: {}", revoke.path, grant.path, object.name);
+            let remedy = "take it out of one of the two, or leave the object out with `except`".to_owned();
+            self.say(revoke.path.clone(), "contradiction", title, Some(remedy));
         }
     }
 

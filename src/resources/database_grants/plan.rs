@@ -10,7 +10,7 @@ use super::rules::wanted;
 use super::wants::{Asked, Pair, Spot, Wants, Wishes, tomorrow};
 use super::ways::{Entry, route};
 use crate::model::{Attributes, Failure, Letters, Look, Reading, Value};
-use crate::postgres::{Defaults, LetterSet, Lease, Object, ObjectType, Snapshot};
+use crate::postgres::{Defaults, Lease, LetterSet, Object, ObjectType, Snapshot};
 
 /// Grantee -> letters and grant options.
 pub(super) type Moves = BTreeMap<String, Pair>;
@@ -103,11 +103,8 @@ fn put(end: &mut Attributes, fields: [&str; 2], text: &str, moves: &Arc<Moves>, 
 }
 
 fn absent_roles(wishes: &Wishes, snapshot: &Snapshot) -> Vec<String> {
-    let absent: BTreeSet<&String> = wishes
-        .rules()
-        .map(|rule| &rule.role)
-        .filter(|role| *role != "PUBLIC" && !snapshot.roles.has(role))
-        .collect();
+    let absent: BTreeSet<&String> =
+        wishes.rules().map(|rule| &rule.role).filter(|role| *role != "PUBLIC" && !snapshot.roles.has(role)).collect();
     absent.into_iter().map(|role| format!("role {role:?} is not there yet")).collect()
 }
 
@@ -203,8 +200,7 @@ fn compare(
         let kept = Pair { letters: over.letters.less(letters).less(public), options: over.options.less(options) };
         if !kept.is_empty() && !object.extension {
             let beyond = verdict.beyond.entry(role.to_owned()).or_default();
-            *beyond =
-                Pair { letters: beyond.letters.or(kept.letters), options: beyond.options.or(kept.options) };
+            *beyond = Pair { letters: beyond.letters.or(kept.letters), options: beyond.options.or(kept.options) };
         }
     }
     hold_back(snapshot, object, &mut take, &mut verdict.beyond);

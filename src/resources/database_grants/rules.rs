@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::select::Selector;
 use crate::model::{Attributes, Class, Failure, Field, Type, Value};
-use crate::postgres::{LetterSet, ObjectName, ObjectType, Snapshot, Wanted};
+use crate::postgres::{LetterSet, Object, ObjectName, ObjectType, Snapshot, Wanted};
 
 const TEXTS: Type = Type::List(&Type::Text);
 const TABLE: Type = Type::List(&Type::Word(&[
@@ -181,9 +181,29 @@ impl Rule {
         letters(kind, self.words(kind).into_iter().flatten(), snapshot)
     }
 
+    /// The letters it wants on one object.
+    pub(crate) fn letters_on(&self, object: &Object, snapshot: &Snapshot) -> LetterSet {
+        let name = &object.name;
+        let about = match name.kind {
+            ObjectType::Column => return self.column_letters(name, snapshot),
+            ObjectType::Language => {
+                return if self.languages.contains(&name.name) {
+                    snapshot.all(name.kind)
+                } else {
+                    LetterSet::default()
+                };
+            }
+            ObjectType::Database | ObjectType::LargeObject => true,
+            ObjectType::Schema => self.covers(&name.name),
+            _ => self.covers(&name.schema) && self.means(name),
+        };
+        if about { self.letters(name.kind, snapshot) } else { LetterSet::default() }
+    }
+
     /// The letters it wants on one column.
     pub(crate) fn column_letters(&self, column: &ObjectName, snapshot: &Snapshot) -> LetterSet {
-        let of = |((schema, table), _): &&((String, String), Columns)| *schema == column.schema && *table == column.name;
+        let of =
+            |((schema, table), _): &&((String, String), Columns)| *schema == column.schema && *table == column.name;
         let columns = self.columns.values().filter(of).flat_map(|(_, columns)| columns);
         let words = columns.filter(|(_, columns)| columns.contains(&column.inner)).map(|(word, _)| word);
         letters(ObjectType::Column, words, snapshot)

@@ -4,9 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::model::{Attributes, Class, Failure, Letters, Reading, Value};
-use crate::postgres::{
-    Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted,
-};
+use crate::postgres::{Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted};
 
 use super::MAPS;
 

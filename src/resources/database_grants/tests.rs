@@ -67,7 +67,9 @@ fn merged(a: Value, b: Value) -> Value {
             }
             Value::Map(a)
         }
-        (Value::Letters(a), Value::Letters(b)) => Value::Letters(Letters::new((a.as_str().to_owned() + b.as_str()).chars())),
+        (Value::Letters(a), Value::Letters(b)) => {
+            Value::Letters(Letters::new((a.as_str().to_owned() + b.as_str()).chars()))
+        }
         (a, Value::Null) => a,
         (_, b) => b,
     }

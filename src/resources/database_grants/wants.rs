@@ -79,6 +79,10 @@ impl Wants {
                 *lack = lack.or(letters);
             }
         }
+        // A contradiction is refused before; where objects of tomorrow are told apart only then, what is granted stays.
+        for (role, lack) in &mut wants.lack {
+            *lack = lack.less(wants.have.get(role).map(|pair| pair.letters).unwrap_or_default());
+        }
         wants
     }
 }
@@ -122,19 +126,14 @@ impl<'a> Asked<'a> {
 
     /// Columns and languages are always named one by one.
     fn single(&self, object: &Object) -> Wants {
-        Wants::gather(self.rules.iter().map(|(rule, have)| {
-            let letters = match object.name.kind {
-                ObjectType::Column => rule.column_letters(&object.name, self.snapshot),
-                _ if rule.languages.contains(&object.name.name) => self.snapshot.all(ObjectType::Language),
-                _ => LetterSet::default(),
-            };
-            (*rule, *have, letters)
-        }))
+        let rules = self.rules.iter();
+        Wants::gather(rules.map(|(rule, have)| (*rule, *have, rule.letters_on(object, self.snapshot))))
     }
 
     fn about(&mut self, kind: ObjectType, place: &'a str) -> (Arc<[usize]>, bool) {
         let about = self.places.entry((kind, place)).or_insert_with(|| {
-            let covers = |rule: &Rule| matches!(kind, ObjectType::Database | ObjectType::LargeObject) || rule.covers(place);
+            let covers =
+                |rule: &Rule| matches!(kind, ObjectType::Database | ObjectType::LargeObject) || rule.covers(place);
             let about: Arc<[usize]> = (0..self.rules.len()).filter(|at| covers(self.rules[*at].0)).collect();
             let selective = kind.in_schema() && about.iter().any(|at| self.rules[*at].0.selects());
             (about, selective)

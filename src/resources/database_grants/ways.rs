@@ -42,9 +42,10 @@ impl Entry {
     ) -> impl Iterator<Item = Self> + use<'a> {
         let owners = verdict.take.get(&None).cloned().unwrap_or_default();
         let own = (!verdict.give.is_empty() || !owners.is_empty()).then(|| (None, verdict.give.clone(), owners));
-        let others = verdict.take.iter().filter_map(|(grantor, take)| {
-            Some((Some(grantor.clone()?), Arc::default(), take.clone()))
-        });
+        let others = verdict
+            .take
+            .iter()
+            .filter_map(|(grantor, take)| Some((Some(grantor.clone()?), Arc::default(), take.clone())));
         own.into_iter().chain(others).map(|(grantor, give, take)| Self {
             object: Some((object.name.clone(), object.oid)),
             defaults: None,
@@ -99,7 +100,10 @@ impl Entry {
         let wanted = letters(&self.give);
         let grants = &self.acl.as_ref()?.0;
         let holders: BTreeSet<&String> = grants.iter().map(|grant| &grant.grantee).collect();
-        let able = |role: &&&String| roles.power(role) != Power::None && self.acl.as_ref().is_some_and(|acl| wanted.less(acl.options(role)).is_empty());
+        let able = |role: &&&String| {
+            roles.power(role) != Power::None
+                && self.acl.as_ref().is_some_and(|acl| wanted.less(acl.options(role)).is_empty())
+        };
         holders.iter().find(able).map(|role| (**role).clone())
     }
 }

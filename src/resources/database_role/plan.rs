@@ -135,7 +135,8 @@ fn may_hand_out(reading: &Reading, wanted: &Attributes, roles: &Roles, user: &st
         return Ok(());
     }
     let list = helpless.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
-    let help = helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
+    let help =
+        helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
     Err(Failure::new(Class::Forbidden, format!("{user} may not change who is a member of {list}"))
         .detail("since PostgreSQL 16 that takes the ADMIN option on each of these roles")
         .remedy(format!("let an administrator of these roles run: {}", help.collect::<Vec<_>>().join(" "))))

@@ -8,11 +8,11 @@ use crate::postgres::quote_ident;
 use crate::postgres::testing::{HOSTILE, SUPERUSER, Server, server};
 use crate::resources::testing::{Bench, attributes, before, undo};
 
-const ONE: &str = "11111111-1111-1111-1111-111111111111";
+pub(super) const ONE: &str = "11111111-1111-1111-1111-111111111111";
 const TWO: &str = "22222222-2222-2222-2222-22222222222A";
 
 /// The server with the stand-ins in database `postgres`, made once.
-async fn azure() -> Option<&'static Server> {
+pub(super) async fn azure() -> Option<&'static Server> {
     static MADE: OnceLock<tokio::sync::Mutex<bool>> = OnceLock::new();
     let server = server()?;
     let mut made = MADE.get_or_init(Default::default).lock().await;
@@ -27,7 +27,7 @@ fn bench(server: &Server, name: &str) -> Bench<'static> {
     Bench::new(&DatabaseRole, server.databases(&[SUPERUSER]), ("name", name))
 }
 
-fn bound(object_id: &str) -> Attributes {
+pub(super) fn bound(object_id: &str) -> Attributes {
     attributes([("object_id", Value::text(object_id))])
 }
 

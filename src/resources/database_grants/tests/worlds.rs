@@ -37,8 +37,9 @@ const SCHEMAS: [&str; 4] = ["geo", "a.b", "Ünï\"code", "DROP SCHEMA x; --"];
 async fn world(server: &Server, dice: &mut Dice, database: &str) -> Vec<String> {
     let start = dice.below(HOSTILE.len());
     let hostile = (0..4).map(|at| HOSTILE[(start + at) % HOSTILE.len()]);
+    let number: String = database.chars().filter(char::is_ascii_digit).collect();
     let roles: Vec<String> =
-        hostile.map(|name| format!("{database}{name}").chars().rev().take(20).collect::<String>()).collect();
+        hostile.map(|name| format!("{number}{name}").chars().take(60).collect::<String>()).collect();
     server.database(database).await;
     let mut sql = "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER w FOREIGN DATA WRAPPER w;".to_owned();
     for role in &roles {
@@ -70,8 +71,12 @@ fn objects(dice: &mut Dice, sql: &mut String, roles: &[String], s: &str) {
                  SET ROLE {first}; GRANT SELECT ON {s}.{name} TO {second}; RESET ROLE;"
             )
             .unwrap(),
-            3 => writeln!(sql, "ALTER DEFAULT PRIVILEGES FOR ROLE {first} IN SCHEMA {s} GRANT INSERT ON TABLES TO {second};
-                 ALTER DEFAULT PRIVILEGES FOR ROLE {first} GRANT EXECUTE ON FUNCTIONS TO {second};").unwrap(),
+            3 => writeln!(
+                sql,
+                "ALTER DEFAULT PRIVILEGES FOR ROLE {first} IN SCHEMA {s} GRANT INSERT ON TABLES TO {second};
+                 ALTER DEFAULT PRIVILEGES FOR ROLE {first} GRANT EXECUTE ON FUNCTIONS TO {second};"
+            )
+            .unwrap(),
             _ => {}
         }
     }
@@ -85,11 +90,8 @@ fn objects(dice: &mut Dice, sql: &mut String, roles: &[String], s: &str) {
     for arguments in ["", "a int, b text[]", "VARIADIC x \"Mood;\"[]", "INOUT y \"char\""] {
         let arguments = arguments.replace("\"Mood;\"", &format!("{s}.\"Mood;\""));
         let result = if arguments.contains("INOUT") { "\"char\"" } else { "text" };
-        writeln!(
-            sql,
-            "CREATE FUNCTION {s}.\"f x\"({arguments}) RETURNS {result} LANGUAGE sql AS 'SELECT NULL';"
-        )
-        .unwrap();
+        writeln!(sql, "CREATE FUNCTION {s}.\"f x\"({arguments}) RETURNS {result} LANGUAGE sql AS 'SELECT NULL';")
+            .unwrap();
     }
     writeln!(
         sql,
@@ -138,12 +140,16 @@ fn random_rule(dice: &mut Dice, roles: &[String]) -> Value {
 }
 
 fn random_wishes(dice: &mut Dice, roles: &[String]) -> Attributes {
-    let rules: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
+    let mut rules: Vec<Value> = (0..=dice.below(5)).map(|_| random_rule(dice, roles)).collect();
+    let revokes = dice.below(3) == 0;
+    if revokes {
+        rules.retain(|rule| rule.as_map().unwrap()["role"] != Value::text("PUBLIC"));
+    }
     let mut wishes = attributes([("grants", Value::List(rules))]);
     if dice.below(2) == 0 {
         wishes.insert("exclusive".into(), list(&[dice.one(roles)]));
     }
-    if dice.below(3) == 0 {
+    if revokes {
         let more = [("functions", list(&["EXECUTE"])), ("types", list(&["USAGE"])), ("schema", list(&["CREATE"]))];
         wishes.insert("revoke".into(), Value::List(vec![rule("PUBLIC", list(&["geo"]), &more)]));
     }
@@ -171,11 +177,8 @@ async fn oracle(databases: &Databases, database: &str, wishes: &Wishes) {
     wanted.kinds = ObjectType::ALL.into();
     let snapshot = Snapshot::read(&mut lease, &wanted).await.unwrap();
     for rule in wishes.grants.iter().filter(|rule| rule.role != "PUBLIC") {
-        let demands: Vec<Demand<'_>> = snapshot
-            .objects
-            .iter()
-            .map(|object| Demand { object, letters: says(rule, object, &snapshot) })
-            .collect();
+        let demands: Vec<Demand<'_>> =
+            snapshot.objects.iter().map(|object| Demand { object, letters: says(rule, object, &snapshot) }).collect();
         let lacks = lacking(&mut lease, &rule.role, &demands).await.unwrap();
         assert!(lacks.iter().all(|letters| letters.is_empty()), "{rule:?} {lacks:?}");
     }
