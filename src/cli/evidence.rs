@@ -166,7 +166,7 @@ async fn export(found: &Found, into: &Path, global: &Global, output: &Output) ->
         "how_to_verify": "hash = SHA-256 over, each preceded by its length as 8 bytes big-endian: \"pgentra ledger\", \
                           format, seq, previous, key or nothing, record as JSON with sorted keys and no spaces. \
                           signature = HMAC-SHA-256 of the hash in hex. previous is the hash of the record before.",
-        "summary": report::evidence(&views, &faults, &attested).data,
+        "summary": *report::evidence(&views, &faults, &attested).data,
         "ledger": lines.iter().map(raw).collect::<Vec<serde_json::Value>>(),
     });
     let name: String =

@@ -37,7 +37,7 @@ pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Fa
     let mut findings: Vec<Finding> = failure.flaws.iter().map(|flaw| finding(file, flaw)).collect();
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
     if output.is_json() {
-        output.page(&Page { blocks: Vec::new(), data: data(source, &findings) })?;
+        output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })?;
     }
     report(output, source, &findings);
     Ok(Exit::Findings)
@@ -61,7 +61,7 @@ fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
 /// # Errors
 /// The output cannot be written.
 pub fn result(output: &Output, source: &Source, findings: &[Finding]) -> Result<Exit, Failure> {
-    let page = Page { blocks: Vec::new(), data: data(source, findings) };
+    let page = Page { blocks: Vec::new(), data: data(source, findings).into() };
     if output.is_json() {
         output.page(&page)?;
     } else {

@@ -58,7 +58,7 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
         steps.extend(step_sql(&world, step).await?);
     }
     let (text, data) = sql(&file.name, &steps, &planned.changes);
-    let page = Page { blocks: Vec::<Block>::new(), data };
+    let page = Page { blocks: Vec::<Block>::new(), data: data.into() };
     if output.is_json() {
         output.page(&page)?;
     } else {

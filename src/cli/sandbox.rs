@@ -5,14 +5,14 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
 use super::output::Output;
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text, json_line};
-use crate::sandbox::{self, Down, Info, Options};
+use crate::sandbox::{self, AdminRights, Down, Info, Options};
 
 /// Run a local Azure emulator, a PostgreSQL that takes tokens, and a demo app
 #[derive(Args, Clone, Debug)]
@@ -39,6 +39,13 @@ pub enum SandboxAction {
         /// Go on in the background once it is ready
         #[arg(long)]
         detach: bool,
+        /// The directory of PostgreSQL's server programs; searched for by default, newest version first
+        #[arg(long, value_name = "DIRECTORY", env = "PGENTRA_PG_BIN")]
+        postgres: Option<PathBuf>,
+        /// What administrators of PostgreSQL may do with the roles of others: as Azure documents it, or as stock
+        /// PostgreSQL has it
+        #[arg(long, value_name = "RIGHTS", value_enum, default_value_t)]
+        rights: Rights,
     },
     /// Stop it; its data stay
     Down,
@@ -57,12 +64,28 @@ pub enum SandboxAction {
     RunApp,
 }
 
+/// What administrators of PostgreSQL may do.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum Rights {
+    /// They manage every role that is not restricted, and reach the objects it owns.
+    #[default]
+    Documented,
+    /// As stock PostgreSQL has it.
+    Strict,
+}
+
 /// Runs `sandbox`.
 pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
     let dir = args.dir.as_path();
-    match args.action {
-        SandboxAction::Up { detach: false } => up(dir, output).await?,
-        SandboxAction::Up { detach: true } => detach(dir, output)?,
+    match &args.action {
+        SandboxAction::Up { detach: false, postgres, rights } => {
+            let rights = match rights {
+                Rights::Documented => AdminRights::Documented,
+                Rights::Strict => AdminRights::Strict,
+            };
+            up(Options { postgres: postgres.clone(), rights, ..Options::new(dir) }, output).await?;
+        }
+        SandboxAction::Up { detach: true, postgres, rights } => detach(dir, postgres.as_deref(), *rights, output)?,
         SandboxAction::Down => {
             let said = match sandbox::down(dir).await? {
                 Down::Stopped => "The sandbox is down.",
@@ -96,7 +119,7 @@ fn say(output: &Output, text: &str) {
     output.aside(&[Line::plain(text)].into_iter().collect::<Text>());
 }
 
-async fn up(dir: &Path, output: &Output) -> Result<(), Failure> {
+async fn up(options: Options, output: &Output) -> Result<(), Failure> {
     let failed =
         |error: std::io::Error| Failure::new(Class::Other, "cannot wait for signals").detail(error.to_string());
     let (mut interrupt, mut terminate) =
@@ -105,8 +128,9 @@ async fn up(dir: &Path, output: &Output) -> Result<(), Failure> {
         tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
     };
     // A reader of standard output that went away is no reason to end.
-    let ready = |info: &Info| drop(output.text(&greeting(dir, info)));
-    sandbox::up(Options::new(dir), ready, shutdown).await
+    let dir = options.dir.clone();
+    let ready = |info: &Info| drop(output.text(&greeting(&dir, info)));
+    sandbox::up(options, ready, shutdown).await
 }
 
 fn greeting(dir: &Path, info: &Info) -> Text {
@@ -124,7 +148,7 @@ fn greeting(dir: &Path, info: &Info) -> Text {
 }
 
 /// Starts `sandbox up` as a process of its own and waits until it says that it is ready, or ends.
-fn detach(dir: &Path, output: &Output) -> Result<(), Failure> {
+fn detach(dir: &Path, postgres: Option<&Path>, rights: Rights, output: &Output) -> Result<(), Failure> {
     let failed = |what: &'static str| {
         move |error: std::io::Error| Failure::new(Class::Other, format!("cannot {what}")).detail(error.to_string())
     };
@@ -134,6 +158,8 @@ fn detach(dir: &Path, output: &Output) -> Result<(), Failure> {
     let mut child = Command::new(std::env::current_exe().map_err(failed("find the program itself"))?)
         .args(["sandbox", "up", "--dir"])
         .arg(dir)
+        .args(rights.to_possible_value().iter().flat_map(|rights| ["--rights", rights.get_name()]))
+        .args(postgres.iter().flat_map(|programs| [Path::new("--postgres"), programs]))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(errors)

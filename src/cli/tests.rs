@@ -60,7 +60,7 @@ fn every_command_reads_its_arguments() {
     assert_eq!(parse::<psql::PsqlArgs>("psql -d geo -- -c \\dt").unwrap().psql, ["-c", "\\dt"]);
     assert!(matches!(parse::<render::RenderArgs>("render sql p.toml").unwrap().form, render::Form::Sql(_)));
     let args: sandbox::SandboxArgs = parse("sandbox up --dir x").unwrap();
-    assert!(matches!(args.action, sandbox::SandboxAction::Up { detach: false }) && args.dir.ends_with("x"));
+    assert!(matches!(args.action, sandbox::SandboxAction::Up { detach: false, .. }) && args.dir.ends_with("x"));
     assert!(parse::<validate::ValidateArgs>("validate").is_ok() && parse::<schema::SchemaArgs>("schema").is_ok());
     assert!(parse::<history::HistoryArgs>("history").is_ok() && parse::<verify::VerifyArgs>("verify").is_ok());
 }

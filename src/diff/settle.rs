@@ -1,6 +1,7 @@
 //! The engine's one rule: look right before a write, and write only where nobody else has been.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use crate::model::{Attributes, Letters, Schema, Step, Value, agrees};
 
@@ -37,6 +38,19 @@ pub struct Settled {
     pub clashes: Vec<Clash>,
     /// Entries whose object is gone: left out of the write, and no fault.
     pub gone: BTreeSet<String>,
+}
+
+/// Where a value is, told only when it clashes: almost none does, and there may be many thousands.
+#[derive(Clone, Copy)]
+struct Path<'a>(Option<&'a Path<'a>>, &'a str);
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(above) => write!(f, "{above}.{}", self.1),
+            None => f.write_str(self.1),
+        }
+    }
 }
 
 /// Where one value stands between the two ends.
@@ -182,7 +196,7 @@ fn fields(
         let part = if entrywise {
             entries(name, from, to, now, gone, replaced, clashes)
         } else {
-            value(name, from, to, now, clashes)
+            value(Path(None, name), from, to, now, clashes)
         };
         stand = join(stand, part);
     }
@@ -201,17 +215,17 @@ fn entries(
     clashes: &mut Vec<Clash>,
 ) -> Stand {
     let empty = Attributes::new();
-    let map = |value: &'_ Value| value.as_map().cloned().unwrap_or_default();
-    let (from, to, now) = (from.as_map().unwrap_or(&empty), to.as_map().unwrap_or(&empty), map(now));
+    let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
     let (mut moved, mut open) = (false, false);
+    let field = Path(None, field);
     for entry in names(from, to).into_iter().filter(|entry| !gone.contains(*entry)) {
-        let (from, to, now) = (get(from, entry), get(to, entry), get(&now, entry));
-        let path = format!("{field}.{entry}");
+        let (from, to, now) = (get(from, entry), get(to, entry), get(now, entry));
+        let path = Path(Some(&field), entry);
         if replaced.contains(entry) {
-            clashes.push(Clash { path, before: from.clone(), after: to.clone(), now: now.clone() });
+            note(Stand::Elsewhere, path, (from, to, now), clashes);
             continue;
         }
-        match value(&path, from, to, now, clashes) {
+        match value(path, from, to, now, clashes) {
             Stand::Before | Stand::Between => open = true,
             Stand::After | Stand::Unmoved => moved = true,
             Stand::Elsewhere => {}
@@ -224,15 +238,14 @@ fn entries(
     }
 }
 
-fn value(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
+fn value(path: Path<'_>, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
     match (from, to) {
         (Value::Map(_), Value::Map(_) | Value::Null) | (Value::Null, Value::Map(_)) => {
             let empty = Attributes::new();
-            let map = |value: &'_ Value| value.as_map().cloned().unwrap_or_default();
-            let (from, to, now) = (from.as_map().unwrap_or(&empty), to.as_map().unwrap_or(&empty), map(now));
+            let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
             names(from, to).into_iter().fold(Stand::Unmoved, |stand, name| {
-                let part = value(&format!("{path}.{name}"), get(from, name), get(to, name), get(&now, name), clashes);
-                join(stand, part)
+                let path = Path(Some(&path), name);
+                join(stand, value(path, get(from, name), get(to, name), get(now, name), clashes))
             })
         }
         (Value::Letters(_), Value::Letters(_) | Value::Null) | (Value::Null, Value::Letters(_)) => {
@@ -250,12 +263,10 @@ fn value(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Cl
     }
 }
 
-fn letters(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
+fn letters(path: Path<'_>, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {
     let empty = Letters::default();
-    let of = |value: &'_ Value| if let Value::Letters(letters) = value { letters.clone() } else { empty.clone() };
-    let (a, b, is) = (of(from), of(to), of(now));
-    let all = Letters::new(a.as_str().chars().chain(b.as_str().chars()));
-    let stand = all.as_str().chars().fold(Stand::Unmoved, |stand, letter| {
+    let [a, b, is] = [from, to, now].map(|value| if let Value::Letters(letters) = value { letters } else { &empty });
+    let stand = a.as_str().chars().chain(b.as_str().chars()).fold(Stand::Unmoved, |stand, letter| {
         let part = match (a.contains(letter), b.contains(letter), is.contains(letter)) {
             (true, true, true) => Stand::Unmoved,
             (true, true, false) => Stand::Elsewhere,
@@ -267,9 +278,14 @@ fn letters(path: &str, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<
     note(stand, path, (from, to, now), clashes)
 }
 
-fn note(stand: Stand, path: &str, (before, after, now): (&Value, &Value, &Value), clashes: &mut Vec<Clash>) -> Stand {
+fn note(
+    stand: Stand,
+    path: Path<'_>,
+    (before, after, now): (&Value, &Value, &Value),
+    clashes: &mut Vec<Clash>,
+) -> Stand {
     if stand == Stand::Elsewhere {
-        clashes.push(Clash { path: path.to_owned(), before: before.clone(), after: after.clone(), now: now.clone() });
+        clashes.push(Clash { path: path.to_string(), before: before.clone(), after: after.clone(), now: now.clone() });
     }
     stand
 }

@@ -66,7 +66,7 @@ fn parts(change: &Change, schema: &Schema, leans_on: &BTreeSet<String>) -> Vec<S
 }
 
 fn entries<'a>(before: Option<&'a Attributes>, after: Option<&'a Attributes>) -> impl Iterator<Item = &'a String> {
-    before.into_iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(BTreeMap::keys)
+    before.into_iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(Attributes::keys)
 }
 
 /// Both ends without the entries (of entrywise fields) that do not change.
@@ -74,39 +74,31 @@ fn narrowed(change: &Change, schema: &Schema) -> (Option<Attributes>, Option<Att
     let (Some(before), Some(after)) = (&change.before, &change.after) else {
         return (change.before.clone(), change.after.clone());
     };
-    let entry = |end: &Attributes, field: &str, entry: &String| {
-        end.get(field).and_then(Value::as_map).and_then(|map| map.get(entry)).cloned().unwrap_or(Value::Null)
-    };
-    let changing: BTreeSet<(String, String)> = schema
-        .fields
-        .iter()
-        .filter(|field| field.entrywise)
-        .flat_map(|field| {
-            let maps = [before, after].into_iter().filter_map(|end| end.get(field.name).and_then(Value::as_map));
-            maps.flat_map(BTreeMap::keys).map(|name| (field.name.to_owned(), name.clone())).collect::<BTreeSet<_>>()
+    let narrow = |end: &Attributes, other: &Attributes| {
+        kept(end, schema, &|field, entry, value| {
+            let there = other.get(field).and_then(Value::as_map).and_then(|map| map.get(entry));
+            !agrees(value, there.unwrap_or(&Value::Null))
         })
-        .filter(|(field, name)| !agrees(&entry(before, field, name), &entry(after, field, name)))
-        .collect();
-    let narrow = |end: &Attributes| {
-        let one = |(name, value): (&String, &Value)| match value {
-            Value::Map(map) if schema.field(name).is_some_and(|field| field.entrywise) => {
-                let kept = map.iter().filter(|(entry, _)| changing.contains(&(name.clone(), (*entry).clone())));
-                (name.clone(), Value::Map(kept.map(|(entry, value)| (entry.clone(), value.clone())).collect()))
-            }
-            _ => (name.clone(), value.clone()),
-        };
-        Some(end.iter().map(one).collect())
     };
-    (narrow(before), narrow(after))
+    (Some(narrow(before, after)), Some(narrow(after, before)))
 }
 
 fn only(end: Option<&Attributes>, schema: &Schema, keep: &dyn Fn(&String) -> bool) -> Option<Attributes> {
+    end.map(|end| kept(end, schema, &|_, entry, _| keep(entry)))
+}
+
+/// An end with those entries of its entrywise fields that `keep` (field, entry, value) wants. Fields that keep all of
+/// theirs are shared.
+fn kept(end: &Attributes, schema: &Schema, keep: &dyn Fn(&str, &String, &Value) -> bool) -> Attributes {
     let one = |(name, value): (&String, &Value)| match value {
-        Value::Map(map) if schema.field(name).is_some_and(|field| field.entrywise) => {
-            let kept = map.iter().filter(|(entry, _)| keep(entry));
+        Value::Map(map)
+            if schema.field(name).is_some_and(|field| field.entrywise)
+                && !map.iter().all(|(entry, value)| keep(name, entry, value)) =>
+        {
+            let kept = map.iter().filter(|(entry, value)| keep(name, entry, value));
             (name.clone(), Value::Map(kept.map(|(entry, value)| (entry.clone(), value.clone())).collect()))
         }
         _ => (name.clone(), value.clone()),
     };
-    end.map(|end| end.iter().map(one).collect())
+    end.iter().map(one).collect()
 }

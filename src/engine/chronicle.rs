@@ -27,14 +27,15 @@ impl Listener for Silent {
 pub struct Chronicle<'a> {
     held: &'a mut dyn Held,
     run: String,
-    next: u64,
+    earlier: u64,
+    records: Vec<Record>,
     listener: &'a dyn Listener,
 }
 
 impl<'a> Chronicle<'a> {
     /// Opens the journal `run`, which has `written` records so far.
     pub fn new(held: &'a mut dyn Held, run: impl Into<String>, written: u64, listener: &'a dyn Listener) -> Self {
-        Self { held, run: run.into(), next: written, listener }
+        Self { held, run: run.into(), earlier: written, records: Vec::new(), listener }
     }
 
     /// Writes one event; it is durable when this returns, and nothing may follow from it before.
@@ -42,11 +43,17 @@ impl<'a> Chronicle<'a> {
     /// # Errors
     /// Those of the store. The run has to stop then.
     pub async fn write(&mut self, event: Event) -> Result<(), Failure> {
-        let record = Record { seq: self.next, at: Timestamp::now(), event };
+        let seq = self.earlier + self.records.len() as u64;
+        let record = Record { seq, at: Timestamp::now(), event };
         self.held.append(&self.run, &record).await?;
-        self.next += 1;
         self.listener.event(&record);
+        self.records.push(record);
         Ok(())
+    }
+
+    /// The whole journal, when all of it was written here.
+    pub fn records(&self) -> Option<&[Record]> {
+        (self.earlier == 0).then_some(self.records.as_slice())
     }
 
     /// The run's id.

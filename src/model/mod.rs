@@ -1,6 +1,7 @@
 //! The nouns every room shares: addresses, values, resources, schemas, the graph, findings, failures. Pure.
 
 mod address;
+mod attributes;
 mod failure;
 mod finding;
 mod graph;
@@ -14,6 +15,7 @@ mod target;
 mod value;
 
 pub use address::Address;
+pub use attributes::Attributes;
 pub use failure::{Class, Failure, Flaw};
 pub use finding::{Finding, Place, Severity};
 pub use graph::{Cycle, Graph};
@@ -24,4 +26,4 @@ pub use span::{duration, in_words};
 pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use suggest::closest;
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
-pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};
+pub use value::{Letters, Ref, SecretValue, Value, agrees, agrees_all};

@@ -1,15 +1,12 @@
 //! Attribute values: what a plan file wants and what a look at the live system found, in one type.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
-use super::{Address, SecretSource};
-
-/// The attributes of one resource by field name. A missing field and `Null` mean the same.
-pub type Attributes = BTreeMap<String, Value>;
+use super::{Address, Attributes, SecretSource};
 
 /// A value that only exists after another resource was applied.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -126,11 +123,23 @@ impl Value {
         }
     }
 
+    /// Whether an open reference is in it.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Open(_) => true,
+            Self::List(list) => list.iter().any(Self::is_open),
+            Self::Map(map) => map.values().any(Self::is_open),
+            _ => false,
+        }
+    }
+
     /// The same value with every open reference replaced by what `lookup` gives for it, if it gives anything.
     #[must_use]
     pub fn filled(&self, lookup: &dyn Fn(&Ref) -> Option<Value>) -> Self {
         match self {
             Self::Open(reference) => lookup(reference).unwrap_or_else(|| self.clone()),
+            // Nothing to fill: a clone shares its maps.
+            closed if !closed.is_open() => closed.clone(),
             Self::List(list) => Self::List(list.iter().map(|value| value.filled(lookup)).collect()),
             Self::Map(map) => Self::Map(map.iter().map(|(name, value)| (name.clone(), value.filled(lookup))).collect()),
             other => other.clone(),
@@ -188,7 +197,7 @@ impl From<&Value> for serde_json::Value {
             Value::Letters(letters) => json!({ MARKS[0]: letters.as_str() }),
             Value::List(list) => Self::Array(list.iter().map(Self::from).collect()),
             Value::Map(map) => {
-                Self::Object(map.iter().map(|(name, value)| (escape(name), Self::from(value))).collect())
+                Self::Object(map.iter().map(|(name, value)| (escape(name).into_owned(), Self::from(value))).collect())
             }
             Value::Secret(secret) => json!({ MARKS[1]: secret }),
             Value::Open(reference) => json!({ MARKS[2]: { "address": reference.address, "output": reference.output } }),
@@ -197,8 +206,8 @@ impl From<&Value> for serde_json::Value {
 }
 
 /// A map key that begins with `$` gets a second one, so that it cannot be taken for a mark.
-fn escape(name: &str) -> String {
-    if name.starts_with('$') { format!("${name}") } else { name.to_owned() }
+fn escape(name: &str) -> Cow<'_, str> {
+    if name.starts_with('$') { format!("${name}").into() } else { name.into() }
 }
 
 impl TryFrom<serde_json::Value> for Value {
@@ -246,7 +255,13 @@ fn from_marked(mark: &str, body: &serde_json::Value) -> Result<Value, String> {
 
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serde_json::Value::from(self).serialize(serializer)
+        match self {
+            // Written as they are walked: the privileges of a large database are never a tree of JSON in memory.
+            Self::Letters(letters) => serializer.collect_map([(MARKS[0], letters.as_str())]),
+            Self::List(list) => serializer.collect_seq(list),
+            Self::Map(map) => serializer.collect_map(map.iter().map(|(name, value)| (escape(name), value))),
+            other => serde_json::Value::from(other).serialize(serializer),
+        }
     }
 }
 

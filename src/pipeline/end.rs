@@ -56,7 +56,7 @@ pub(super) async fn conclude(
         Outcome::Held
     };
     chronicle.write(Event::Closed { outcome }).await?;
-    applied(context, chronicle.run(), outcome, ran.failed, Vec::new()).await
+    applied(context, &chronicle, outcome, ran.failed, Vec::new()).await
 }
 
 /// Undoes what the failures of a run take down, and ends it.
@@ -80,7 +80,7 @@ pub(super) async fn undo(
         Outcome::Stuck
     };
     chronicle.write(Event::Closed { outcome }).await?;
-    applied(context, chronicle.run(), outcome, failed, undone.failed).await
+    applied(context, &chronicle, outcome, failed, undone.failed).await
 }
 
 /// The steps that go down: those of the apps that a failed step, or one whose undo was begun, belongs to.
@@ -103,12 +103,17 @@ fn down(run: &Run, failed: &[(String, Failure)], context: &Context<'_>) -> BTree
 /// What a run came to.
 pub(super) async fn applied(
     context: &Context<'_>,
-    id: &str,
+    chronicle: &Chronicle<'_>,
     outcome: Outcome,
     failed: Vec<(String, Failure)>,
     stuck: Vec<(String, Failure)>,
 ) -> Result<Applied, Failure> {
-    let records = context.store.journal(id).await?;
+    let id = chronicle.run();
+    // Read back only where another process wrote a part of it: a journal of many thousand grants takes its time.
+    let records = match chronicle.records() {
+        Some(records) => records.to_vec(),
+        None => context.store.journal(id).await?,
+    };
     Ok(Applied { run: Some(id.to_owned()), outcome: Some(outcome), failed, stuck, records, frontier: false })
 }
 

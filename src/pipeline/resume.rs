@@ -59,8 +59,9 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     }
     let outcome = super::rollback::outcome(&ran);
     chronicle.write(Event::Closed { outcome }).await?;
+    let applied = applied(context, &chronicle, outcome, ran.failed, Vec::new()).await;
     keep_owned(context, &so_far.plan, held).await;
-    applied(context, id, outcome, ran.failed, Vec::new()).await
+    applied
 }
 
 fn undo_begun(run: &Run) -> bool {

@@ -213,7 +213,6 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         return Ok(Applied { outcome, stuck: back.stuck, ..Applied::default() });
     }
     let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
-    let id = chronicle.run().to_owned();
     let operation = Operation::Rollback { run: back.id };
     chronicle.write(opened(&back.run.plan, &back.run.digest, operation, &options.who)).await?;
     chronicle.write(Event::Leans { on: back.run.leans }).await?;
@@ -226,8 +225,9 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         outcome => outcome,
     };
     chronicle.write(Event::Closed { outcome }).await?;
+    let applied = applied(context, &chronicle, outcome, ran.failed, back.stuck).await;
     keep_owned(context, &plan, held).await;
-    applied(context, &id, outcome, ran.failed, back.stuck).await
+    applied
 }
 
 /// How a rollback ends. What it could not undo needs a person.

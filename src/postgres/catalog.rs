@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
+use sqlx::postgres::PgRow;
+
 use super::acl::{Acl, Grant};
+use super::batch::{Parameter, Question};
 use super::connect::Lease;
 use super::entry::ObjectName;
 use super::letters::LetterSet;
@@ -24,6 +27,25 @@ pub struct Wanted {
     pub oids: Option<Vec<u32>>,
     /// Columns (schema, table, column) to answer though they have no list of their own.
     pub columns: BTreeSet<(String, String, String)>,
+}
+
+impl Wanted {
+    fn question(&self) -> Question {
+        let kinds: String = self.kinds.iter().map(|kind| kind.letter()).collect();
+        let oids = |oids: &Vec<u32>| Parameter::Numbers(oids.iter().copied().map(i64::from).collect());
+        let part = |of: fn(&(String, String, String)) -> &String| {
+            Parameter::Texts(self.columns.iter().map(of).cloned().collect())
+        };
+        let parameters = vec![
+            self.schemas.clone().map_or(Parameter::Null, Parameter::Texts),
+            Parameter::Text(kinds),
+            self.oids.as_ref().map_or(Parameter::Null, oids),
+            part(|column| &column.0),
+            part(|column| &column.1),
+            part(|column| &column.2),
+        ];
+        Question { sql: include_str!("../../sql/database_grants/objects.sql"), parameters }
+    }
 }
 
 /// One object.
@@ -79,70 +101,56 @@ fn is_system(role: &str) -> bool {
 }
 
 impl Snapshot {
-    /// Looks. Three queries, whatever the number of objects.
+    /// Looks. One round trip with three queries, whatever the number of objects.
     pub async fn read(lease: &mut Lease, wanted: &Wanted) -> Result<Self, Failure> {
-        let mut snapshot = Self { roles: Roles::read(lease).await?, ..Self::default() };
-        snapshot.read_defaults(lease).await?;
-        snapshot.read_objects(lease, wanted).await?;
+        let defaults = Question::plain(include_str!("../../sql/database_grants/defaults.sql"));
+        let questions = [Roles::question(), defaults, wanted.question()];
+        let mut snapshot = Self::default();
+        let mut known: HashMap<String, Arc<Acl>> = HashMap::new();
+        let take = |query: usize, row: &PgRow| match query {
+            0 => snapshot.roles.take(row),
+            1 => snapshot.take_default(row),
+            _ => snapshot.take_object(row, &mut known),
+        };
+        lease.ask(&questions, "read the catalog", take).await?;
+        snapshot.objects.sort_by(|a, b| key(a).cmp(&key(b)));
         Ok(snapshot)
     }
 
-    async fn read_defaults(&mut self, lease: &mut Lease) -> Result<(), Failure> {
-        let query = sqlx::query(include_str!("../../sql/database_grants/defaults.sql"));
-        for row in &lease.rows(query, "read the default privileges").await? {
-            let (creator, schema): (Option<String>, Option<String>) = (column(row, "creator")?, column(row, "schema")?);
-            let (kind, acl): (String, String) = (column(row, "kind")?, column(row, "acl")?);
-            let Some(kind) = ObjectType::from_letter(&kind) else { continue };
-            let acl = parse(&acl)?;
-            if let Some(creator) = creator {
-                self.defaults.push(DefaultAcl { creator, schema, kind, acl });
-            } else {
-                let owner = acl.0.iter().find(|grant| !grant.grantee.is_empty());
-                let owner = owner.map(|grant| grant.letters).unwrap_or_default();
-                self.builtin.insert(kind, Builtin { owner, public: acl.letters("") });
-            }
+    fn take_default(&mut self, row: &PgRow) -> Result<(), Failure> {
+        let (creator, schema): (Option<String>, Option<String>) = (column(row, "creator")?, column(row, "schema")?);
+        let Some(kind) = ObjectType::from_letter(column(row, "kind")?) else { return Ok(()) };
+        let acl = parse(column(row, "acl")?)?;
+        if let Some(creator) = creator {
+            self.defaults.push(DefaultAcl { creator, schema, kind, acl });
+        } else {
+            let owner = acl.0.iter().find(|grant| !grant.grantee.is_empty());
+            let owner = owner.map(|grant| grant.letters).unwrap_or_default();
+            self.builtin.insert(kind, Builtin { owner, public: acl.letters("") });
         }
         Ok(())
     }
 
-    async fn read_objects(&mut self, lease: &mut Lease, wanted: &Wanted) -> Result<(), Failure> {
-        let kinds: String = wanted.kinds.iter().map(|kind| kind.letter()).collect();
-        let oids: Option<Vec<i64>> = wanted.oids.as_ref().map(|oids| oids.iter().copied().map(i64::from).collect());
-        let part = |of: fn(&(String, String, String)) -> &String| wanted.columns.iter().map(of).cloned().collect();
-        let (schemas, tables, columns): (Vec<String>, Vec<String>, Vec<String>) =
-            (part(|c| &c.0), part(|c| &c.1), part(|c| &c.2));
-        let query = sqlx::query(include_str!("../../sql/database_grants/objects.sql"))
-            .bind(wanted.schemas.clone())
-            .bind(kinds)
-            .bind(oids)
-            .bind(schemas)
-            .bind(tables)
-            .bind(columns);
-        let mut known: HashMap<String, Arc<Acl>> = HashMap::new();
-        let rows = lease.rows(query, "read the catalog").await?;
-        self.objects.reserve(rows.len());
-        for row in &rows {
-            let Some(kind) = ObjectType::from_letter(column::<&str>(row, "kind")?) else { continue };
-            let acl = match column::<Option<&str>>(row, "acl")? {
-                None => None,
-                Some(text) => Some(if let Some(acl) = known.get(text) {
-                    Arc::clone(acl)
-                } else {
-                    let acl = Arc::new(parse(text)?);
-                    known.insert(text.to_owned(), Arc::clone(&acl));
-                    acl
-                }),
-            };
-            let name = ObjectName {
-                kind,
-                schema: column(row, "schema")?,
-                name: column(row, "name")?,
-                inner: column(row, "inner_name")?,
-            };
-            let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
-            self.objects.push(Object { name, oid, owner, acl, extension });
-        }
-        self.objects.sort_by(|a, b| key(a).cmp(&key(b)));
+    fn take_object(&mut self, row: &PgRow, known: &mut HashMap<String, Arc<Acl>>) -> Result<(), Failure> {
+        let Some(kind) = ObjectType::from_letter(column(row, "kind")?) else { return Ok(()) };
+        let acl = match column::<Option<&str>>(row, "acl")? {
+            None => None,
+            Some(text) => Some(if let Some(acl) = known.get(text) {
+                Arc::clone(acl)
+            } else {
+                let acl = Arc::new(parse(text)?);
+                known.insert(text.to_owned(), Arc::clone(&acl));
+                acl
+            }),
+        };
+        let name = ObjectName {
+            kind,
+            schema: column(row, "schema")?,
+            name: column(row, "name")?,
+            inner: column(row, "inner_name")?,
+        };
+        let (oid, owner, extension) = (oid(row, "oid")?, oid(row, "owner")?, column(row, "extension")?);
+        self.objects.push(Object { name, oid, owner, acl, extension });
         Ok(())
     }
 

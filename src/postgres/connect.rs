@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Either};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
+use super::batch::{Question, message};
 use super::errors::{failure, worth_another_try};
 use super::statements::Script;
 use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, SecretSource, ServerTarget, Target, Tls};
@@ -17,6 +19,8 @@ use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, SecretSource,
 const PER_SERVER: usize = 2;
 /// Reaching a server and signing in takes no longer than this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+/// A connection that was in use this short a time ago is taken to be alive: asking costs a round trip.
+const TRUSTED: Duration = Duration::from_secs(1);
 /// How often a transaction is run again when somebody else touched the same catalog rows.
 const TRIES: u32 = 6;
 
@@ -48,6 +52,7 @@ struct Idle {
     database: String,
     connection: String,
     session: PgConnection,
+    since: Instant,
 }
 
 /// A connection in use. Goes back to be reused when dropped, unless something went wrong with it. Never hold two.
@@ -235,7 +240,7 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
     let (found, surplus) = {
         let mut idle = lock(&server.idle);
         let at = idle.iter().position(|idle| idle.database == database && idle.connection == connection);
-        let found = at.map(|at| idle.remove(at).session);
+        let found = at.map(|at| idle.remove(at));
         let leased = PER_SERVER - server.permits.available_permits();
         let room = PER_SERVER.saturating_sub(leased);
         let (same, mut other): (Vec<Idle>, Vec<Idle>) = idle.drain(..).partition(|idle| idle.database == database);
@@ -246,8 +251,10 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
     for idle in surplus {
         let _ = idle.session.close().await;
     }
-    let mut session = found?;
-    session.ping().await.ok()?;
+    let Idle { mut session, since, .. } = found?;
+    if since.elapsed() > TRUSTED {
+        session.ping().await.ok()?;
+    }
     Some(session)
 }
 
@@ -283,6 +290,38 @@ impl Lease {
         let answer = query.fetch_all(session).await;
         self.settled = !matches!(&answer, Err(error) if error.as_database_error().is_none());
         answer.map_err(|error| failure(&error, doing))
+    }
+
+    /// Asks several queries in one round trip and on one snapshot of the database. Each row goes to `take` as it comes,
+    /// with the number of its query (from 0), so that large answers are never held as rows. `doing` as for `rows`.
+    pub async fn ask(
+        &mut self,
+        questions: &[Question],
+        doing: &str,
+        mut take: impl FnMut(usize, &PgRow) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
+        let Some(session) = self.session.as_mut() else {
+            return Err(Failure::new(Class::Other, "the connection is gone"));
+        };
+        self.settled = false;
+        let message = message(questions);
+        let mut answers = sqlx::raw_sql(Script::trusted(&message)).fetch_many(session);
+        // The first statement sets the isolation and has no rows.
+        let mut ended = 0;
+        while let Some(answer) = answers.next().await {
+            match answer {
+                Ok(Either::Left(_)) => ended += 1,
+                Ok(Either::Right(row)) => take(usize::saturating_sub(ended, 1), &row)?,
+                Err(error) => {
+                    drop(answers);
+                    self.settled = error.as_database_error().is_some();
+                    return Err(failure(&error, doing));
+                }
+            }
+        }
+        drop(answers);
+        self.settled = true;
+        Ok(())
     }
 
     /// Runs the statements of a script in one transaction, in as few round trips as their size allows; all or nothing.
@@ -340,7 +379,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.session.take().filter(|_| self.settled) {
             let (database, connection) = (self.database.clone(), self.connection.clone());
-            lock(&self.server.idle).push(Idle { database, connection, session });
+            lock(&self.server.idle).push(Idle { database, connection, session, since: Instant::now() });
         }
     }
 }

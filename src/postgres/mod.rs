@@ -1,6 +1,7 @@
 //! PostgreSQL: signing in by token or password, one look at the catalog, and every statement built in one place.
 
 mod acl;
+mod batch;
 mod catalog;
 mod connect;
 mod effective;

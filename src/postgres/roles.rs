@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use sqlx::postgres::PgRow;
+
+use super::batch::Question;
 use super::connect::Lease;
 use super::role_state::{column, oid};
 use crate::model::Failure;
@@ -34,20 +37,27 @@ pub struct Roles {
 impl Roles {
     /// Reads them.
     pub async fn read(lease: &mut Lease) -> Result<Self, Failure> {
-        let query = sqlx::query(include_str!("../../sql/database_grants/roles.sql"));
-        let rows = lease.rows(query, "read the roles").await?;
         let mut roles = Self::default();
-        for row in &rows {
-            let name: String = column(row, "name")?;
-            let power = match (column(row, "usage")?, column(row, "set")?) {
-                (true, _) => Power::Direct,
-                (false, true) => Power::Become,
-                _ => Power::None,
-            };
-            roles.by_oid.insert(oid(row, "oid")?, name.clone());
-            roles.by_name.insert(name, Role { power, admin: column(row, "admin")? });
-        }
+        lease.ask(&[Self::question()], "read the roles", |_, row| roles.take(row)).await?;
         Ok(roles)
+    }
+
+    /// What to ask for them, as one query of a batch.
+    pub(super) fn question() -> Question {
+        Question::plain(include_str!("../../sql/database_grants/roles.sql"))
+    }
+
+    /// Takes one row of the answer.
+    pub(super) fn take(&mut self, row: &PgRow) -> Result<(), Failure> {
+        let name: String = column(row, "name")?;
+        let power = match (column(row, "usage")?, column(row, "set")?) {
+            (true, _) => Power::Direct,
+            (false, true) => Power::Become,
+            _ => Power::None,
+        };
+        self.by_oid.insert(oid(row, "oid")?, name.clone());
+        self.by_name.insert(name, Role { power, admin: column(row, "admin")? });
+        Ok(())
     }
 
     /// The name of a role, or its oid in words when it was dropped.

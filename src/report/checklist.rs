@@ -36,7 +36,7 @@ pub fn checklist(title: &str, checks: &[Check]) -> Page {
         Block::Table { head: vec!["", "CHECK", "DETAIL"], rows: checks.iter().map(row).collect() },
         Block::Verdict(verdict),
     ];
-    Page { blocks, data }
+    Page { blocks, data: data.into() }
 }
 
 #[cfg(test)]

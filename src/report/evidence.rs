@@ -97,7 +97,7 @@ pub fn evidence(all: &[Evidence], faults: &[String], attested: &[String]) -> Pag
         "validations": all.iter().map(data).collect::<Vec<_>>(),
         "attested": attested,
     });
-    Page { blocks, data }
+    Page { blocks, data: data.into() }
 }
 
 fn timeline(one: &Evidence) -> Vec<Block> {

@@ -11,7 +11,7 @@ use crate::model::Failure;
 pub fn failure(failure: &Failure) -> Page {
     let head = Line::of(Tone::Bad, "Error: ").with(Tone::Strong, &failure.summary);
     let lines = [head].into_iter().chain(details(failure)).collect();
-    Page { blocks: vec![Block::Lines(lines)], data: json!({ "error": failure_data(failure) }) }
+    Page { blocks: vec![Block::Lines(lines)], data: json!({ "error": failure_data(failure) }).into() }
 }
 
 /// The cause and the remedy, indented; each line of a cause of several lines is a line here.

@@ -32,7 +32,7 @@ pub fn graph(desired: &[Desired]) -> Page {
             "address": address, "leans_on": leans.get(address),
         })).collect::<Vec<_>>(),
     });
-    Page { blocks: vec![Block::Lines(lines)], data }
+    Page { blocks: vec![Block::Lines(lines)], data: data.into() }
 }
 
 /// The graph for Graphviz; edges point from what comes first to what leans on it.

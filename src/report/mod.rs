@@ -3,6 +3,7 @@
 mod attributes;
 mod checklist;
 mod clean;
+mod data;
 mod escape;
 mod evidence;
 mod failure;
@@ -29,6 +30,7 @@ mod tests;
 
 pub use checklist::{Check, checklist};
 pub use clean::{clean, guard_lines, hide_secrets};
+pub use data::Data;
 pub use evidence::{Evidence, Mark, Moment, evidence, evidence_markdown};
 pub use failure::failure;
 pub use graph::{dot, graph, mermaid};

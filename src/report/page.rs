@@ -1,7 +1,6 @@
 //! The page model: what a report says, in blocks that every renderer knows, and the same as data for JSON.
 
-use serde_json::Value as Json;
-
+use super::data::Data;
 use super::text::{Line, Tone};
 
 /// One report. Renderers read `blocks`; the JSON renderer reads `data`.
@@ -10,7 +9,7 @@ pub struct Page {
     /// What is shown, in order.
     pub blocks: Vec<Block>,
     /// The same as data.
-    pub data: Json,
+    pub data: Data,
 }
 
 /// A part of a page.

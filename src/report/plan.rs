@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::attributes;
+use super::data::Data;
 use super::page::{Block, Node, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
@@ -57,10 +58,8 @@ fn stay_data(stays: &[(String, String)]) -> serde_json::Value {
     stays.iter().map(|(step, why)| serde_json::json!({ "step": step, "why": why })).collect()
 }
 
-fn tell(page: &mut Page, name: &str, value: serde_json::Value) {
-    if let serde_json::Value::Object(data) = &mut page.data {
-        data.insert(name.to_owned(), value);
-    }
+fn tell(page: &mut Page, name: &'static str, value: serde_json::Value) {
+    page.data = std::mem::take(&mut page.data).changed(move |data| data[name] = value);
 }
 
 fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<Block>) -> Page {
@@ -86,7 +85,8 @@ fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<
         blocks.push(Block::Consequences(more));
     }
     blocks.push(Block::Graph(nodes(changes)));
-    Page { blocks, data: plan_json::data(changes, &summary) }
+    let changes = changes.clone();
+    Page { blocks, data: Data::later(move || plan_json::data(&changes, &summary)) }
 }
 
 fn nodes(changes: &ChangeSet) -> Vec<Node> {

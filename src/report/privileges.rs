@@ -41,32 +41,33 @@ pub fn privilege_words(letters: &Letters) -> String {
 
 /// What is said about several objects at once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Sentence {
-    grantee: String,
+struct Sentence<'a> {
+    grantee: &'a str,
     symbol: Symbol,
-    kind: String,
-    container: Option<String>,
+    kind: &'a str,
+    container: Option<&'a str>,
     letters: Letters,
     field: &'static str,
     /// Who grants, where it is not the owner.
-    grantor: Option<String>,
+    grantor: Option<&'a str>,
 }
 
 /// One sentence per role, privileges and group of objects. `full` names all objects.
 pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<Row> {
-    let mut sentences: BTreeMap<Sentence, BTreeSet<String>> = BTreeMap::new();
+    let mut sentences: BTreeMap<Sentence<'_>, BTreeSet<&str>> = BTreeMap::new();
+    let null = Value::Null;
     for field in FIELDS {
-        let (old, new) = (entries(before, field), entries(after, field));
-        let names: BTreeSet<&(&str, &str)> = old.keys().chain(new.keys()).collect();
-        for name in names {
-            let (object, grantee) = *name;
-            let (old, new) = (old.get(name), new.get(name));
-            for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
-                if !letters.is_empty() {
-                    let Parts { kind, container, name, grantor } = parts(object, field);
-                    let grantee = grantee.to_owned();
-                    let sentence = Sentence { grantee, symbol, kind, container, letters, field, grantor };
-                    sentences.entry(sentence).or_default().insert(name);
+        let [old, new] = [before, after].map(|end| map(end.get(field).unwrap_or(&null)));
+        for entry in keys(old, new) {
+            let Parts { kind, container, name, grantor } = parts(entry, field);
+            let [old, new] = [old, new].map(|end| map(end.get(entry).unwrap_or(&null)));
+            for grantee in keys(old, new) {
+                let [old, new] = [old, new].map(|end| end.get(grantee));
+                for (symbol, letters) in [(Symbol::Create, minus(new, old)), (Symbol::Delete, minus(old, new))] {
+                    if !letters.is_empty() {
+                        let sentence = Sentence { grantee, symbol, kind, container, letters, field, grantor };
+                        sentences.entry(sentence).or_default().insert(name);
+                    }
                 }
             }
         }
@@ -74,57 +75,58 @@ pub(super) fn rows(before: &Attributes, after: &Attributes, full: bool) -> Vec<R
     sentences.iter().map(|(sentence, objects)| sentence.row(objects, full)).collect()
 }
 
-/// `(entry, grantee) -> letters` of one field.
-fn entries<'a>(attributes: &'a Attributes, field: &str) -> BTreeMap<(&'a str, &'a str), &'a Letters> {
-    let mut found = BTreeMap::new();
-    for (entry, grantees) in attributes.get(field).and_then(Value::as_map).into_iter().flatten() {
-        for (grantee, letters) in grantees.as_map().into_iter().flatten() {
-            if let Value::Letters(letters) = letters {
-                found.insert((entry.as_str(), grantee.as_str()), letters);
-            }
-        }
-    }
-    found
+/// The map in a value; an empty one when it is something else.
+fn map(value: &Value) -> &Attributes {
+    static EMPTY: Attributes = Attributes::new();
+    value.as_map().unwrap_or(&EMPTY)
 }
 
-fn minus(a: Option<&&Letters>, b: Option<&&Letters>) -> Letters {
-    let a = a.map(|letters| letters.as_str()).unwrap_or_default();
-    Letters::new(a.chars().filter(|letter| !b.is_some_and(|b| b.contains(*letter))))
+fn keys<'a>(old: &'a Attributes, new: &'a Attributes) -> BTreeSet<&'a String> {
+    old.keys().chain(new.keys()).collect()
+}
+
+fn minus(a: Option<&Value>, b: Option<&Value>) -> Letters {
+    match (a, b) {
+        (Some(Value::Letters(a)), Some(Value::Letters(b))) => {
+            Letters::new(a.as_str().chars().filter(|letter| !b.contains(*letter)))
+        }
+        (Some(Value::Letters(a)), _) => a.clone(),
+        _ => Letters::default(),
+    }
 }
 
 /// What an entry names: which kind of object, what it is in, its name, and who grants when it is not the owner.
 #[derive(Debug, PartialEq, Eq)]
-struct Parts {
-    kind: String,
-    container: Option<String>,
-    name: String,
-    grantor: Option<String>,
+struct Parts<'a> {
+    kind: &'a str,
+    container: Option<&'a str>,
+    name: &'a str,
+    grantor: Option<&'a str>,
 }
 
 /// Reads an entry. Default privileges are grouped by creator.
-fn parts(entry: &str, field: &str) -> Parts {
+fn parts<'a>(entry: &'a str, field: &str) -> Parts<'a> {
     if field.starts_with("default_") {
-        let (creator, rest) = entry.split_at(bare(entry, " ").unwrap_or(entry.len()));
-        let (schema, kind) = match rest.strip_prefix(" in schema ") {
+        let (name, rest) = entry.split_at(bare(entry, " ").unwrap_or(entry.len()));
+        let (container, kind) = match rest.strip_prefix(" in schema ") {
             Some(rest) => {
                 let (schema, rest) = rest.split_at(bare(rest, " ").unwrap_or(rest.len()));
-                (Some(schema.to_owned()), rest)
+                (Some(schema), rest)
             }
             None => (None, rest),
         };
-        let kind = kind.strip_prefix(" on ").unwrap_or(kind).to_owned();
-        return Parts { kind, container: schema, name: creator.to_owned(), grantor: None };
+        let kind = kind.strip_prefix(" on ").unwrap_or(kind);
+        return Parts { kind, container, name, grantor: None };
     }
     let (identity, rest) = entry.split_at(bare(entry, " #").unwrap_or(entry.len()));
-    let grantor = rest.split_once(" by ").map(|(_, grantor)| grantor.to_owned());
+    let grantor = rest.split_once(" by ").map(|(_, grantor)| grantor);
     let long = LONG_KINDS.iter().find_map(|kind| Some((*kind, identity.strip_prefix(kind)?.strip_prefix(' ')?)));
     let (kind, name) = long.or_else(|| identity.split_once(' ')).unwrap_or(("object", identity));
-    let kind = kind.to_owned();
     match dot(name) {
-        Some(at) if !["database", "schema", "language"].contains(&kind.as_str()) => {
-            Parts { kind, container: Some(name[..at].to_owned()), name: name[at + 1..].to_owned(), grantor }
+        Some(at) if !["database", "schema", "language"].contains(&kind) => {
+            Parts { kind, container: Some(&name[..at]), name: &name[at + 1..], grantor }
         }
-        _ => Parts { kind, container: None, name: name.to_owned(), grantor },
+        _ => Parts { kind, container: None, name, grantor },
     }
 }
 
@@ -151,21 +153,21 @@ fn dot(name: &str) -> Option<usize> {
     None
 }
 
-impl Sentence {
-    fn row(&self, objects: &BTreeSet<String>, full: bool) -> Row {
+impl Sentence<'_> {
+    fn row(&self, objects: &BTreeSet<&str>, full: bool) -> Row {
         let names = names(objects, full);
         let words = privilege_words(&self.letters);
         let option = if self.field.ends_with("_options") { " (with grant option)" } else { "" };
-        let by = self.grantor.as_ref().map(|grantor| format!(" (granted by {grantor})")).unwrap_or_default();
+        let by = self.grantor.map(|grantor| format!(" (granted by {grantor})")).unwrap_or_default();
         let objects = match (&self.container, objects.len()) {
             _ if self.field.starts_with("default_") => {
-                let place = self.container.as_ref().map(|schema| format!(" in schema {schema}")).unwrap_or_default();
+                let place = self.container.map(|schema| format!(" in schema {schema}")).unwrap_or_default();
                 format!("future {}{place} created by {names}", self.kind)
             }
             (Some(schema), 1) => format!("{} {schema}.{names}", self.kind),
-            (Some(schema), count) => format!("{count} {} in {schema} ({names})", plural(&self.kind)),
+            (Some(schema), count) => format!("{count} {} in {schema} ({names})", plural(self.kind)),
             (None, 1) => format!("{} {names}", self.kind),
-            (None, count) => format!("{count} {} ({names})", plural(&self.kind)),
+            (None, count) => format!("{count} {} ({names})", plural(self.kind)),
         };
         let line = Line::plain(format!("{}: {words} on {objects}{option}{by}", self.grantee));
         Row { symbol: self.symbol, depth: 0, line }
@@ -176,12 +178,12 @@ fn plural(kind: &str) -> String {
     format!("{kind}s")
 }
 
-fn names(objects: &BTreeSet<String>, full: bool) -> String {
+fn names(objects: &BTreeSet<&str>, full: bool) -> String {
     let rest = objects.len().saturating_sub(NAMED);
     if full || rest <= 1 {
-        return objects.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        return objects.iter().copied().collect::<Vec<_>>().join(", ");
     }
-    let mut names: Vec<&str> = objects.iter().take(NAMED).map(String::as_str).collect();
+    let mut names: Vec<&str> = objects.iter().take(NAMED).copied().collect();
     let more = format!("{rest} more");
     names.push(&more);
     names.join(", ")

@@ -49,7 +49,7 @@ pub fn history(runs: &[Run<'_>]) -> Page {
         data
     };
     let runs: Vec<Json> = tallies.iter().map(data).collect();
-    Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }) }
+    Page { blocks: vec![block], data: json!({ "format_version": "1.0", "runs": runs }).into() }
 }
 
 /// Which run undid which, runs given newest first. One that was undone itself counts for nothing.
@@ -119,7 +119,7 @@ pub fn run(run: Run<'_>) -> Page {
     }
     Page {
         blocks: vec![Block::Heading(head), table, Block::Verdict(Line::plain(format!("{}.", tally.counts())))],
-        data,
+        data: data.into(),
     }
 }
 
@@ -178,7 +178,7 @@ pub fn outcome(run: Run<'_>, failures: &[(String, Failure)]) -> Page {
             .map(|(step, failure)| json!({ "step": step, "failure": super::plan_json::failure_data(failure) }));
         data.insert("failures".to_owned(), failures.collect());
     }
-    Page { blocks, data }
+    Page { blocks, data: data.into() }
 }
 
 fn failed(step: &str, error: &str, failures: &[(String, Failure)]) -> Block {

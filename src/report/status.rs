@@ -61,7 +61,7 @@ pub fn status(state: &Status<'_>) -> Page {
         ));
         blocks.push(Block::Verdict(Line::plain(format!("{away} of {all} are not as the plan file wants."))));
     }
-    Page { blocks, data: data(state) }
+    Page { blocks, data: data(state).into() }
 }
 
 fn told(run: &Run<'_>) -> String {

@@ -1,6 +1,7 @@
 //! The sandbox's PostgreSQL behind its front, signed in to with sqlx as an application does it.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -57,6 +58,13 @@ fn tokens() -> Tokens {
     ]))
 }
 
+/// A cluster of the version under test.
+fn options(directory: &TempDir) -> ClusterOptions {
+    let mut options = ClusterOptions::new(directory.path(), TENANT);
+    options.programs = std::env::var_os("PGENTRA_TEST_POSTGRES").map(PathBuf::from);
+    options
+}
+
 struct Stand {
     cluster: Arc<Cluster>,
     events: Arc<Mutex<Vec<LoginEvent>>>,
@@ -67,7 +75,7 @@ struct Stand {
 
 impl Stand {
     async fn start(directory: &TempDir) -> Self {
-        let cluster = Arc::new(Cluster::start(ClusterOptions::new(directory.path(), TENANT)).await.unwrap());
+        let cluster = Arc::new(Cluster::start(options(directory)).await.unwrap());
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let key = PrivateKeyDer::from(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let provider = Arc::new(tokio_rustls::rustls::crypto::aws_lc_rs::default_provider());

@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::cluster::{Cluster, ClusterOptions, DirectoryEntry};
+use super::cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 use super::database::{Database, PrincipalType};
 use super::directory::{Kind, new_secret};
 use super::emulator::{Emulator, lock};
@@ -37,13 +37,15 @@ pub struct Options {
     pub program: PathBuf,
     /// The directory of PostgreSQL's programs; searched for when `None`.
     pub postgres: Option<PathBuf>,
+    /// What administrators may do with the roles of others.
+    pub rights: AdminRights,
 }
 
 impl Options {
     /// In `dir`, with the demo app of the running program.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("pgentra"));
-        Self { dir: dir.into(), program, postgres: None }
+        Self { dir: dir.into(), program, postgres: None, rights: AdminRights::default() }
     }
 }
 
@@ -79,6 +81,7 @@ pub async fn up(
     }
     let mut cluster = ClusterOptions::new(dir, names::TENANT);
     cluster.programs.clone_from(&options.postgres);
+    cluster.rights = options.rights;
     let cluster = Arc::new(Cluster::start(cluster).await?);
     let served = run(&options, before, Arc::clone(&cluster), ready, shutdown).await;
     cluster.stop().await;

@@ -55,6 +55,7 @@ pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Resu
 /// What is there and what is wanted, as a step has them: of revoked letters the first, of granted ones the second.
 fn ends(entries: &[Entry]) -> (Attributes, Attributes) {
     let (mut observed, mut desired) = (Attributes::new(), Attributes::new());
+    let mut known = HashMap::new();
     for end in [&mut observed, &mut desired] {
         end.insert("privileges".to_owned(), Value::Map(Attributes::new()));
     }
@@ -65,8 +66,8 @@ fn ends(entries: &[Entry]) -> (Attributes, Attributes) {
             ["privileges", "grant_options"]
         };
         let text = entry.text();
-        put(&mut observed, fields, &text, &entry.take);
-        put(&mut desired, fields, &text, &entry.give);
+        put(&mut observed, fields, &text, &entry.take, &mut known);
+        put(&mut desired, fields, &text, &entry.give, &mut known);
     }
     let both: BTreeSet<String> = observed.keys().chain(desired.keys()).cloned().collect();
     for field in both {
@@ -77,12 +78,21 @@ fn ends(entries: &[Entry]) -> (Attributes, Attributes) {
     (observed, desired)
 }
 
-fn put(end: &mut Attributes, fields: [&str; 2], text: &str, moves: &Moves) {
-    let [letters, options] = [|pair: &Pair| pair.letters, |pair: &Pair| pair.options].map(|part| {
-        let some = moves.iter().map(|(role, pair)| (role, part(pair))).filter(|(_, letters)| !letters.is_empty());
-        some.map(|(role, letters)| (role.clone(), Value::Letters(Letters::from(letters)))).collect::<Attributes>()
+/// Moves that were written as attributes already (letters, options), by their address: most objects move alike, and
+/// share one map.
+type Known = HashMap<*const Moves, [Attributes; 2]>;
+
+fn put(end: &mut Attributes, fields: [&str; 2], text: &str, moves: &Arc<Moves>, known: &mut Known) {
+    if moves.is_empty() {
+        return;
+    }
+    let attributes = known.entry(Arc::as_ptr(moves)).or_insert_with(|| {
+        [|pair: &Pair| pair.letters, |pair: &Pair| pair.options].map(|part| {
+            let some = moves.iter().map(|(role, pair)| (role, part(pair))).filter(|(_, letters)| !letters.is_empty());
+            some.map(|(role, letters)| (role.clone(), Value::Letters(Letters::from(letters)))).collect::<Attributes>()
+        })
     });
-    for (field, grantees) in fields.into_iter().zip([letters, options]) {
+    for (field, grantees) in fields.into_iter().zip(attributes.clone()) {
         if grantees.is_empty() {
             continue;
         }

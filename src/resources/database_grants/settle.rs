@@ -1,6 +1,7 @@
 //! The look around a write: answers exactly the entries, grantees and letters of a step, each found by its oid.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::model::{Attributes, Class, Failure, Letters, Reading, Value};
 use crate::postgres::{Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted};
@@ -157,18 +158,22 @@ pub(super) async fn read(mut lease: Lease, asked: &Attributes) -> Result<Reading
     let standing = standing(&mut lease, [Some(asked)]).await?;
     let found: BTreeMap<&str, &Found> = standing.entries.iter().map(|found| (found.text.as_str(), found)).collect();
     let mut answer = Attributes::new();
+    // Objects with one list, asked for the same, answer the same: worked out once, and shared.
+    let mut known: HashMap<(&str, Alike), Attributes> = HashMap::new();
     for (field, entries) in MAPS.into_iter().filter_map(|field| Some((field, asked.get(field)?.as_map()?))) {
         let mut held = Attributes::new();
         for (entry, grantees) in entries {
             let (Some(found), Some(grantees)) = (found.get(entry.as_str()), grantees.as_map()) else { continue };
-            let live: Attributes = grantees
-                .iter()
-                .filter_map(|(grantee, letters)| {
-                    let Value::Letters(letters) = letters else { return None };
-                    let both = standing.held(field, found, grantee).and(LetterSet::from(letters));
-                    (!both.is_empty()).then(|| (grantee.clone(), Value::Letters(Letters::from(both))))
-                })
-                .collect();
+            let held_by = |(grantee, letters): (&String, &Value)| {
+                let Value::Letters(letters) = letters else { return None };
+                let both = standing.held(field, found, grantee).and(LetterSet::from(letters));
+                (!both.is_empty()).then(|| (grantee.clone(), Value::Letters(Letters::from(both))))
+            };
+            let live = || grantees.iter().filter_map(held_by).collect();
+            let live = match standing.alike(found, grantees) {
+                Some(alike) => known.entry((field, alike)).or_insert_with(live).clone(),
+                None => live(),
+            };
             if !live.is_empty() {
                 held.insert(entry.clone(), Value::Map(live));
             }
@@ -181,7 +186,17 @@ pub(super) async fn read(mut lease: Lease, asked: &Attributes) -> Result<Reading
     Ok(reading)
 }
 
+/// What decides the answer for an object: what is asked, its kind, list, owner, and the grantor.
+type Alike<'a> = (usize, ObjectType, usize, u32, Option<&'a str>);
+
 impl Standing {
+    fn alike<'a>(&self, found: &'a Found, grantees: &Attributes) -> Option<Alike<'a>> {
+        let Name::Object(ObjectEntry { object, oid, grantor }) = &found.name else { return None };
+        let object = self.snapshot.object(object.kind, *oid, &object.inner)?;
+        let list = object.acl.as_ref().map_or(0, |acl| Arc::as_ptr(acl).addr());
+        Some((grantees.place(), object.name.kind, list, object.owner, grantor.as_deref()))
+    }
+
     /// What the grantor of an entry gave to a grantee: what others gave is not this entry's.
     fn held(&self, field: &str, found: &Found, grantee: &str) -> LetterSet {
         let (letters, options) = match &found.name {
