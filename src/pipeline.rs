@@ -321,8 +321,8 @@ fn refuse_unreadable(changes: &ChangeSet) -> Result<(), Failure> {
         changes.changes.iter().filter_map(|change| Some((&change.address, change.failure.as_ref()?))).collect();
     match failed.as_slice() {
         [] => Ok(()),
-        all if all.iter().all(|(_, failure)| !failure.flaws.is_empty()) => {
-            Err(Failure::flawed(all.iter().flat_map(|(_, failure)| failure.flaws.iter().cloned()).collect()))
+        all if all.iter().all(|(_, failure)| !failure.flaws().is_empty()) => {
+            Err(Failure::flawed(all.iter().flat_map(|(_, failure)| failure.flaws().to_vec()).collect()))
         }
         [(address, only)] => {
             let detail = only.detail.as_ref().map_or(address.to_string(), |detail| format!("{address}: {detail}"));
@@ -341,7 +341,7 @@ fn refuse_unreadable(changes: &ChangeSet) -> Result<(), Failure> {
                 summary: format!("{} resources cannot be planned", failed.len()),
                 detail: Some(lines.join("\n")),
                 remedy: (!remedies.is_empty()).then(|| remedies.join("\n")),
-                flaws: failed.iter().flat_map(|(_, failure)| failure.flaws.iter().cloned()).collect(),
+                flaws: None,
             })
         }
     }

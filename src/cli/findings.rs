@@ -34,7 +34,7 @@ pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Fa
     if failure.class != Class::Flawed {
         return Err(failure);
     }
-    let mut findings: Vec<Finding> = failure.flaws.iter().map(|flaw| finding(file, flaw)).collect();
+    let mut findings: Vec<Finding> = failure.flaws().iter().map(|flaw| finding(file, flaw)).collect();
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
     if output.is_json() {
         output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })?;

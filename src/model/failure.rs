@@ -62,14 +62,18 @@ pub struct Failure {
     pub detail: Option<String>,
     /// What would help, as a sentence or a command.
     pub remedy: Option<String>,
-    /// What is wrong with the plan file, where that is the cause.
-    pub flaws: Vec<Flaw>,
+    /// What is wrong with the plan file, where that is the cause; see [`Failure::flaws`].
+    pub flaws: Option<Box<Flaws>>,
 }
+
+/// Flaws, apart so that a failure without any stays small.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flaws(Vec<Flaw>);
 
 impl Failure {
     /// A failure with a summary alone.
     pub fn new(class: Class, summary: impl Into<String>) -> Self {
-        Self { class, summary: summary.into(), detail: None, remedy: None, flaws: Vec::new() }
+        Self { class, summary: summary.into(), detail: None, remedy: None, flaws: None }
     }
 
     /// The failure of a plan file that does not fit the live system.
@@ -79,7 +83,12 @@ impl Failure {
         remedies.dedup();
         let (detail, remedy) = (titles.join("\n"), remedies.join("\n"));
         let failure = Self::new(Class::Flawed, "the plan file does not fit the live system").detail(detail);
-        Self { remedy: (!remedy.is_empty()).then_some(remedy), flaws, ..failure }
+        Self { remedy: (!remedy.is_empty()).then_some(remedy), flaws: Some(Box::new(Flaws(flaws))), ..failure }
+    }
+
+    /// What is wrong with the plan file, where that is the cause.
+    pub fn flaws(&self) -> &[Flaw] {
+        self.flaws.as_ref().map_or(&[], |flaws| flaws.0.as_slice())
     }
 
     /// Adds the cause.

@@ -16,7 +16,7 @@ mod value;
 
 pub use address::Address;
 pub use attributes::Attributes;
-pub use failure::{Class, Failure, Flaw};
+pub use failure::{Class, Failure, Flaw, Flaws};
 pub use finding::{Finding, Place, Severity};
 pub use graph::{Cycle, Graph};
 pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};

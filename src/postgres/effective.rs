@@ -31,13 +31,8 @@ pub struct Count {
 
 /// The letters that the role lacks on each of the objects, in their order. The role has to exist; everybody is `public`.
 pub async fn lacking(lease: &mut Lease, role: &str, demands: &[Demand<'_>]) -> Result<Vec<LetterSet>, Failure> {
-    let (mut places, mut kinds, mut oids, mut columns, mut words): (
-        Vec<i64>,
-        Vec<String>,
-        Vec<i64>,
-        Vec<&str>,
-        Vec<&str>,
-    ) = Default::default();
+    let (mut places, mut oids): (Vec<i64>, Vec<i64>) = Default::default();
+    let (mut kinds, mut columns, mut words): (Vec<String>, Vec<&str>, Vec<&str>) = Default::default();
     for (at, Demand { object, letters }) in (0_i64..).zip(demands) {
         let kind = object.name.kind;
         for (_, word) in kind.privileges().iter().filter(|(letter, _)| letters.has(*letter)) {

@@ -61,7 +61,7 @@ impl ObjectName {
         let mut found = Self { kind, schema: String::new(), name: String::new(), inner: String::new() };
         if kind == ObjectType::LargeObject {
             let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-            text[..end].clone_into(&mut found.name);
+            text.get(..end)?.clone_into(&mut found.name);
             return (end > 0).then_some((found, &text[end..]));
         }
         let (first, mut rest) = take_ident(text)?;
@@ -76,7 +76,7 @@ impl ObjectName {
             ObjectType::Function | ObjectType::Procedure => {
                 let inside = rest.strip_prefix('(')?;
                 let end = closing(inside)?;
-                found.inner = Some(&inside[..end]).filter(|text| is_signature(text))?.to_owned();
+                Some(&inside[..end]).filter(|text| is_signature(text))?.clone_into(&mut found.inner);
                 rest = &inside[end + 1..];
             }
             _ => {}

@@ -123,7 +123,7 @@ fn script(step: &Step, mut acting: Acting, standing: &Standing) -> Result<Script
     };
     let (before, after) = (end(&step.before), end(&step.after));
     let after = kept_columns(before.as_ref(), after, standing, &mut acting);
-    grants(before.as_ref(), after.as_ref(), &acting)
+    grants(before.as_ref(), Some(&after), &acting)
 }
 
 /// A privilege that is revoked on a table goes from its columns too, also where it was granted on a column alone. Such
@@ -133,7 +133,7 @@ fn kept_columns(
     after: Option<Attributes>,
     standing: &Standing,
     acting: &mut Acting,
-) -> Option<Attributes> {
+) -> Attributes {
     let mut after = after.unwrap_or_default();
     for column in standing.columns() {
         let Some(table) =
@@ -158,7 +158,7 @@ fn kept_columns(
             }
         }
     }
-    Some(after)
+    after
 }
 
 fn letters(end: Option<&Attributes>, field: &str, entry: &str, role: &str) -> LetterSet {

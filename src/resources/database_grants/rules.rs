@@ -122,6 +122,8 @@ pub(crate) enum Future {
 
 /// Columns of one table by privilege.
 type Columns = BTreeMap<String, BTreeSet<String>>;
+/// Schema and name of a table, and its columns.
+type Table = ((String, String), Columns);
 
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +139,7 @@ pub(crate) struct Rule {
     /// Privileges by kind of object, as words in upper case; `ALL` among them.
     words: BTreeMap<ObjectType, BTreeSet<String>>,
     /// Columns by table, as the plan file names it, with its schema and name.
-    pub(crate) columns: BTreeMap<String, ((String, String), Columns)>,
+    pub(crate) columns: BTreeMap<String, Table>,
     /// Procedural languages.
     pub(crate) languages: BTreeSet<String>,
     /// The objects that are meant; `None` is all.
@@ -203,8 +205,7 @@ impl Rule {
 
     /// The letters it wants on one column.
     pub(crate) fn column_letters(&self, column: &ObjectName, snapshot: &Snapshot) -> LetterSet {
-        let of =
-            |((schema, table), _): &&((String, String), Columns)| *schema == column.schema && *table == column.name;
+        let of = |((schema, table), _): &&Table| *schema == column.schema && *table == column.name;
         let columns = self.columns.values().filter(of).flat_map(|(_, columns)| columns);
         let words = columns.filter(|(_, columns)| columns.contains(&column.inner)).map(|(word, _)| word);
         letters(ObjectType::Column, words, snapshot)
@@ -243,7 +244,7 @@ fn rule_of(path: String, table: &Attributes) -> Result<Rule, Failure> {
     let mut words = BTreeMap::new();
     for (kind, field) in ObjectType::ALL.into_iter().filter_map(|kind| Some((kind, field(kind)?))) {
         if table.contains_key(field) {
-            words.insert(kind, privileges(kind, texts(table.get(field))?)?);
+            words.insert(kind, privileges(kind, &texts(table.get(field))?)?);
         }
     }
     let selectors = |field: &str| -> Result<Vec<Selector>, Failure> {
@@ -269,7 +270,7 @@ fn rule_of(path: String, table: &Attributes) -> Result<Rule, Failure> {
     })
 }
 
-fn privileges(kind: ObjectType, words: Vec<String>) -> Result<BTreeSet<String>, Failure> {
+fn privileges(kind: ObjectType, words: &[String]) -> Result<BTreeSet<String>, Failure> {
     let words: BTreeSet<String> = words.iter().map(|word| word.to_uppercase()).collect();
     let unknown = words.iter().find(|word| kind.privilege(word).is_none() && *word != "ALL");
     match unknown {
@@ -282,10 +283,7 @@ fn privileges(kind: ObjectType, words: Vec<String>) -> Result<BTreeSet<String>, 
     }
 }
 
-fn columns(
-    value: Option<&Value>,
-    schemas: Option<&BTreeSet<String>>,
-) -> Result<BTreeMap<String, ((String, String), Columns)>, Failure> {
+fn columns(value: Option<&Value>, schemas: Option<&BTreeSet<String>>) -> Result<BTreeMap<String, Table>, Failure> {
     let only_schema = schemas.filter(|schemas| schemas.len() == 1).and_then(BTreeSet::first).map(String::as_str);
     let mut found = BTreeMap::new();
     for (text, by_word) in value.and_then(Value::as_map).into_iter().flatten() {
@@ -294,7 +292,7 @@ fn columns(
         })?;
         let mut columns = Columns::new();
         for (word, list) in by_word.as_map().into_iter().flatten() {
-            for word in privileges(ObjectType::Column, vec![word.clone()])? {
+            for word in privileges(ObjectType::Column, std::slice::from_ref(word))? {
                 columns.entry(word).or_default().extend(texts(Some(list))?);
             }
         }

@@ -181,11 +181,11 @@ async fn unknown_schemas_and_words_are_refused_and_new_roles_are_not() {
     let failure =
         bench.look(&grants(vec![rule("words_app", list(&["S"]), &[])]), Purpose::Plan, None).await.unwrap_err();
     assert_eq!((failure.class, failure.remedy.as_deref()), (Class::Flawed, Some("did you mean \"s\"?")));
-    assert_eq!(failure.flaws[0].path, "grants.0.schemas.0");
+    assert_eq!(failure.flaws()[0].path, "grants.0.schemas.0");
     let rules = grants(vec![rule("words_app", list(&["s"]), &[("functions", list(&["SELECT"]))])]);
     assert_eq!(bench.look(&rules, Purpose::Plan, None).await.unwrap_err().class, Class::Input);
     let failure = bench.look(&select("not made yet"), Purpose::Plan, None).await.unwrap_err();
-    assert_eq!((failure.class, failure.flaws[0].path.as_str()), (Class::Flawed, "grants.0.role"));
+    assert_eq!((failure.class, failure.flaws()[0].path.as_str()), (Class::Flawed, "grants.0.role"));
     let mut managed = select("not made yet");
     if let Some(Value::List(rules)) = managed.get_mut("grants")
         && let Some(Value::Map(rule)) = rules.first_mut()

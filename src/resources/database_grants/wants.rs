@@ -87,14 +87,17 @@ impl Wants {
     }
 }
 
+/// A kind of objects in a schema.
+type At<'a> = (ObjectType, &'a str);
+
 /// Answers what is wanted on each object, and works it out once for all objects that the same rules are about.
 pub(in crate::resources) struct Asked<'a> {
     snapshot: &'a Snapshot,
     rules: Vec<(&'a Rule, bool)>,
-    /// Kind and schema -> the rules about it, and whether any of them names single objects.
-    places: HashMap<(ObjectType, &'a str), (Arc<[usize]>, bool)>,
+    /// The rules about each place, and whether any of them names single objects.
+    places: HashMap<At<'a>, (Arc<[usize]>, bool)>,
     known: HashMap<(ObjectType, Vec<usize>), Arc<Wants>>,
-    blanket: HashMap<(ObjectType, &'a str), Arc<Wants>>,
+    blanket: HashMap<At<'a>, Arc<Wants>>,
 }
 
 impl<'a> Asked<'a> {

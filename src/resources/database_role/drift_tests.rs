@@ -58,7 +58,7 @@ async fn options_of_memberships_are_set_where_the_version_has_them() {
     wanted.insert("member_of".into(), members(&[("opt_group", flags([("inherit", false), ("set", true)]))]));
     if !new {
         let failure = bench.look(&wanted, Purpose::Plan, None).await.unwrap_err();
-        assert_eq!((failure.class, failure.flaws[0].path.as_str()), (Class::Flawed, "member_of.opt_group"));
+        assert_eq!((failure.class, failure.flaws()[0].path.as_str()), (Class::Flawed, "member_of.opt_group"));
         return;
     }
     let step = bench.step(&wanted).await;
@@ -97,6 +97,6 @@ async fn a_membership_in_a_role_that_is_not_there_is_a_flaw() {
     let bench = Bench::new(&DatabaseRole, server.databases(&[SUPERUSER]), ("name", "misspelt"));
     let wanted = attributes([("member_of", members(&[("pg_read_all_dat", Value::Bool(true))]))]);
     let failure = bench.look(&wanted, Purpose::Plan, None).await.unwrap_err();
-    assert_eq!(failure.flaws[0].path, "member_of.pg_read_all_dat");
+    assert_eq!(failure.flaws()[0].path, "member_of.pg_read_all_dat");
     assert_eq!(failure.remedy.as_deref(), Some("did you mean \"pg_read_all_data\"?"));
 }

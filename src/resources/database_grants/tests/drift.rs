@@ -204,7 +204,7 @@ async fn wrong_names_are_flaws_with_their_places() {
     wanted.insert("exclusive".into(), list(&["flaw_app", "nobody"]));
     let failure = bench.look(&wanted, Purpose::Plan, None).await.unwrap_err();
     assert_eq!(failure.class, Class::Flawed);
-    let mut places: Vec<&str> = failure.flaws.iter().map(|flaw| flaw.path.as_str()).collect();
+    let mut places: Vec<&str> = failure.flaws().iter().map(|flaw| flaw.path.as_str()).collect();
     places.retain(|place| *place != "grants.0.tables.1");
     let expected = [
         "grants.0.only.1",
@@ -221,7 +221,7 @@ async fn wrong_names_are_flaws_with_their_places() {
     nowhere.key.insert("database".into(), Value::text("flwa"));
     let failure = nowhere.look(&grants(Vec::new()), Purpose::Plan, None).await.unwrap_err();
     assert_eq!(
-        (failure.flaws[0].path.as_str(), failure.remedy.as_deref()),
+        (failure.flaws()[0].path.as_str(), failure.remedy.as_deref()),
         ("database", Some("did you mean \"flaw\"?"))
     );
 }
