@@ -6,7 +6,7 @@ use super::ledger::{Entry, Ledger, Standing};
 use super::observation::{Event, Interval, Observation, Scope};
 use super::record::Record;
 use super::terms::Terms;
-use crate::model::in_words;
+use crate::model::{in_words, moment};
 
 /// Why the window started again, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -111,7 +111,11 @@ fn step(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observa
     if let (Some(at), Some(newest)) = (at, window.newest)
         && at < newest
     {
-        window.restart(entry.seq, Some(at), format!("the clock went backwards: {at} comes after {newest}"));
+        window.restart(
+            entry.seq,
+            Some(at),
+            format!("the clock went backwards: {} comes after {}", moment(at), moment(newest)),
+        );
     }
     window.newest = at.or(window.newest);
     window.unseeing = None;
@@ -188,7 +192,8 @@ fn admit(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observ
             );
             window.restart(entry.seq, Some(at), why);
         } else if let Some(until) = covered.filter(|until| at.duration_since(*until) > terms.grace()) {
-            let why = format!("nothing was measured between {until} and {at} by a sensor that misses nothing");
+            let (until, at_text) = (moment(until), moment(at));
+            let why = format!("nothing was measured between {until} and {at_text} by a sensor that misses nothing");
             window.restart(entry.seq, Some(at), why);
         } else if window.covered_until.is_none() && !covers.is_empty() {
             let why = "only from here on does a sensor cover the time between observations".to_owned();

@@ -18,6 +18,6 @@ pub use graph::{Cycle, Graph};
 pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};
 pub use schema::{Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
-pub use span::{duration, in_words};
+pub use span::{duration, in_words, moment};
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
 pub use value::{Attributes, Letters, Ref, SecretValue, Value, agrees, agrees_all};

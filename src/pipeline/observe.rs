@@ -175,3 +175,7 @@ async fn look(
 fn trusted(measurement: Measurement, at: &Times) -> Measurement {
     if at.dated().is_ok() { measurement } else { Measurement { covers: None, ..measurement } }
 }
+
+#[cfg(test)]
+#[path = "observe_tests.rs"]
+mod tests;
