@@ -49,7 +49,7 @@ fn actions(open: bool, first: bool, second: bool) -> Vec<(Action, Reason)> {
     let desired = [
         want("gate", "g", &[]),
         want("thing", "a", std::slice::from_ref(&gate)),
-        want("thing", "b", &[middle.clone()]),
+        want("thing", "b", std::slice::from_ref(&middle)),
     ];
     let mut asked = Reading::present(flag("open", open), Attributes::new());
     asked.desired = Some(flag("open", true));

@@ -66,12 +66,12 @@ impl Window {
         self.events.clear();
     }
 
-    fn take(&mut self, entry: &Entry, observation: &Observation, at: Timestamp, covers: Vec<Interval>) {
+    fn take(&mut self, entry: &Entry, observation: &Observation, at: Timestamp, covers: &[Interval]) {
         if self.observations.is_empty() {
             self.scope.clone_from(&observation.scope);
             self.covered_until = (!covers.is_empty()).then_some(at);
         }
-        self.covered_until = self.covered_until.map(|until| extended(until, &covers));
+        self.covered_until = self.covered_until.map(|until| extended(until, covers));
         let events = observation.measurements.iter().flat_map(|one| &one.events);
         self.events.extend(events.map(|occurrence| (occurrence.event, occurrence.at)));
         self.observations.push((entry.seq, at));
@@ -200,7 +200,7 @@ fn admit(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observ
             window.restart(entry.seq, Some(at), why);
         }
     }
-    window.take(entry, observation, at, covers);
+    window.take(entry, observation, at, &covers);
 }
 
 /// Where the last live measurement of a sensor for a validation ended: what it has to go on from.

@@ -26,7 +26,7 @@ struct Census<'a>(&'a Scripted);
 
 #[async_trait]
 impl Sensor for Census<'_> {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "census"
     }
 
@@ -112,7 +112,7 @@ async fn observations_follow_each_other_until_the_gate_opens() {
         later(&vantage, 1);
     }
     assert_eq!(open, [false, false, true]);
-    let asked = vantage.asked.lock().unwrap();
+    let asked = vantage.asked.lock().unwrap().clone();
     assert_eq!(asked[0].watermark, None);
     assert_eq!(asked[1].watermark, Some(asked[0].now), "each goes on where the last one ended");
     let found = ledger(&store, &[key()]).await.unwrap();

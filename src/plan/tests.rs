@@ -66,7 +66,9 @@ fn the_guide_lowers_in_the_built_in_order() {
     database_grants.geopgflex <- (database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
     check."rmhazuregeoapi-identity privileges" <- (database_grants.geopgflex, database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
     app_settings.rmhazuregeoapi <- (app_identity.rmhazuregeoapi, check."rmhazuregeoapi-identity privileges", database_grants.geopgflex, database_role.rmhazuregeoapi-identity)
+    check."rmhazuregeoapi database statistics" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
     check."rmhazuregeoapi health" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
+    check."rmhazuregeoapi hello_world job" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
     "#);
 }
 

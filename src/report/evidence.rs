@@ -191,8 +191,11 @@ pub fn evidence_markdown(plan: &str, all: &[Evidence], faults: &[String], attest
     let mut page = format!("# Evidence of {}\n\n", cell(plan));
     let list = |page: &mut String, title: &str, texts: &[String]| {
         if !texts.is_empty() {
-            let items: String = texts.iter().map(|text| format!("- {}\n", cell(text))).collect();
-            let _ = write!(page, "## {title}\n\n{items}\n");
+            let _ = write!(page, "### {title}\n\n");
+            for text in texts {
+                let _ = writeln!(page, "- {}", cell(text));
+            }
+            page.push('\n');
         }
     };
     list(&mut page, "Damage of the ledger", faults);
@@ -274,7 +277,27 @@ mod tests {
     #[test]
     fn the_window_is_a_timeline() {
         let page = evidence(&sample(), &[], &["Updated the documentation (by Ann)".into()]);
-        insta::assert_snapshot!(terminal(&page).plain(), @"");
+        insta::assert_snapshot!(terminal(&page).plain(), @r"
+        Validation app
+
+        TIME                     RESULT       WINDOW  DETAIL
+        2026-11-01T00:00:00Z  :  passed               6 sensors
+        2026-11-02T00:00:00Z  X  failed               probe health: HTTP 503 | <b>
+        2026-11-03T00:00:00Z  |  passed       0s      6 sensors
+        2026-11-04T00:00:00Z  ?  no evidence          logs: PartialError
+        2026-11-05T00:00:00Z  |  passed       2d      6 sensors
+
+        SENSOR  LAST    SEEN
+        census  passed  nobody is connected
+        logs    blind   PartialError
+
+        [########....................] 2d of 7d: held
+          missing: 2d of 7d are covered, by 3 observations
+          opens not before 2026-11-10T00:00:00Z
+
+        Attested:
+          Updated the documentation (by Ann)
+        ");
         assert!(json(&page).contains("\"covered_seconds\": 172800"));
     }
 

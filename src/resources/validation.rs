@@ -106,7 +106,7 @@ impl Kind for Validation {
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
         let asked = step.after.as_ref().unwrap_or(&none);
-        Ok(written(decision(live, text(&step.key, "name")?, asked, BTreeMap::new()).await?))
+        Ok(written(&decision(live, text(&step.key, "name")?, asked, BTreeMap::new()).await?))
     }
 }
 
@@ -143,7 +143,7 @@ pub(super) fn reading(decision: &Decision, purpose: Purpose) -> Reading {
 }
 
 /// The answer of a gate to a write.
-pub(super) fn written(decision: Decision) -> Written {
+pub(super) fn written(decision: &Decision) -> Written {
     if decision.open {
         return Written::Done;
     }
