@@ -184,7 +184,7 @@ async fn export(found: &Found, into: &Path, global: &Global, output: &Output) ->
 }
 
 async fn attest(found: &Found, args: &AttestArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let mut held = found.store.lock(place::lock_note("attest"), std::time::Duration::from_secs(60)).await?;
+    let mut held = found.store.lock(place::lock_note("attest"), std::time::Duration::from_mins(1)).await?;
     let world = live::world(&found.file.target, global, found.store.digest_key().await?).await?;
     let about = validations(&found.file).first().map(|want| want.attributes.clone()).unwrap_or_default();
     let author = author(&found.file);

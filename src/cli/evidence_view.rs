@@ -2,49 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use crate::evidence::{Decision, Ledger, Observation, Record, Terms};
+use jiff::Timestamp;
+
+use crate::evidence::{Decision, Entry, Ledger, Observation, Override, Record, Terms, Verdict};
+use crate::model::moment;
 use crate::report::{Evidence, Mark, Moment};
+
+/// What the window says of the records that are in it or started it again.
+struct Sorted<'a> {
+    terms: &'a Terms,
+    counted: BTreeMap<u64, Timestamp>,
+    restarts: BTreeMap<u64, &'a str>,
+    decision: &'a Decision,
+}
 
 /// The evidence for a validation, as pages show it.
 pub fn view(terms: &Terms, ledger: &Ledger, decision: &Decision) -> Evidence {
     let window = &decision.window;
-    let counted: BTreeMap<u64, jiff::Timestamp> = window.observations.iter().copied().collect();
-    let restarts: BTreeMap<u64, &str> =
-        window.restarts.iter().filter(|one| one.at.is_some()).map(|one| (one.seq, one.why.as_str())).collect();
-    let began = window.began();
-    let mut moments = Vec::new();
-    for entry in &ledger.entries {
-        let at = entry.record.at().dated();
-        let (mark, detail) = match &entry.record {
-            Record::Observation(one) if one.validation == terms.validation => {
-                let live = summary(one);
-                match (counted.get(&entry.seq), restarts.get(&entry.seq)) {
-                    (Some(_), Some(why)) => (Mark::Counts, format!("{live}; the window started again: {why}")),
-                    (Some(_), None) => (Mark::Counts, live),
-                    (None, Some(why)) => (Mark::Restarts, (*why).to_owned()),
-                    (None, None) if !one.failures().is_empty() => (Mark::Restarts, one.failures().join("; ")),
-                    (None, None) => {
-                        let blind = one.blind(&terms.sensors);
-                        let unseeing = !blind.is_empty() || at.is_err() || one.scope.is_none();
-                        let after = window.ended().zip(at.as_ref().ok()).is_none_or(|(ended, at)| ended < *at);
-                        let why = if after { window.unseeing.clone() } else { None };
-                        if unseeing || why.is_some() {
-                            (Mark::Unseeing, why.unwrap_or_else(|| blind.join("; ")))
-                        } else {
-                            (Mark::Past, live)
-                        }
-                    }
-                }
-            }
-            Record::Override(one) if one.validation == terms.validation => {
-                (Mark::Override, format!("{}: {}", one.who, one.reason))
-            }
-            Record::Break(one) => (Mark::Restarts, format!("the ledger was damaged: {}", one.faults.join("; "))),
-            _ => continue,
-        };
-        let length = counted.get(&entry.seq).zip(began).map(|(at, began)| at.duration_since(began));
-        moments.push(Moment { seq: entry.seq, at, mark, length, detail });
-    }
+    let restarts = window.restarts.iter().filter(|one| one.at.is_some());
+    let sorted = Sorted {
+        terms,
+        counted: window.observations.iter().copied().collect(),
+        restarts: restarts.map(|one| (one.seq, one.why.as_str())).collect(),
+        decision,
+    };
+    let newest = ledger.entries.iter().rev().find_map(|entry| match &entry.record {
+        Record::Observation(one) if one.validation == terms.validation => Some(one),
+        _ => None,
+    });
     Evidence {
         validation: terms.validation.clone(),
         period: terms.period,
@@ -52,36 +37,82 @@ pub fn view(terms: &Terms, ledger: &Ledger, decision: &Decision) -> Evidence {
         open: decision.open,
         missing: decision.missing.clone(),
         earliest: decision.earliest,
-        moments,
-        overrides: overrides(decision),
+        moments: ledger.entries.iter().filter_map(|entry| sorted.moment(entry)).collect(),
+        overrides: decision.overrides.iter().map(override_line).collect(),
+        sensors: newest.map(sensors).unwrap_or_default(),
     }
 }
 
-/// How many sensors saw something, and what they saw.
-fn summary(observation: &Observation) -> String {
-    let live: Vec<String> = observation
-        .measurements
-        .iter()
-        .filter(|one| one.is_live())
-        .map(|one| if one.value.is_empty() { one.sensor.clone() } else { format!("{}: {}", one.sensor, one.value) })
-        .collect();
-    live.join("; ")
+impl Sorted<'_> {
+    fn moment(&self, entry: &Entry) -> Option<Moment> {
+        let (mark, detail) = match &entry.record {
+            Record::Observation(one) if one.validation == self.terms.validation => self.observation(entry, one),
+            Record::Override(one) if one.validation == self.terms.validation => {
+                (Mark::Override, format!("{}: {}", one.who, one.reason))
+            }
+            Record::Break(one) => (Mark::Failed, format!("the ledger was damaged: {}", one.faults.join("; "))),
+            _ => return None,
+        };
+        let began = self.decision.window.began();
+        let length = self.counted.get(&entry.seq).zip(began).map(|(at, began)| at.duration_since(began));
+        Some(Moment { seq: entry.seq, at: entry.record.at().dated(), mark, length, detail })
+    }
+
+    fn observation(&self, entry: &Entry, one: &Observation) -> (Mark, String) {
+        let failures = one.failures();
+        if !failures.is_empty() {
+            return (Mark::Failed, failures.join("; "));
+        }
+        let live = one.measurements.iter().filter(|one| one.is_live()).count();
+        let summary = format!("{live} of {} sensors", one.measurements.len());
+        let again = self.restarts.get(&entry.seq).map(|why| format!("; the window starts again: {why}"));
+        let detail = format!("{summary}{}", again.unwrap_or_default());
+        if self.counted.contains_key(&entry.seq) {
+            return (Mark::Counts, detail);
+        }
+        match self.unseeing(entry, one) {
+            Some(why) => (Mark::Unseeing, why),
+            None => (Mark::Past, detail),
+        }
+    }
+
+    /// Why an observation outside the window is no evidence by itself.
+    fn unseeing(&self, entry: &Entry, one: &Observation) -> Option<String> {
+        let blind = one.blind(&self.terms.sensors);
+        if !blind.is_empty() {
+            return Some(blind.join("; "));
+        }
+        if let Err(why) = one.at.dated() {
+            return Some(why);
+        }
+        if one.scope.is_none() {
+            return Some(one.scope_missing.clone().unwrap_or_default());
+        }
+        let newest = self.decision.window.observations.last().is_none_or(|(seq, _)| *seq < entry.seq);
+        self.decision.window.unseeing.clone().filter(|_| newest)
+    }
 }
 
-/// Who opened the gate without the evidence.
-pub fn overrides(decision: &Decision) -> Vec<String> {
-    let line = |one: &crate::evidence::Override| {
-        let at = one.at.dated().map_or_else(|why| why, |at| at.to_string());
-        format!("{} at {at}: {}", one.who, one.reason)
+/// What each sensor saw.
+fn sensors(observation: &Observation) -> Vec<(String, Option<bool>, String)> {
+    let one = |one: &crate::evidence::Measurement| match &one.verdict {
+        Verdict::Passed => (one.sensor.clone(), Some(true), one.value.clone()),
+        Verdict::Failed(why) => (one.sensor.clone(), Some(false), why.clone()),
+        Verdict::Blind(why) => (one.sensor.clone(), None, why.clone()),
     };
-    decision.overrides.iter().map(line).collect()
+    observation.measurements.iter().map(one).collect()
+}
+
+/// Who opened a gate without the evidence, when, and why.
+fn override_line(one: &Override) -> String {
+    format!("{} at {}: {}", one.who, one.at.dated().map_or_else(|why| why, moment), one.reason)
 }
 
 /// Who vouched for which line of the checklist.
 pub fn attested(ledger: &Ledger) -> Vec<String> {
     let line = |record: &Record| match record {
         Record::Attestation(one) => {
-            let at = one.at.dated().unwrap_or(one.at.runner);
+            let at = moment(one.at.dated().unwrap_or(one.at.runner));
             let note = one.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
             Some(format!("{} (by {}, {at}{note})", one.line, one.by))
         }

@@ -240,3 +240,7 @@ fn fill(wanted: &Attributes, so_far: &ChangeSet) -> Result<Attributes, Failure> 
 #[cfg(test)]
 #[path = "compare_tests.rs"]
 mod tests;
+
+#[cfg(test)]
+#[path = "gate_tests.rs"]
+mod gate_tests;

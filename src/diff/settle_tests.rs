@@ -188,7 +188,11 @@ fn value() -> impl Strategy<Value = Value> {
 fn attributes() -> impl Strategy<Value = Attributes> {
     let flags = prop::collection::btree_map("[xyz]", any::<bool>().prop_map(Value::from), 0..3);
     (value(), value(), flags).prop_map(|(a, b, flags)| {
-        Attributes::from([("a".to_owned(), a), ("b".to_owned(), b), ("flags".to_owned(), Value::Map(flags.into_iter().collect()))])
+        Attributes::from([
+            ("a".to_owned(), a),
+            ("b".to_owned(), b),
+            ("flags".to_owned(), Value::Map(flags.into_iter().collect())),
+        ])
     })
 }
 

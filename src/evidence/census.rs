@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::observation::Measurement;
+use crate::model::moment;
 
 /// One session of the old role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +34,7 @@ impl std::fmt::Display for Session {
             write!(f, " in database {database}")?;
         }
         match self.since {
-            Some(since) => write!(f, " since {since}"),
+            Some(since) => write!(f, " since {}", moment(since)),
             None => f.write_str(" since nobody may see when"),
         }
     }

@@ -7,7 +7,7 @@ use super::observation::{Scope, Times};
 use super::record::{Override, Record};
 use super::terms::Terms;
 use super::window::{Window, unvouched, window};
-use crate::model::in_words;
+use crate::model::{in_words, moment};
 
 /// The moment at which a gate is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Decision {
     pub fn reason(&self) -> String {
         let missing = self.missing.join("; ");
         match self.earliest {
-            Some(earliest) => format!("{missing}; not before {earliest}"),
+            Some(earliest) => format!("{missing}; not before {}", moment(earliest)),
             None => missing,
         }
     }
@@ -52,6 +52,8 @@ pub fn decide(terms: &Terms, ledger: &Ledger, now: &Now) -> Decision {
     let window = window(terms, ledger);
     let mut decision = Decision { overrides: overrides(terms, ledger), ..Decision::default() };
     match now.at.dated() {
+        // Before the app is migrated there is nobody to ask either; then it is the evidence that is missing.
+        Err(_) if window.observations.is_empty() => decision.missing.push(nothing(&window)),
         Err(why) => decision.missing.push(format!("what time it is is not known: {why}")),
         Ok(at) => {
             let lost = lost(terms, &window, &now.scope, at);
@@ -59,7 +61,8 @@ pub fn decide(terms: &Terms, ledger: &Ledger, now: &Now) -> Decision {
             decision.missing.extend(lost);
             decision.missing.extend(lacking(terms, &window));
             decision.overridden = holds(terms, ledger, now, at);
-            decision.earliest = began.checked_add(terms.period).ok().filter(|earliest| *earliest > at);
+            decision.earliest =
+                began.checked_add(terms.period).ok().map(whole_second).filter(|earliest| *earliest > at);
         }
     }
     decision.open = decision.missing.is_empty() || decision.overridden;
@@ -69,15 +72,21 @@ pub fn decide(terms: &Terms, ledger: &Ledger, now: &Now) -> Decision {
     Decision { window, ..decision }
 }
 
+/// The next whole second: what is shown without fractions has to be late enough.
+fn whole_second(at: Timestamp) -> Timestamp {
+    let fraction = SignedDuration::from_nanos(at.subsec_nanosecond().into());
+    if fraction.is_zero() { at } else { at.checked_add(SignedDuration::from_secs(1) - fraction).unwrap_or(at) }
+}
+
 /// Why the window is worth nothing by now, so that the period has to begin again.
 fn lost(terms: &Terms, window: &Window, scope: &Result<Scope, String>, now: Timestamp) -> Vec<String> {
     let mut lost = Vec::new();
     let Some(ended) = window.ended() else {
-        let why = window.restarts.last().map(|restart| format!(" since the window started again ({})", restart.why));
-        lost.push(format!("no observation passed{}", why.unwrap_or_else(|| " yet".to_owned())));
+        lost.push(nothing(window));
         return lost;
     };
     if let Some(newest) = window.newest.filter(|newest| now < *newest) {
+        let (now, newest) = (moment(now), moment(newest));
         lost.push(format!("the clock went backwards: it is {now}, and the newest observation is of {newest}"));
     }
     let age = now.duration_since(ended);
@@ -95,6 +104,14 @@ fn lost(terms: &Terms, window: &Window, scope: &Result<Scope, String>, now: Time
         lost.push(format!("what it is about cannot be read: {why}"));
     }
     lost
+}
+
+/// An empty window in words.
+fn nothing(window: &Window) -> String {
+    match window.restarts.last() {
+        Some(restart) => format!("no observation passed since the window started again ({})", restart.why),
+        None => "no observation passed yet".to_owned(),
+    }
 }
 
 /// What the window lacks yet.
@@ -118,7 +135,7 @@ fn lacking(terms: &Terms, window: &Window) -> Vec<String> {
     let inside = |at: Timestamp| began <= at && at <= ended;
     for event in &terms.coverage {
         if !window.events.iter().any(|(seen, at)| seen == event && inside(*at)) {
-            lacking.push(format!("no {event} was seen since {began}"));
+            lacking.push(format!("no {event} was seen since {}", moment(began)));
         }
     }
     lacking

@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::canonical::digest;
+use crate::model::moment;
 
 /// How far the clocks of the database server and of Azure may be apart. Both are kept by NTP; five minutes is also what
 /// Kerberos and Entra tolerate.
@@ -33,6 +34,7 @@ impl Times {
             (None, _) => Err("the database server did not tell the time".to_owned()),
             (_, None) => Err("Azure did not tell the time".to_owned()),
             (Some(server), Some(azure)) if server.duration_since(azure).abs() > TOLERANCE => {
+                let (server, azure) = (moment(server), moment(azure));
                 Err(format!("the clocks disagree: the database server says {server}, Azure says {azure}"))
             }
             (Some(server), Some(_)) => Ok(server),

@@ -99,7 +99,6 @@ fn chain(line: &Line, before: Option<&Head>, at: usize) -> Option<Fault> {
     match before {
         None if line.seq > 0 => fault(format!("line {number}: {} before it are missing", records(line.seq))),
         None if !line.previous.is_empty() => fault(format!("line {number}: it is not the beginning of a ledger")),
-        None => None,
         Some(before) if line.seq > before.count => {
             fault(format!("line {number}: {} before it are missing", records(line.seq - before.count)))
         }
@@ -109,7 +108,7 @@ fn chain(line: &Line, before: Option<&Head>, at: usize) -> Option<Fault> {
         Some(before) if line.previous != before.hash => {
             fault(format!("line {number}: the record before it is not the one that it was chained to"))
         }
-        Some(_) => None,
+        _ => None,
     }
 }
 

@@ -6,7 +6,7 @@ use super::ledger::{Entry, Ledger, Standing};
 use super::observation::{Event, Interval, Observation, Scope};
 use super::record::Record;
 use super::terms::Terms;
-use crate::model::in_words;
+use crate::model::{in_words, moment};
 
 /// Why the window started again, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,12 +66,12 @@ impl Window {
         self.events.clear();
     }
 
-    fn take(&mut self, entry: &Entry, observation: &Observation, at: Timestamp, covers: Vec<Interval>) {
+    fn take(&mut self, entry: &Entry, observation: &Observation, at: Timestamp, covers: &[Interval]) {
         if self.observations.is_empty() {
             self.scope.clone_from(&observation.scope);
             self.covered_until = (!covers.is_empty()).then_some(at);
         }
-        self.covered_until = self.covered_until.map(|until| extended(until, &covers));
+        self.covered_until = self.covered_until.map(|until| extended(until, covers));
         let events = observation.measurements.iter().flat_map(|one| &one.events);
         self.events.extend(events.map(|occurrence| (occurrence.event, occurrence.at)));
         self.observations.push((entry.seq, at));
@@ -111,7 +111,11 @@ fn step(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observa
     if let (Some(at), Some(newest)) = (at, window.newest)
         && at < newest
     {
-        window.restart(entry.seq, Some(at), format!("the clock went backwards: {at} comes after {newest}"));
+        window.restart(
+            entry.seq,
+            Some(at),
+            format!("the clock went backwards: {} comes after {}", moment(at), moment(newest)),
+        );
     }
     window.newest = at.or(window.newest);
     window.unseeing = None;
@@ -188,14 +192,15 @@ fn admit(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observ
             );
             window.restart(entry.seq, Some(at), why);
         } else if let Some(until) = covered.filter(|until| at.duration_since(*until) > terms.grace()) {
-            let why = format!("nothing was measured between {until} and {at} by a sensor that misses nothing");
+            let (until, at_text) = (moment(until), moment(at));
+            let why = format!("nothing was measured between {until} and {at_text} by a sensor that misses nothing");
             window.restart(entry.seq, Some(at), why);
         } else if window.covered_until.is_none() && !covers.is_empty() {
             let why = "only from here on does a sensor cover the time between observations".to_owned();
             window.restart(entry.seq, Some(at), why);
         }
     }
-    window.take(entry, observation, at, covers);
+    window.take(entry, observation, at, &covers);
 }
 
 /// Where the last live measurement of a sensor for a validation ended: what it has to go on from.

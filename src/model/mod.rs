@@ -22,7 +22,7 @@ pub use graph::{Cycle, Graph};
 pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};
 pub use schema::{Check, Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
-pub use span::{duration, in_words};
+pub use span::{duration, in_words, moment};
 pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use suggest::closest;
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};

@@ -1,11 +1,16 @@
-//! Spans of time as plan files write them: `90s`, `5m`, `24h`, `7d`, `1d 12h`.
+//! Spans of time as plan files write them (`90s`, `5m`, `24h`, `7d`, `1d 12h`), and moments as reports do.
 
-use jiff::{SignedDuration, Span, SpanRelativeTo};
+use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp};
 
 /// The length of a span of time in the words of plan files, a day being 24 hours; `None` when it is not one.
 pub fn duration(text: &str) -> Option<SignedDuration> {
     let span: Span = text.parse().ok()?;
     span.to_duration(SpanRelativeTo::days_are_24_hours()).ok().filter(|length| !length.is_negative())
+}
+
+/// A moment for people and machines: RFC 3339 in UTC, whole seconds.
+pub fn moment(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// A length of time in words: its largest unit and the next one, `6d 12h`.

@@ -70,11 +70,11 @@ pub async fn write_evidence(
     record: &Record,
     keys: (&[SigningKey], Option<&SigningKey>),
 ) -> Result<Ledger, Failure> {
-    let found = ledger(store, keys.0).await?;
-    let faults: Vec<String> = found.new_faults().into_iter().map(|fault| fault.what.clone()).collect();
+    let before = ledger(store, keys.0).await?;
+    let faults: Vec<String> = before.new_faults().into_iter().map(|fault| fault.what.clone()).collect();
     if !faults.is_empty() {
         let damage = Record::Break(Break { at: *record.at(), who: author.who.clone(), faults });
-        write_one(&found, held, author, &damage, keys.1).await?;
+        write_one(&before, held, author, &damage, keys.1).await?;
     }
     write_one(&ledger(store, keys.0).await?, held, author, record, keys.1).await?;
     ledger(store, keys.0).await
@@ -176,3 +176,7 @@ async fn look(
 fn trusted(measurement: Measurement, at: &Times) -> Measurement {
     if at.dated().is_ok() { measurement } else { Measurement { covers: None, ..measurement } }
 }
+
+#[cfg(test)]
+#[path = "observe_tests.rs"]
+mod tests;

@@ -147,9 +147,11 @@ impl<'a> Lowering<'a> {
         self.out.groups.insert(group, addresses);
     }
 
-    /// Refuses what a friendly table comes to when this version does not have the kind: it must not be passed over.
+    /// Refuses what a cleanup comes to when this version does not have the kind: it must not be passed over.
     fn known_kinds(&mut self, schemas: &[&'static Schema]) {
-        for draft in &self.out.drafts {
+        let groups = self.out.groups.iter().filter(|(group, _)| group.kind == "cleanup");
+        let parts: BTreeSet<&Address> = groups.flat_map(|(_, parts)| parts).collect();
+        for draft in self.out.drafts.iter().filter(|draft| parts.contains(&draft.address)) {
             if schemas.iter().all(|schema| schema.kind != draft.address.kind) {
                 let title = format!("this version cannot do what `{}` is about", draft.address);
                 self.findings.push(

@@ -35,7 +35,7 @@ impl Cleanup<'_> {
         self.about.get(name).and_then(Value::as_map)
     }
 
-    fn new(&self, kind: &str, suffix: &str) -> Draft {
+    fn draft(&self, kind: &str, suffix: &str) -> Draft {
         let mut draft = Draft::new(kind, format!("{}{suffix}", self.label), self.node.span.clone());
         draft.after.insert(self.gate.clone());
         draft
@@ -118,8 +118,8 @@ impl<'a> Lowering<'a> {
         if let Some(draft) = self.draft(&gate) {
             return Some((gate, draft.attributes.clone()));
         }
-        let names = self.root.entries("validation").map(|(label, _)| label);
-        let remedy = suggest::remedy(text, "validations", names);
+        let labels = self.root.entries("validation").map(|(label, _)| label);
+        let remedy = suggest::remedy(text, "validations", labels);
         let declared = self.root.get("validation").is_some_and(|all| all.get(text).is_some());
         if !declared {
             self.findings.push(
@@ -142,7 +142,7 @@ impl<'a> Lowering<'a> {
         let server = old.get("server").and_then(Value::as_text).unwrap_or_default();
         let target = self.out.target.servers.get(server);
         let mut draft = cleanup
-            .new("server_password_auth", "")
+            .draft("server_password_auth", "")
             .with_key("subscription", target.map(|target| target.subscription.as_str()))
             .with_key("resource_group", target.map(|target| target.resource_group.as_str()))
             .with_key("server", Some(server));
@@ -163,7 +163,7 @@ fn escrows(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     for (key, list, _) in LISTS {
         for name in cleanup.removed(key) {
             let Some(Value::Map(place)) = cleanup.escrow(name) else { continue };
-            let mut draft = cleanup.new("escrow", &format!(" {name}"));
+            let mut draft = cleanup.draft("escrow", &format!(" {name}"));
             draft.key.extend(site.clone());
             draft.key.extend([("list".to_owned(), list.into()), ("name".to_owned(), name.into())]);
             draft.attributes.extend(place);
@@ -178,13 +178,13 @@ fn escrows(cleanup: &Cleanup<'_>) -> Vec<Draft> {
 /// The old role's login goes, and for a while nothing else does.
 fn brown_out(cleanup: &Cleanup<'_>, kept: &BTreeSet<Address>) -> Vec<Draft> {
     let Some(old) = cleanup.table("old_role").filter(|_| cleanup.flag("password_login")) else { return Vec::new() };
-    let mut login = cleanup.new("password_login", "");
+    let mut login = cleanup.draft("password_login", "");
     login.key.extend(old.clone());
     login.after.extend(kept.iter().cloned());
     login.attributes.insert("login".to_owned(), false.into());
     let options = cleanup.node.get("password_login");
     login.set("end_sessions_after", &Type::Duration, options.and_then(|options| options.get("end_sessions_after")));
-    let mut soak = cleanup.new("soak", "").with_key("name", Some(cleanup.label));
+    let mut soak = cleanup.draft("soak", "").with_key("name", Some(cleanup.label));
     soak.after.insert(login.address.clone());
     soak.attributes = cleanup.about.clone();
     for demand in ["fresh_token", "restart"] {
@@ -205,7 +205,7 @@ fn password_settings(cleanup: &Cleanup<'_>) -> Vec<Draft> {
         if names.is_empty() {
             continue;
         }
-        let mut draft = cleanup.new("password_setting", suffix);
+        let mut draft = cleanup.draft("password_setting", suffix);
         draft.key.extend(site.clone());
         draft.key.insert("list".to_owned(), list.into());
         let places: Attributes =
@@ -220,7 +220,7 @@ fn password_settings(cleanup: &Cleanup<'_>) -> Vec<Draft> {
 /// The password itself. Its escrow is that of the first setting that held it.
 fn role_password(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     let Some(old) = cleanup.table("old_role").filter(|_| cleanup.flag("role_password")) else { return Vec::new() };
-    let mut draft = cleanup.new("role_password", "");
+    let mut draft = cleanup.draft("role_password", "");
     draft.key.extend(old.clone());
     draft.attributes.insert("password".to_owned(), false.into());
     let first = LISTS.iter().flat_map(|(key, ..)| cleanup.removed(key)).next();

@@ -60,11 +60,11 @@ impl<'a> Lowering<'a> {
         let Some(named) = node.get("app") else { return known(label).then_some(label) };
         let text = named.text()?;
         if !known(text) {
-            let names = self.root.entries("app").map(|(label, _)| label);
+            let labels = self.root.entries("app").map(|(label, _)| label);
             self.findings.push(
                 Finding::error("dangling-reference", format!("there is no [app.{text}]"), named.place())
                     .label("not declared")
-                    .remedy(suggest::remedy(text, "apps", names)),
+                    .remedy(suggest::remedy(text, "apps", labels)),
             );
             return None;
         }

@@ -90,7 +90,9 @@ fn the_guide_lowers_in_the_built_in_order() {
     database_grants.geopgflex <- (database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
     check."rmhazuregeoapi-identity privileges" <- (database_grants.geopgflex, database_role.rmhazuregeoapi-identity, server_admin.rmhpgflex, server_auth.rmhpgflex)
     app_settings.rmhazuregeoapi <- (app_identity.rmhazuregeoapi, check."rmhazuregeoapi-identity privileges", database_grants.geopgflex, database_role.rmhazuregeoapi-identity)
+    check."rmhazuregeoapi database statistics" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
     check."rmhazuregeoapi health" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
+    check."rmhazuregeoapi hello_world job" <- (app_identity.rmhazuregeoapi, app_settings.rmhazuregeoapi)
     "#);
 }
 
@@ -269,7 +271,7 @@ fn a_fleet_loads_in_good_time() {
     let fleet: String = (0..1000).map(|n| one.replace('N', &n.to_string())).collect();
     let text = format!("{GUIDE}{fleet}");
     let started = std::time::Instant::now();
-    assert_eq!(good(&text).desired.len(), 8 + 4 * 1000);
+    assert_eq!(good(&text).desired.len(), 10 + 4 * 1000);
     assert!(started.elapsed().as_secs() < 10, "{:?}", started.elapsed());
 }
 

@@ -42,7 +42,7 @@ pub fn fill(path: &str, answer: &Json) -> Result<String, String> {
 fn encoded(value: &str) -> String {
     let byte = |byte: u8| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' => char::from(byte).to_string(),
-        b'.' if value.trim_matches('.') != "" => ".".to_owned(),
+        b'.' if !value.trim_matches('.').is_empty() => ".".to_owned(),
         byte => format!("%{byte:02X}"),
     };
     value.bytes().map(byte).collect()

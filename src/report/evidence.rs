@@ -20,8 +20,8 @@ pub enum Mark {
     Past,
     /// It saw nothing, or nobody vouches for it.
     Unseeing,
-    /// It started the window again.
-    Restarts,
+    /// It failed.
+    Failed,
     /// A person opened the gate.
     Override,
 }
@@ -32,7 +32,7 @@ impl Mark {
             Self::Counts => (Tone::Good, "passed", "|"),
             Self::Past => (Tone::Faint, "passed", ":"),
             Self::Unseeing => (Tone::Change, "no evidence", "?"),
-            Self::Restarts => (Tone::Bad, "starts again", "X"),
+            Self::Failed => (Tone::Bad, "failed", "X"),
             Self::Override => (Tone::Bad, "override", "!"),
         }
     }
@@ -72,6 +72,8 @@ pub struct Evidence {
     pub moments: Vec<Moment>,
     /// Who opened the gate without the evidence, when, and why.
     pub overrides: Vec<String>,
+    /// What each sensor saw the last time: its name, whether it passed (nothing when it was blind), and what it saw.
+    pub sensors: Vec<(String, Option<bool>, String)>,
 }
 
 /// The page of the evidence for all validations, with what is wrong with the ledger and who vouched for what.
@@ -122,6 +124,17 @@ fn timeline(one: &Evidence) -> Vec<Block> {
         let head = vec!["TIME", "", "RESULT", "WINDOW", "DETAIL"];
         blocks.push(Block::Table { head, rows: one.moments.iter().map(row).collect() });
     }
+    if !one.sensors.is_empty() {
+        let row = |(name, passed, seen): &(String, Option<bool>, String)| {
+            let (tone, word) = match passed {
+                Some(true) => (Tone::Good, "passed"),
+                Some(false) => (Tone::Bad, "failed"),
+                None => (Tone::Change, "blind"),
+            };
+            vec![Line::plain(name), Line::of(tone, word), Line::plain(seen)]
+        };
+        blocks.push(Block::Table { head: vec!["SENSOR", "LAST", "SEEN"], rows: one.sensors.iter().map(row).collect() });
+    }
     if !one.overrides.is_empty() {
         let lines = one.overrides.iter().map(|text| Line::of(Tone::Bad, "Opened without the evidence: ").and(text));
         blocks.push(Block::Lines(lines.collect()));
@@ -165,6 +178,9 @@ fn data(one: &Evidence) -> serde_json::Value {
         "missing": one.missing,
         "earliest": one.earliest.map(moment),
         "overrides": one.overrides,
+        "sensors": one.sensors.iter().map(|(name, passed, seen)| {
+            json!({ "sensor": name, "passed": passed, "seen": seen })
+        }).collect::<Vec<_>>(),
         "records": moments.collect::<Vec<_>>(),
     })
 }
@@ -175,8 +191,11 @@ pub fn evidence_markdown(plan: &str, all: &[Evidence], faults: &[String], attest
     let mut page = format!("# Evidence of {}\n\n", cell(plan));
     let list = |page: &mut String, title: &str, texts: &[String]| {
         if !texts.is_empty() {
-            let items: String = texts.iter().map(|text| format!("- {}\n", cell(text))).collect();
-            let _ = write!(page, "## {title}\n\n{items}\n");
+            let _ = write!(page, "### {title}\n\n");
+            for text in texts {
+                let _ = writeln!(page, "- {}", cell(text));
+            }
+            page.push('\n');
         }
     };
     list(&mut page, "Damage of the ledger", faults);
@@ -242,19 +261,43 @@ mod tests {
             earliest: Some(day(9)),
             moments: vec![
                 one(0, Mark::Past, None, "6 sensors"),
-                one(1, Mark::Restarts, None, "probe health: HTTP 503 | <b>"),
+                one(1, Mark::Failed, None, "probe health: HTTP 503 | <b>"),
                 one(2, Mark::Counts, Some(0), "6 sensors"),
                 one(3, Mark::Unseeing, None, "logs: PartialError"),
                 one(4, Mark::Counts, Some(2), "6 sensors"),
             ],
             overrides: Vec::new(),
+            sensors: vec![
+                ("census".into(), Some(true), "nobody is connected".into()),
+                ("logs".into(), None, "PartialError".into()),
+            ],
         }]
     }
 
     #[test]
     fn the_window_is_a_timeline() {
         let page = evidence(&sample(), &[], &["Updated the documentation (by Ann)".into()]);
-        insta::assert_snapshot!(terminal(&page).plain());
+        insta::assert_snapshot!(terminal(&page).plain(), @r"
+        Validation app
+
+        TIME                     RESULT       WINDOW  DETAIL
+        2026-11-01T00:00:00Z  :  passed               6 sensors
+        2026-11-02T00:00:00Z  X  failed               probe health: HTTP 503 | <b>
+        2026-11-03T00:00:00Z  |  passed       0s      6 sensors
+        2026-11-04T00:00:00Z  ?  no evidence          logs: PartialError
+        2026-11-05T00:00:00Z  |  passed       2d      6 sensors
+
+        SENSOR  LAST    SEEN
+        census  passed  nobody is connected
+        logs    blind   PartialError
+
+        [########....................] 2d of 7d: held
+          missing: 2d of 7d are covered, by 3 observations
+          opens not before 2026-11-10T00:00:00Z
+
+        Attested:
+          Updated the documentation (by Ann)
+        ");
         assert!(json(&page).contains("\"covered_seconds\": 172800"));
     }
 

@@ -65,6 +65,12 @@ impl Kind for Check {
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
         let passed = |passed: bool| Attributes::from([("passed".to_owned(), Value::Bool(passed))]);
+        if look.purpose == Purpose::Plan && sends(look.attributes) {
+            let mut reading = Reading::present(passed(true), Attributes::new());
+            reading.desired = Some(passed(true));
+            reading.notes.push("not tried when planning, as it sends something; apply and observe try it".to_owned());
+            return Ok(reading);
+        }
         let complaints = complaints(live, look.attributes).await?;
         let mut reading = Reading::present(passed(complaints.is_empty()), Attributes::new());
         reading.notes = complaints;
@@ -103,6 +109,12 @@ impl Kind for Check {
             wait = (wait * 2).min(PAUSE[1]);
         }
     }
+}
+
+/// Whether the check asks the app to do something: planning must not.
+fn sends(asked: &Attributes) -> bool {
+    let method = asked.get("http").and_then(Value::as_map).and_then(|http| http.get("method")).and_then(Value::as_text);
+    method.is_some_and(|method| !["GET", "HEAD"].contains(&method))
 }
 
 /// What is wrong, in sentences; nothing when the check passes.

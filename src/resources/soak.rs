@@ -56,7 +56,7 @@ impl Kind for Soak {
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
-        Ok(written(soaked(live, step.after.as_ref().unwrap_or(&none)).await?))
+        Ok(written(&soaked(live, step.after.as_ref().unwrap_or(&none)).await?))
     }
 }
 

@@ -11,7 +11,7 @@ use super::sensors::{scope, sensor_names, server_of};
 use super::{Kind, Live, Watch, Written, check_http};
 use crate::evidence::{Decision, Now, Terms, decide};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value,
+    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, moment,
 };
 
 /// The kind `validation`.
@@ -106,7 +106,7 @@ impl Kind for Validation {
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
         let asked = step.after.as_ref().unwrap_or(&none);
-        Ok(written(decision(live, text(&step.key, "name")?, asked, BTreeMap::new()).await?))
+        Ok(written(&decision(live, text(&step.key, "name")?, asked, BTreeMap::new()).await?))
     }
 }
 
@@ -136,14 +136,14 @@ pub(super) fn reading(decision: &Decision, purpose: Purpose) -> Reading {
         reading.notes.push(decision.reason());
     }
     reading.notes.extend(decision.overrides.iter().map(|one| {
-        let at = one.at.dated().map_or_else(|why| why, |at| at.to_string());
+        let at = one.at.dated().map_or_else(|why| why, moment);
         format!("opened without the evidence by {} at {at}: {}", one.who, one.reason)
     }));
     reading
 }
 
 /// The answer of a gate to a write.
-pub(super) fn written(decision: Decision) -> Written {
+pub(super) fn written(decision: &Decision) -> Written {
     if decision.open {
         return Written::Done;
     }

@@ -5,7 +5,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use super::{base, complaints, joined};
 use crate::azure::double::{Reply, reply};
-use crate::resources::arm_testing::{attributes, live};
+use crate::model::{Observed, Purpose};
+use crate::resources::arm_testing::{attributes, live, look};
 
 /// A server that answers the n-th request (from 0) for a head with a status and a body.
 async fn serve(answer: impl Fn(usize, &str) -> (u16, String) + Send + 'static) -> String {
@@ -97,4 +98,15 @@ async fn an_unfinished_job_has_its_bound() {
     assert_eq!(found, [r#"/7 was not finished within 0 s: status is "queued", expected "done""#]);
     let found = complaints(&live, &attributes(follow("/{nothing}"))).await.unwrap();
     assert_eq!(found, [format!("{url}: the answer has no nothing")]);
+}
+
+#[tokio::test]
+async fn planning_sends_nothing() {
+    let url = serve(|_, head| panic!("unexpected request: {head}")).await;
+    let (live, double) = live(|_| Reply::Broken);
+    let asked = attributes(json!({ "http": { "url": url, "method": "POST" } }));
+    let reading = look(&live, "check", &attributes(json!({})), &asked, Purpose::Plan).await.unwrap();
+    let Observed::Present(state) = reading.observed else { panic!() };
+    assert_eq!(Some(state.attributes), reading.desired);
+    assert!(reading.notes[0].starts_with("not tried when planning") && double.calls().is_empty());
 }

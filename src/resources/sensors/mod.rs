@@ -105,9 +105,9 @@ fn of_kind<'a>(_live: &'a Live, table: &'a Attributes) -> Result<Box<dyn Sensor 
 
 /// The names of the sensors of a `validation`, without the live system.
 pub fn sensor_names(validation: &Attributes) -> BTreeSet<String> {
-    let named = |name: &str| tables(validation, name).into_iter().filter_map(|table| table.get("name")?.as_text());
-    let mut names: BTreeSet<String> = named("probes").map(probes::name).collect();
-    names.extend(named("sensors").map(str::to_owned));
+    let of = |list: &str| tables(validation, list).into_iter().filter_map(|table| table.get("name")?.as_text());
+    let mut names: BTreeSet<String> = of("probes").map(probes::name).collect();
+    names.extend(of("sensors").map(str::to_owned));
     if !tables(validation, "privileges").is_empty() {
         names.insert(PRIVILEGES.to_owned());
     }
