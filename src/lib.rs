@@ -27,18 +27,19 @@
 //! | `plan` | text to checked resources | `model` |
 //! | `diff` | desired and observed to change set and steps; the rule that settles a step | `model` |
 //! | `journal` | events, the table of legal moves, where each step of a run stands | `model` |
-//! | `report` | one page, rendered for terminals and programs | `model`, `diff`, `journal` |
+//! | `evidence` | observations, the signed ledger, when a gate opens and why not | `model` |
+//! | `report` | one page: terminal, JSON, Markdown, HTML | `model`, `diff`, `journal`, `evidence` |
 //! | `azure` | tokens, and a thin typed client of the Resource Manager | `model` |
 //! | `postgres` | sessions, one look at the catalog, every statement built and quoted | `model` |
 //! | `probe` | HTTP checks of the app | `model` |
-//! | `resources` | one file per kind: its schema, read, write; the register | `model`, `azure`, `postgres`, `probe` |
-//! | `store` | where journals and the lock live | `model`, `journal`, `azure`, `postgres` |
+//! | `resources` | one file per kind: its schema, read, write; the register; a world in memory | `model`, `azure`, `postgres`, `probe`, `evidence` |
+//! | `store` | where journals, evidence and the lock live | `model`, `journal`, `evidence`, `azure`, `postgres` |
 //! | `engine` | looks, runs, walks back: the only code that moves anything | `model`, `diff`, `journal`, `resources`, `store` |
 //! | `pipeline` | the walk | all above but `report` |
 //! | `sandbox` | a local Azure, a PostgreSQL that takes tokens, a demo app | `model`, and nothing that it is there to test |
 //! | `cli` | arguments, exit codes; prints and builds clients | everything |
 //!
-//! `model`, `plan`, `diff`, `journal` and `report` only compute: no I/O, clock, environment, randomness or async. A test
+//! `model`, `plan`, `diff`, `journal`, `evidence` and `report` only compute: no I/O, clock, environment, randomness or async. A test
 //! of the repository (`tests/house`) holds the source against this table.
 //!
 //! # Invariants

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::super::lease::Lease;
-use super::super::testing::{Azurite, Spot, note, record};
-use super::super::{Held as _, Store as _};
 use super::{AzBlob, BTreeMap, LEDGER, Lock, OWNED};
 use crate::model::Class;
+use crate::store::lease::Lease;
+use crate::store::testing::{Azurite, Spot, note, record};
+use crate::store::{Held as _, Store as _};
 
 /// The lock as its own type, so that a test can stop it between two calls.
 async fn lock(store: &AzBlob) -> Lock {

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::testing::{Spot, note, record};
 use crate::model::Class;
 use crate::postgres::testing::server;
+use crate::store::testing::{Spot, note, record};
 
 /// The lock of a session can be lost without the session (a failover, a pooler); the epoch is what counts then.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

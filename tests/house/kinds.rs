@@ -50,13 +50,13 @@ fn each_kind_in_the_source_is_registered() {
 }
 
 #[test]
-fn sql_directories_are_of_kinds_and_of_the_sandbox() {
+fn sql_directories_are_of_kinds_and_of_rooms() {
     let kinds = kinds();
     let mut complaints = Vec::new();
     for path in below("sql", ".sql") {
         let name = name(&path);
         let directory = name.split('/').nth(1).unwrap_or_default();
-        if !kinds.contains(directory) && directory != "sandbox" {
+        if !kinds.contains(directory) && !["sandbox", "store", "evidence"].contains(&directory) {
             complaints.push(format!("{name}: there is no kind {directory}"));
         }
         let text = text(&path);

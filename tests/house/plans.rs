@@ -85,6 +85,8 @@ fn the_schema_refuses_broken_plans() {
         ("slot_settings", "[\"MANAGED_IDENTITY_NAME\"]", "\"MANAGED_IDENTITY_NAME\""),
         ("server_admin", "principal_type = \"group\"", "principal_type = true"),
         ("check", "within = \"5m\"", "within = \"soon\""),
+        ("validation", "period = \"7d\"", "period = \"soon\""),
+        ("soak", "period = \"24h\"", "period = 24"),
     ];
     for kind in pgentra::resources::schemas() {
         assert!(breaks.iter().any(|(broken, ..)| *broken == kind.kind), "nothing breaks the plan of {}", kind.kind);

@@ -1,4 +1,4 @@
-//! kill -9 of the built binary at every journal record, of an apply and of a rollback.
+//! Kills the built binary (kill -9) at every journal record, of an apply and of a rollback.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

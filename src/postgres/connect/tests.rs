@@ -57,7 +57,9 @@ async fn a_dead_session_is_replaced() {
     let databases = server.databases(&[SUPERUSER]);
     server.database("dead").await;
     drop(databases.lease(SERVER, "dead", None).await.unwrap());
-    server.run("postgres", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'dead'").await;
+    // With a timeout it waits until the session is gone.
+    let end = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = 'dead'";
+    server.run("postgres", end).await;
     let mut lease = databases.lease(SERVER, "dead", None).await.unwrap();
     lease.rows(sqlx::query("SELECT 1"), "ask").await.unwrap();
 }
