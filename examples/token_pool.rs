@@ -5,7 +5,7 @@
 //!
 //! ```sh
 //! pgentra sandbox up --detach && eval "$(pgentra sandbox env)"
-//! pgentra apply plans/server_admin.toml plans/...   # a role that whoever runs this may sign in as
+//! pgentra apply plans/rmhazuregeoapi.toml --auto-approve    # makes pg-deployers, whose member this is, an administrator
 //! PGHOST=$PGENTRA_SANDBOX_POSTGRES_HOST PGUSER=pg-deployers PGDATABASE=postgres cargo run --example token_pool
 //! ```
 //!

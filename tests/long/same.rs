@@ -12,6 +12,10 @@ const NOT_STATE: [&str; 6] = ["operations", "restarts", "knobs", "identity_heade
 /// Who grants the memberships by which the platform lets administrators manage roles: it does so when one signs in.
 const PLATFORM: &str = " by azuresu admin=";
 
+/// The role of an administrator who was removed stays in PostgreSQL, without its mapping: nobody can sign in as it. Its
+/// mapping, memberships and privileges are compared.
+const EMPTY_ROLE: &str = ": role \"pg-deployers\" super=f ";
+
 /// What a rollback keeps unless it is asked to remove it: Entra authentication, administrators, created identities.
 const KEPT: [&str; 5] = ["entra", "auth_tenant", "administrators", "system_identity", "principals"];
 /// The roles that administrators have in PostgreSQL are kept with them.
@@ -42,7 +46,7 @@ impl World {
             let rows = sqlx::query(include_str!("catalog.sql")).fetch_all(&mut session).await.unwrap();
             postgres.extend(rows.iter().map(|row| format!("{database}: {}", named(row.get(0), &names))));
         }
-        postgres.retain(|line| !line.contains(PLATFORM));
+        postgres.retain(|line| !line.contains(PLATFORM) && !line.contains(EMPTY_ROLE));
         // A default access list and the same list spelled out grant the same; the query spells all of them out.
         postgres.sort();
         let azure = serde_json::from_str(&named(azure.to_string(), &names)).unwrap();
