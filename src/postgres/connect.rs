@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures::StreamExt as _;
@@ -19,8 +19,6 @@ use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, SecretSource,
 const PER_SERVER: usize = 2;
 /// Reaching a server and signing in takes no longer than this.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
-/// A connection that was in use this short a time ago is taken to be alive: asking costs a round trip.
-const TRUSTED: Duration = Duration::from_secs(1);
 /// How often a transaction is run again when somebody else touched the same catalog rows.
 const TRIES: u32 = 6;
 
@@ -52,7 +50,6 @@ struct Idle {
     database: String,
     connection: String,
     session: PgConnection,
-    since: Instant,
 }
 
 /// A connection in use. Goes back to be reused when dropped, unless something went wrong with it. Never hold two.
@@ -240,7 +237,7 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
     let (found, surplus) = {
         let mut idle = lock(&server.idle);
         let at = idle.iter().position(|idle| idle.database == database && idle.connection == connection);
-        let found = at.map(|at| idle.remove(at));
+        let found = at.map(|at| idle.remove(at).session);
         let leased = PER_SERVER - server.permits.available_permits();
         let room = PER_SERVER.saturating_sub(leased);
         let (same, mut other): (Vec<Idle>, Vec<Idle>) = idle.drain(..).partition(|idle| idle.database == database);
@@ -251,10 +248,8 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
     for idle in surplus {
         let _ = idle.session.close().await;
     }
-    let Idle { mut session, since, .. } = found?;
-    if since.elapsed() > TRUSTED {
-        session.ping().await.ok()?;
-    }
+    let mut session = found?;
+    session.ping().await.ok()?;
     Some(session)
 }
 
@@ -379,7 +374,7 @@ impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(session) = self.session.take().filter(|_| self.settled) {
             let (database, connection) = (self.database.clone(), self.connection.clone());
-            lock(&self.server.idle).push(Idle { database, connection, session, since: Instant::now() });
+            lock(&self.server.idle).push(Idle { database, connection, session });
         }
     }
 }
