@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use pgentra::model::Nature;
 use pgentra::resources::schemas;
 use serde_json::{Value, json};
 use sqlx::Executor as _;
@@ -214,7 +215,8 @@ fn every_kind_is_finished_and_undone_after_every_fault() {
     }
     coverage.print();
     if std::env::var_os("PGENTRA_LONG_ONLY").is_none() {
-        for schema in schemas() {
+        // A gate has no steps to be disturbed.
+        for schema in schemas().into_iter().filter(|schema| schema.nature != Nature::Gate) {
             assert!(coverage.0.keys().any(|(kind, _)| *kind == schema.kind), "nothing covers {}", schema.kind);
         }
     }
