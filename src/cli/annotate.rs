@@ -20,12 +20,12 @@ pub enum Dialect {
 pub fn dialect(asked: Annotations, env: &dyn Fn(&str) -> Option<String>) -> Option<Dialect> {
     let set = |name: &str| env(name).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     match asked {
-        Annotations::None => None,
         Annotations::Github => Some(Dialect::Github),
         Annotations::Azure => Some(Dialect::Azure),
-        Annotations::Auto if set("GITHUB_ACTIONS") => Some(Dialect::Github),
-        Annotations::Auto if set("TF_BUILD") => Some(Dialect::Azure),
-        Annotations::Auto => None,
+        Annotations::Auto => [("GITHUB_ACTIONS", Dialect::Github), ("TF_BUILD", Dialect::Azure)]
+            .into_iter()
+            .find_map(|(name, dialect)| set(name).then_some(dialect)),
+        Annotations::None => None,
     }
 }
 

@@ -132,7 +132,7 @@ impl Output {
         }
         if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.
-            let _ = if !self.is_text() { self.page(&page) } else { self.json_file(&page) };
+            let _ = if self.is_text() { self.json_file(&page) } else { self.page(&page) };
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Findings as SARIF 2.1.0, which code scanning on GitHub and others read.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use serde_json::{Value as Json, json};
 
@@ -51,7 +52,8 @@ fn uri(path: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
             out.push(char::from(byte));
         } else {
-            out.push_str(&format!("%{byte:02X}"));
+            // Writing to a String cannot fail.
+            _ = write!(out, "%{byte:02X}");
         }
     }
     out

@@ -64,7 +64,6 @@ pub struct Ran {
 ///
 /// # Errors
 /// Only those of the journal; failures of steps are in the answer.
-#[expect(clippy::similar_names, reason = "a step and the wish to stop")]
 pub async fn run(
     world: &dyn World,
     tasks: &[Task],

@@ -58,7 +58,7 @@ impl DerefMut for Attributes {
 
 impl PartialEq for Attributes {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place() || self.deref() == other.deref()
+        self.place() == other.place() || **self == **other
     }
 }
 
@@ -72,7 +72,7 @@ impl PartialOrd for Attributes {
 
 impl Ord for Attributes {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.deref().cmp(other.deref())
+        (**self).cmp(&**other)
     }
 }
 

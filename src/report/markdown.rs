@@ -38,13 +38,12 @@ pub fn markdown(page: &Page, view: MarkdownView<'_>) -> String {
                     _ = writeln!(head, "{}{}\n", if warns(line) { "> ⚠️ " } else { "" }, inline(line));
                 }
             }
-            Block::Graph(_) => {}
+            Block::Graph(_) | Block::Legend(_) => {}
             Block::Heading(line) => pieces.push(Piece { text: format!("{}\n\n", inline(line)), name: None }),
-            Block::Legend(_) => {}
             Block::Lines(lines) => pieces.push(Piece { text: fenced("", &plain(lines)), name: None }),
             Block::Table { head, rows } => pieces.push(Piece { text: table(head, rows), name: None }),
             Block::Resource { comments, symbol, opening, rows } => {
-                pieces.push(resource(comments, *symbol, opening, rows))
+                pieces.push(resource(comments, *symbol, opening, rows));
             }
         }
     }

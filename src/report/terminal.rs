@@ -15,7 +15,9 @@ pub fn terminal(page: &Page) -> Text {
             Block::Graph(_) => {}
             Block::Heading(line) | Block::Verdict(line) => text.push(line.clone()),
             Block::Lines(lines) | Block::Legend(lines) | Block::Consequences(lines) => {
-                lines.iter().for_each(|line| text.push(line.clone()))
+                for line in lines {
+                    text.push(line.clone());
+                }
             }
             Block::Resource { comments, symbol, opening, rows } => {
                 resource(&mut text, comments, *symbol, opening, rows);

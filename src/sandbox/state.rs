@@ -43,6 +43,7 @@ pub struct World {
 /// How the emulator behaves; the control endpoint turns these.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
+#[allow(clippy::struct_excessive_bools, reason = "each is a switch of its own, named in the documents")]
 pub struct Knobs {
     /// Seconds each new token lasts; by default 3599, and 86399 for managed identities.
     pub token_lifetime: Option<i64>,

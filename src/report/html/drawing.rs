@@ -43,7 +43,7 @@ pub(super) fn figure(nodes: &[Node]) -> String {
         let (x, y) = places[node.address.as_str()];
         for (from, (fx, fy)) in reduced(node, nodes).iter().filter_map(|on| Some((on, places.get(on)?))) {
             let (sx, sy, ex, ey) = (fx + WIDTH, fy + HEIGHT / 2, x, y + HEIGHT / 2);
-            let bend = (sx + ex) / 2;
+            let bend = sx.midpoint(ex);
             let title = html_text(&format!("{} comes after {from}", node.address));
             _ = writeln!(
                 body,

@@ -20,7 +20,7 @@ pub fn html(page: &Page, title: &str) -> String {
         match block {
             Block::Verdict(line) => _ = writeln!(summary, "<p class=\"verdict\">{}</p>", inline(line)),
             Block::Consequences(lines) => {
-                let lines: String = lines.iter().map(|line| format!("<li>{}</li>", inline(line))).collect();
+                let lines = each(lines, |line| format!("<li>{}</li>", inline(line)));
                 _ = writeln!(summary, "<ul class=\"consequences\">{lines}</ul>");
             }
             Block::Graph(nodes) => summary.push_str(&drawing::figure(nodes)),
@@ -78,12 +78,8 @@ fn resource(comments: &[Line], symbol: Symbol, opening: &Line, rows: &[Row]) -> 
         _ = writeln!(body, "<p class=\"note\">{}</p>", inline(note));
     }
     if !rows.is_empty() {
-        _ = write!(
-            body,
-            "<pre class=\"diff\"><span class=\"{}\">{mark} {} {{</span>\n",
-            class(symbol),
-            inline(opening)
-        );
+        let (tone, opening) = (class(symbol), inline(opening));
+        _ = writeln!(body, "<pre class=\"diff\"><span class=\"{tone}\">{mark} {opening} {{</span>");
         for row in rows {
             let (mark, indent) = (html_text(row.symbol.mark()), "    ".repeat(row.depth + 1));
             _ = writeln!(body, "<span class=\"{}\">{indent}{mark} {}</span>", class(row.symbol), inline(&row.line));
@@ -99,10 +95,15 @@ fn resource(comments: &[Line], symbol: Symbol, opening: &Line, rows: &[Row]) -> 
 }
 
 fn table(head: &[&'static str], rows: &[Vec<Line>]) -> String {
-    let cells = |cells: &[Line]| cells.iter().map(|cell| format!("<td>{}</td>", inline(cell))).collect::<String>();
-    let head: String = head.iter().map(|name| format!("<th scope=\"col\">{}</th>", html_text(name))).collect();
-    let rows: String = rows.iter().map(|row| format!("<tr>{}</tr>\n", cells(row))).collect();
+    let cells = |cells: &[Line]| each(cells, |cell| format!("<td>{}</td>", inline(cell)));
+    let head = each(head, |name| format!("<th scope=\"col\">{}</th>", html_text(name)));
+    let rows = each(rows, |row| format!("<tr>{}</tr>\n", cells(row)));
     format!("<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n")
+}
+
+/// What becomes of each, one after the other.
+fn each<T>(items: &[T], write: impl Fn(&T) -> String) -> String {
+    items.iter().map(write).collect::<Vec<_>>().concat()
 }
 
 fn block_lines(lines: &[Line]) -> String {

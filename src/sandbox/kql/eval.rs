@@ -8,10 +8,13 @@ use serde_json::{Map, Value, json};
 
 use super::parser::{Column, Expr, Fault, Operator, Query};
 
+/// A row by column.
+pub type Row = Map<String, Value>;
+
 /// What a query runs on.
 pub struct Context<'a> {
     /// Rows of a table by name; none when there is no such table.
-    pub rows: &'a dyn Fn(&str) -> Option<Vec<Map<String, Value>>>,
+    pub rows: &'a dyn Fn(&str) -> Option<Vec<Row>>,
     /// Now.
     pub now: Timestamp,
 }
@@ -25,8 +28,6 @@ pub struct Table {
     pub rows: Vec<Vec<Value>>,
 }
 
-type Row = Map<String, Value>;
-
 /// Runs a query.
 pub fn run(query: &Query, context: &Context<'_>) -> Result<Table, Fault> {
     let mut rows = Vec::new();
@@ -38,11 +39,11 @@ pub fn run(query: &Query, context: &Context<'_>) -> Result<Table, Fault> {
     for step in &query.steps {
         rows = apply(step, rows, &mut order, context.now)?;
     }
-    Ok(table(rows, &order))
+    Ok(table(&rows, &order))
 }
 
 /// The columns named by the last step that names any, or all that some row has.
-fn table(rows: Vec<Row>, order: &[String]) -> Table {
+fn table(rows: &[Row], order: &[String]) -> Table {
     let mut names: Vec<String> = order.to_vec();
     if names.is_empty() {
         for name in rows.iter().flat_map(|row| row.keys()) {
@@ -81,25 +82,7 @@ fn apply(step: &Operator, mut rows: Vec<Row>, order: &mut Vec<String>, now: Time
             }
             Ok(kept)
         }
-        Operator::Order(keys) => {
-            let mut keyed = Vec::new();
-            for row in rows {
-                let key: Vec<Value> = keys.iter().map(|(key, _)| value(key, &row, now)).collect::<Result<_, _>>()?;
-                keyed.push((key, row));
-            }
-            keyed.sort_by(|(a, _), (b, _)| {
-                let one = |(at, (_, descending)): (usize, &(Expr, bool))| {
-                    let ordering = compare(&a[at], &b[at]);
-                    if *descending { ordering.reverse() } else { ordering }
-                };
-                keys.iter()
-                    .enumerate()
-                    .map(one)
-                    .find(|ordering| *ordering != Ordering::Equal)
-                    .unwrap_or(Ordering::Equal)
-            });
-            Ok(keyed.into_iter().map(|(_, row)| row).collect())
-        }
+        Operator::Order(keys) => sorted(keys, rows, now),
         Operator::Take(count) => {
             rows.truncate(*count);
             Ok(rows)
@@ -134,6 +117,22 @@ fn apply(step: &Operator, mut rows: Vec<Row>, order: &mut Vec<String>, now: Time
             summarize(values, by, &rows, now)
         }
     }
+}
+
+fn sorted(keys: &[(Expr, bool)], rows: Vec<Row>, now: Timestamp) -> Result<Vec<Row>, Fault> {
+    let mut keyed = Vec::new();
+    for row in rows {
+        let key: Vec<Value> = keys.iter().map(|(key, _)| value(key, &row, now)).collect::<Result<_, _>>()?;
+        keyed.push((key, row));
+    }
+    keyed.sort_by(|(a, _), (b, _)| {
+        let one = |(at, (_, descending)): (usize, &(Expr, bool))| {
+            let ordering = compare(&a[at], &b[at]);
+            if *descending { ordering.reverse() } else { ordering }
+        };
+        keys.iter().enumerate().map(one).find(|ordering| *ordering != Ordering::Equal).unwrap_or(Ordering::Equal)
+    });
+    Ok(keyed.into_iter().map(|(_, row)| row).collect())
 }
 
 fn computed(columns: &[Column], row: &Row, now: Timestamp) -> Result<Row, Fault> {
@@ -255,7 +254,7 @@ fn member(path: &[String], row: &Row) -> Value {
     }
     let mut found = row.get(&path[0]).cloned().unwrap_or(Value::Null);
     for name in &path[1..] {
-        found = found.get_mut(name.as_str()).map(Value::take).unwrap_or(Value::Null);
+        found = found.get_mut(name.as_str()).map_or(Value::Null, Value::take);
     }
     found
 }
@@ -283,28 +282,28 @@ fn binary(left: &Value, sign: &str, right: &Value) -> Result<Value, Fault> {
         "has_cs" => words(&text(left), &text(right)),
         "startswith" => folded().0.starts_with(&folded().1),
         "endswith" => folded().0.ends_with(&folded().1),
-        "+" | "-" | "*" | "/" => return arithmetic(left, sign, right),
+        "+" | "-" | "*" | "/" => return Ok(arithmetic(left, sign, right)),
         other => return Err(Fault::syntax(format!("the sandbox has no operator '{other}'"))),
     };
     Ok(Value::Bool(truth))
 }
 
-fn arithmetic(left: &Value, sign: &str, right: &Value) -> Result<Value, Fault> {
+fn arithmetic(left: &Value, sign: &str, right: &Value) -> Value {
     if let (Some(at), Some(span), "+" | "-") = (left.as_str().and_then(moment), right.as_i64(), sign) {
         let span = SignedDuration::from_millis(if sign == "-" { -span } else { span });
-        return Ok(at.checked_add(span).map_or(Value::Null, |at| json!(at.to_string())));
+        return at.checked_add(span).map_or(Value::Null, |at| json!(at.to_string()));
     }
     if let (Some(a), Some(b), "-") = (left.as_str().and_then(moment), right.as_str().and_then(moment), sign) {
-        return Ok(json!(a.duration_since(b).as_millis().clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64));
+        return i64::try_from(a.duration_since(b).as_millis()).map_or(Value::Null, |span| json!(span));
     }
-    let (Some(a), Some(b)) = (left.as_f64(), right.as_f64()) else { return Ok(Value::Null) };
-    Ok(match sign {
+    let (Some(a), Some(b)) = (left.as_f64(), right.as_f64()) else { return Value::Null };
+    match sign {
         "+" => number(a + b),
         "-" => number(a - b),
         "*" => number(a * b),
         _ if b == 0.0 => Value::Null,
         _ => number(a / b),
-    })
+    }
 }
 
 fn call(name: &str, arguments: &[Value], row: &Row, now: Timestamp) -> Result<Value, Fault> {
