@@ -1,10 +1,15 @@
 //! The journal while a run writes it: numbers and dates each record, makes it durable, then tells the listener.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use crate::journal::{Event, Record};
-use crate::model::Failure;
+use crate::model::{Class, Failure};
 use crate::store::Held;
+
+/// How long a call that a step makes may take before it is given up.
+const CALL: Duration = Duration::from_secs(30);
 
 /// Hears each event once it is durable, and what running steps are waiting for.
 pub trait Listener: Send + Sync {
@@ -41,14 +46,29 @@ impl<'a> Chronicle<'a> {
     /// Writes one event; it is durable when this returns, and nothing may follow from it before.
     ///
     /// # Errors
-    /// Those of the store. The run has to stop then.
+    /// Those of the store; the beginning of a step for which the lock may not last. The run has to stop then.
     pub async fn write(&mut self, event: Event) -> Result<(), Failure> {
+        if matches!(event, Event::Started { .. } | Event::UndoStarted { .. }) {
+            self.lasts()?;
+        }
         let seq = self.earlier + self.records.len() as u64;
         let record = Record { seq, at: Timestamp::now(), event };
         self.held.append(&self.run, &record).await?;
         self.listener.event(&record);
         self.records.push(record);
         Ok(())
+    }
+
+    /// Whether the lock lasts as long as a call may take: a step that began under it must not end under somebody else's.
+    fn lasts(&self) -> Result<(), Failure> {
+        match self.held.time_left() {
+            Some(left) if left < CALL => {
+                Err(Failure::new(Class::Locked, "the lock of the store runs out; nothing more was begun")
+                    .detail(format!("it lasts {} s more, and a call may take {} s", left.as_secs(), CALL.as_secs()))
+                    .remedy("see that the store can be reached, then take the run up again with `pgentra apply`"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// The whole journal, when all of it was written here.
