@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::{Held, LockNote, Store, finish, text};
 use crate::azure::Tokens;
 use crate::journal::Record;
-use crate::model::{Auth, Class, Failure, PostgresPlace, Secret, SecretSource, Tls, hex};
+use crate::model::{Auth, Class, Failure, PostgresPlace, Secret, Tls, hex};
 use crate::postgres::{failure, quote_ident};
 
 const KEY: &str = "key";
@@ -53,12 +53,12 @@ impl Postgres {
 
     async fn password(&self) -> Result<Secret, Failure> {
         match (&self.place.auth, &self.tokens) {
-            (Auth::Password(SecretSource::Env(name)), _) => std::env::var(name).map(Secret::new).map_err(|_| {
+            (Auth::Password(source), _) => source.from_environment().ok_or_else(|| {
                 Failure::new(
                     Class::NotSignedIn,
-                    format!("the store {} has no password: {name} is not set", self.place()),
+                    format!("the store {} has no password: {source} is not set", self.place()),
                 )
-                .remedy(format!("set the environment variable {name}"))
+                .remedy(format!("set the {source}"))
             }),
             (Auth::Token, Some((tokens, audience))) => Ok(tokens.token(audience).await?.secret),
             (Auth::Token, None) => {

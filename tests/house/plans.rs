@@ -84,6 +84,9 @@ fn the_schema_refuses_broken_plans() {
         ("app_identity", "app = \"rmhazuregeoapi\"", "apps = \"rmhazuregeoapi\""),
         ("slot_settings", "[\"MANAGED_IDENTITY_NAME\"]", "\"MANAGED_IDENTITY_NAME\""),
         ("server_admin", "principal_type = \"group\"", "principal_type = true"),
+        ("escrow", "list = \"settings\"", "list = \"setting\""),
+        ("password_login", "login = false", "login = \"no\""),
+        ("password_setting", "names = [\"POSTGIS_PASSWORD\"]", "names = \"POSTGIS_PASSWORD\""),
         ("check", "within = \"5m\"", "within = \"soon\""),
     ];
     for kind in pgentra::resources::schemas() {
