@@ -12,6 +12,8 @@ mod clock;
 mod database_grants;
 mod database_role;
 mod escrow;
+#[cfg(test)]
+mod kept_tests;
 mod live;
 mod memory;
 mod password_login;

@@ -116,7 +116,8 @@ fn grace(end: &Attributes) -> Result<Option<Duration>, Failure> {
     let text = end.get("end_sessions_after").and_then(Value::as_text).filter(|_| !wanted(end));
     let wrong =
         |text| Failure::new(Class::Input, format!("end_sessions_after: {text:?} is no span of time such as 1h"));
-    text.map(|text| duration(text).ok_or_else(|| wrong(text))).transpose()
+    let span = |text| Duration::try_from(duration(text)?).ok();
+    text.map(|text| span(text).ok_or_else(|| wrong(text))).transpose()
 }
 
 fn no_role(name: &str) -> Failure {

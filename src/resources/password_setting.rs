@@ -23,7 +23,7 @@ const PLACE: &[Field] = &[
     Field::new("secret", Type::Text, "The name of the secret in it.").required(),
 ];
 
-static SCHEMA: Schema = Schema {
+pub(super) static SCHEMA: Schema = Schema {
     kind: "password_setting",
     doc: "Names are gone from one list of an app or slot. One write removes all of them and restarts the app; all \
           other entries are sent back exactly as they were read. What is kept in a key vault can be given back.",
