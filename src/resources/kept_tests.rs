@@ -32,6 +32,12 @@ fn lock(azure: &Shared) -> MutexGuard<'_, Azure> {
     azure.lock().unwrap()
 }
 
+/// Both lists as they are now.
+fn all(azure: &Shared) -> (Map<String, Json>, Map<String, Json>) {
+    let azure = lock(azure);
+    (azure.settings.clone(), azure.strings.clone())
+}
+
 /// Answers as Azure does.
 fn answers(azure: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static + use<> {
     let azure = Arc::clone(azure);
@@ -116,16 +122,17 @@ async fn keep_and_remove(azure: &Shared, list: &str, name: &str) -> (Attributes,
 async fn what_is_kept_goes_and_comes_back() {
     for (list, name, theirs) in [("settings", "PW", 1), ("connection_strings", "main", 0)] {
         let azure = azure();
-        let start = (lock(&azure).settings.clone(), lock(&azure).strings.clone());
+        let start = all(&azure);
         let (before, after) = keep_and_remove(&azure, list, name).await;
         let shown = serde_json::to_string(&(&before, &after)).unwrap();
         assert!(!shown.contains("hunter"), "{shown}");
         assert_eq!(lock(&azure).puts, 1);
-        let left = if list == "settings" { lock(&azure).settings.len() } else { lock(&azure).strings.len() };
+        let (settings, strings) = all(&azure);
+        let left = if list == "settings" { settings.len() } else { strings.len() };
         assert_eq!(left, theirs, "{list}");
         assert_eq!((super::password_setting::SCHEMA.undo)(Some(&before), Some(&after)), Undo::Faithful);
         write("password_setting", &key(list, None), Some(after), Some(before), answers(&azure)).await.0.unwrap();
-        assert_eq!((lock(&azure).settings.clone(), lock(&azure).strings.clone()), start);
+        assert_eq!(all(&azure), start);
     }
 }
 
