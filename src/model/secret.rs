@@ -45,10 +45,10 @@ pub enum SecretSource {
 }
 
 impl SecretSource {
-    /// The text of the environment variable that it is, if it is set; any other source has to be fetched.
-    pub fn from_environment(&self) -> Option<Secret> {
+    /// The environment variable that it is; any other source has to be fetched.
+    pub fn variable(&self) -> Option<&str> {
         match self {
-            Self::Env(name) => std::env::var(name).ok().map(Secret::new),
+            Self::Env(name) => Some(name),
             Self::KeyVault { .. } => None,
         }
     }

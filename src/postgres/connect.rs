@@ -186,10 +186,15 @@ impl Databases {
     ) -> Result<PgConnection, Rejection> {
         let password = match &by.auth {
             Auth::Token => self.access.token().await?,
-            Auth::Password(source) => source.from_environment().ok_or_else(|| {
-                Failure::new(Class::NotSignedIn, format!("connection {} has no password: {source} is not set", by.name))
+            Auth::Password(source) => {
+                source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+                    Failure::new(
+                        Class::NotSignedIn,
+                        format!("connection {} has no password: {source} is not set", by.name),
+                    )
                     .remedy(format!("set the {source}"))
-            })?,
+                })?
+            }
         };
         let host = match &target.host {
             Some(host) => host.clone(),

@@ -171,7 +171,7 @@ pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
 /// # Errors
 /// `Input`: it is not there.
 pub fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
-    source.from_environment().ok_or_else(|| {
+    source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
         Failure::new(Class::Input, format!("{source} is not set")).remedy(format!("set {source} for pgentra"))
     })
 }

@@ -53,13 +53,15 @@ impl Postgres {
 
     async fn password(&self) -> Result<Secret, Failure> {
         match (&self.place.auth, &self.tokens) {
-            (Auth::Password(source), _) => source.from_environment().ok_or_else(|| {
-                Failure::new(
-                    Class::NotSignedIn,
-                    format!("the store {} has no password: {source} is not set", self.place()),
-                )
-                .remedy(format!("set the {source}"))
-            }),
+            (Auth::Password(source), _) => {
+                source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+                    Failure::new(
+                        Class::NotSignedIn,
+                        format!("the store {} has no password: {source} is not set", self.place()),
+                    )
+                    .remedy(format!("set the {source}"))
+                })
+            }
             (Auth::Token, Some((tokens, audience))) => Ok(tokens.token(audience).await?.secret),
             (Auth::Token, None) => {
                 Err(Failure::new(Class::NotSignedIn, format!("there is no token for the store {}", self.place())))
