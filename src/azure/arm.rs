@@ -28,6 +28,7 @@ pub type Note<'a> = &'a (dyn Fn(&str) + Send + Sync);
 #[derive(Clone)]
 pub struct Arm {
     pipeline: Pipeline,
+    http: Arc<dyn HttpClient>,
     endpoints: Endpoints,
     base: Url,
     tokens: Tokens,
@@ -57,12 +58,12 @@ impl Arm {
         }
         let options = ClientOptions {
             retry: RetryOptions::none(),
-            transport: Some(Transport::new(http)),
+            transport: Some(Transport::new(Arc::clone(&http))),
             ..ClientOptions::default()
         };
         let (name, version) = (Some(env!("CARGO_PKG_NAME")), Some(env!("CARGO_PKG_VERSION")));
         let pipeline = Pipeline::new(name, version, options, Vec::new(), Vec::new(), None);
-        Ok(Self { pipeline, endpoints, base, tokens, pace, waiting: Waiting::default() })
+        Ok(Self { pipeline, http, endpoints, base, tokens, pace, waiting: Waiting::default() })
     }
 
     /// The same client for the calls of one change.
@@ -83,6 +84,11 @@ impl Arm {
     /// Where the tokens come from.
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
+    }
+
+    /// What its requests go through.
+    pub(crate) fn http(&self) -> Arc<dyn HttpClient> {
+        Arc::clone(&self.http)
     }
 
     /// How long it waits.

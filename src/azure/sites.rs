@@ -220,6 +220,18 @@ impl Arm {
         self.change(Method::Put, &path, WEB_VERSION, Some(&body), note).await.map(drop)
     }
 
+    /// Replaces all connection strings; the app restarts.
+    pub async fn put_connection_strings(
+        &self,
+        id: &SiteId,
+        all: Map<String, Value>,
+        note: Note<'_>,
+    ) -> Result<(), Refusal> {
+        let body = json!({ "properties": all });
+        let path = id.path("/config/connectionstrings");
+        self.change(Method::Put, &path, WEB_VERSION, Some(&body), note).await.map(drop)
+    }
+
     /// The slot-sticky names of an app (one set for all its slots), as Azure keeps them: see [`STICKY_LISTS`].
     pub async fn sticky_names(&self, id: &SiteId) -> Result<Map<String, Value>, Refusal> {
         let path = id.whole_app().path("/config/slotConfigNames");

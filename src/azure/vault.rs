@@ -241,6 +241,15 @@ fn refused(doing: &str, error: &azure_core::Error) -> Failure {
 }
 
 impl Arm {
+    /// A vault, found by its name.
+    ///
+    /// # Errors
+    /// Those of [`Arm::vault_url`], and `Input` when what Resource Manager names is no address of a vault.
+    pub async fn vault(&self, subscription: &str, resource_group: &str, name: &str) -> Result<Vault, Failure> {
+        let url = self.vault_url(subscription, resource_group, name).await?;
+        Vault::new(&url, self.tokens().clone(), self.http())
+    }
+
     /// The address of a vault, as Resource Manager knows it.
     ///
     /// # Errors

@@ -35,12 +35,30 @@ impl fmt::Debug for Secret {
 pub enum SecretSource {
     /// An environment variable of the process that runs pgentra.
     Env(String),
+    /// The newest version of a secret in a key vault.
+    KeyVault {
+        /// The vault, by its Azure name.
+        vault: String,
+        /// The secret in it.
+        secret: String,
+    },
+}
+
+impl SecretSource {
+    /// The environment variable that it is; any other source has to be fetched.
+    pub fn variable(&self) -> Option<&str> {
+        match self {
+            Self::Env(name) => Some(name),
+            Self::KeyVault { .. } => None,
+        }
+    }
 }
 
 impl fmt::Display for SecretSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Env(name) => write!(f, "environment variable {name}"),
+            Self::KeyVault { vault, secret } => write!(f, "secret {secret} of key vault {vault}"),
         }
     }
 }

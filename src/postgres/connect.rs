@@ -13,7 +13,7 @@ use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use super::batch::{Question, message};
 use super::errors::{failure, worth_another_try};
 use super::statements::Script;
-use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, SecretSource, ServerTarget, Target, Tls};
+use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, ServerTarget, Target, Tls};
 
 /// How many connections one server has to bear at once.
 const PER_SERVER: usize = 2;
@@ -183,10 +183,15 @@ impl Databases {
     ) -> Result<PgConnection, Rejection> {
         let password = match &by.auth {
             Auth::Token => self.access.token().await?,
-            Auth::Password(SecretSource::Env(name)) => Secret::new(std::env::var(name).map_err(|_| {
-                Failure::new(Class::NotSignedIn, format!("connection {} has no password: {name} is not set", by.name))
-                    .remedy(format!("set the environment variable {name}"))
-            })?),
+            Auth::Password(source) => {
+                source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+                    Failure::new(
+                        Class::NotSignedIn,
+                        format!("connection {} has no password: {source} is not set", by.name),
+                    )
+                    .remedy(format!("set the {source}"))
+                })?
+            }
         };
         let host = match &target.host {
             Some(host) => host.clone(),

@@ -54,6 +54,13 @@ pub async fn login(lease: &mut Lease, role: &str) -> Result<Login, Failure> {
     Ok(Login::Present { may_login: column(first, "may_login")?, sessions })
 }
 
+/// Whether the role that is signed in may change this one's right to log in, as PostgreSQL has it: Azure may allow more.
+pub async fn may_alter(lease: &mut Lease, role: &str) -> Result<bool, Failure> {
+    let query = sqlx::query(include_str!("../../sql/password_login/may_alter.sql")).bind(role);
+    let rows = lease.rows(query, &format!("see who may change role {role:?}")).await?;
+    rows.first().map_or(Ok(false), |row| column(row, "may"))
+}
+
 /// What time it is by the server's clock.
 pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;

@@ -1,12 +1,14 @@
 //! Statements: every SQL text that changes something is built here, and only texts built here are run.
 
 mod grants;
+mod login;
 mod roles;
 mod trial;
 
 use sqlx::AssertSqlSafe;
 
 pub use grants::{Acting, grants};
+pub use login::{end_sessions, set_login};
 pub use roles::{create_role, drop_role, update_role};
 pub(super) use trial::trial;
 

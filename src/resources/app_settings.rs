@@ -39,19 +39,19 @@ static SCHEMA: Schema = Schema {
         Field::new("sensitive", Type::List(&Type::Text), "Names of settings whose values are never shown."),
     ],
     outputs: &[],
-    undo,
+    undo: |before, after| undo("settings", before, after),
     serial_key: |key| optional_text(key, "app").map(|app| format!("site:{app}")),
     restarts: |before, after| u32::from(before != after),
     consistent_within: Duration::from_secs(30),
 };
 
 /// A setting whose old value is a secret of the app cannot be given back: pgentra knows its digest only.
-fn undo(before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
+pub(super) fn undo(field: &str, before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
     let lost = |(name, value): &(&String, &Value)| {
         let secret = matches!(value, Value::Secret(SecretValue { source: None, .. }));
-        secret && !agrees(value, entry(after, "settings", name))
+        secret && !agrees(value, entry(after, field, name))
     };
-    let names: Vec<&str> = entries(before, "settings").filter(lost).map(|(name, _)| name.as_str()).collect();
+    let names: Vec<&str> = entries(before, field).filter(lost).map(|(name, _)| name.as_str()).collect();
     if names.is_empty() {
         Undo::Faithful
     } else {
@@ -139,12 +139,14 @@ impl Kind for AppSettings {
             entries(before, "settings").chain(entries(after, "settings")).map(|(name, _)| name).collect();
         let mut wanted = BTreeMap::new();
         for name in names {
-            wanted.insert(name, resolve(&live.digester, name, entry(after, "settings", name))?);
+            let value = resolve(live, &step.key, name, entry(after, "settings", name)).await?;
+            wanted.insert(name, value.map(|value| Json::String(value.expose().to_owned())));
         }
         live.arm.site(&id).await?.refuse_busy(&id)?;
         // From here to the PUT nothing is awaited but the list itself: what others write in between would be lost.
         let mut all = live.arm.settings(&id).await?;
-        refuse_conflict(&Lens::new(&live.digester, &[before, after]), &id, step, &all)?;
+        let lens = Lens::new(&live.digester, &[before, after]);
+        refuse_conflict(&id, "settings", step, |name| lens.value(name, all.get(name)))?;
         if !merge(&id, &mut all, &wanted)? {
             return Ok(Written::Done);
         }
@@ -155,14 +157,19 @@ impl Kind for AppSettings {
 }
 
 /// What a setting should hold, fetched from its source if it is a secret; `None` when it should not be there.
-fn resolve(digester: &Digester, name: &str, value: &Value) -> Result<Option<Secret>, Failure> {
+pub(super) async fn resolve(
+    live: &Live,
+    key: &Attributes,
+    name: &str,
+    value: &Value,
+) -> Result<Option<Secret>, Failure> {
     let failure = |class, text: String| Err(Failure::new(class, text));
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => Ok(Some(Secret::new(text.clone()))),
         Value::Secret(SecretValue { source: Some(source), digest }) => {
-            let secret = fetch(source)?;
-            if digest.as_ref().is_some_and(|digest| *digest == digester.digest(secret.expose())) {
+            let secret = live.fetch(key, source).await?;
+            if digest.as_ref().is_some_and(|digest| *digest == live.digester.digest(secret.expose())) {
                 return Ok(Some(secret));
             }
             let failure = Failure::new(Class::Unfit, format!("setting {name} was planned with another value"));
@@ -174,10 +181,10 @@ fn resolve(digester: &Digester, name: &str, value: &Value) -> Result<Option<Secr
 }
 
 /// Sets the wanted values in the live map; answers whether that changed anything.
-fn merge(
+pub(super) fn merge(
     id: &SiteId,
     all: &mut Map<String, Json>,
-    wanted: &BTreeMap<&String, Option<Secret>>,
+    wanted: &BTreeMap<&String, Option<Json>>,
 ) -> Result<bool, Failure> {
     let mut changes = false;
     for (name, value) in wanted {
@@ -185,28 +192,33 @@ fn merge(
             changes |= all.remove(name.as_str()).is_some();
             continue;
         };
-        if all.get(name.as_str()).and_then(Json::as_str) == Some(value.expose()) {
+        if all.get(name.as_str()) == Some(value) {
             continue;
         }
         if let Some(other) = all.keys().find(|own| own.eq_ignore_ascii_case(name) && own != name) {
             let summary = format!("{id} has a setting {other} already, which Azure takes for the same as {name}");
             return Err(Failure::new(Class::Conflict, summary).remedy("write it the same way in the plan file"));
         }
-        all.insert((*name).clone(), Json::String(value.expose().to_owned()));
+        all.insert((*name).clone(), value.clone());
         changes = true;
     }
     Ok(changes)
 }
 
 /// Refuses when a setting is neither as planned from nor as planned to: somebody has changed it just now.
-fn refuse_conflict(lens: &Lens<'_>, id: &SiteId, step: &Step, all: &Map<String, Json>) -> Result<(), Failure> {
+pub(super) fn refuse_conflict(
+    id: &SiteId,
+    field: &str,
+    step: &Step,
+    live: impl Fn(&str) -> Value,
+) -> Result<(), Failure> {
     let (before, after) = (step.before.as_ref(), step.after.as_ref());
     let clashes = |name: &&String| {
-        let live = lens.value(name, all.get(name.as_str()));
-        !agrees(&live, entry(before, "settings", name)) && !agrees(&live, entry(after, "settings", name))
+        let live = live(name);
+        !agrees(&live, entry(before, field, name)) && !agrees(&live, entry(after, field, name))
     };
     let names: BTreeSet<&String> =
-        entries(before, "settings").chain(entries(after, "settings")).map(|(name, _)| name).filter(clashes).collect();
+        entries(before, field).chain(entries(after, field)).map(|(name, _)| name).filter(clashes).collect();
     if names.is_empty() {
         return Ok(());
     }

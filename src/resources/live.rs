@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::{Clock, Kind, Watch, World, Written, register};
-use crate::azure::{Arm, Operation, ServerId, SiteId, Waiting};
+use crate::azure::{Arm, Operation, ServerId, SiteId, Vault, Waiting};
 use crate::evidence::Ledger;
 use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
 use crate::postgres::Databases;
@@ -44,6 +44,19 @@ impl Live {
     /// Those of a look.
     pub async fn statements(&self, step: &Step) -> Result<Vec<String>, Failure> {
         kind(&step.address.kind)?.statements(self, step).await
+    }
+
+    /// A key vault in the resource group of a key.
+    pub(super) async fn vault(&self, key: &Attributes, name: &str) -> Result<Vault, Failure> {
+        Ok(self.arm.vault(text(key, "subscription")?, text(key, "resource_group")?, name).await?)
+    }
+
+    /// Fetches a secret from where it comes from; a key vault is one in the resource group of `key`.
+    pub(super) async fn fetch(&self, key: &Attributes, source: &SecretSource) -> Result<Secret, Failure> {
+        match source {
+            SecretSource::Env(_) => fetch(source),
+            SecretSource::KeyVault { vault, secret } => self.vault(key, vault).await?.get(secret, None).await,
+        }
     }
 }
 
@@ -153,15 +166,12 @@ pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
     }
 }
 
-/// Fetches a secret from where it comes from.
+/// Fetches a secret from pgentra's environment; [`Live::fetch`] knows the other places, too.
 ///
 /// # Errors
 /// `Input`: it is not there.
 pub fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
-    match source {
-        SecretSource::Env(name) => std::env::var(name).map(Secret::new).map_err(|_| {
-            Failure::new(Class::Input, format!("{source} is not set"))
-                .remedy(format!("set {name} in the environment of pgentra"))
-        }),
-    }
+    source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+        Failure::new(Class::Input, format!("{source} is not set")).remedy(format!("set {source} for pgentra"))
+    })
 }

@@ -11,13 +11,19 @@ mod check_privileges;
 mod clock;
 mod database_grants;
 mod database_role;
+mod escrow;
+#[cfg(test)]
+mod kept_tests;
 mod live;
 mod memory;
+mod password_login;
+mod password_setting;
 mod reach;
 mod sensors;
 mod server_admin;
 mod server_auth;
 mod sign_in;
+mod site_lists;
 mod slot_settings;
 mod soak;
 #[cfg(test)]
@@ -150,6 +156,9 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &check::Check,
         &validation::Validation,
         &soak::Soak,
+        &escrow::Escrow,
+        &password_login::PasswordLogin,
+        &password_setting::PasswordSetting,
     ]
 }
 

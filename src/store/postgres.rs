@@ -10,7 +10,7 @@ use tokio::sync::Mutex;
 use super::{Held, LockNote, Store, finish, text};
 use crate::azure::Tokens;
 use crate::journal::Record;
-use crate::model::{Auth, Class, Failure, PostgresPlace, Secret, SecretSource, Tls, hex};
+use crate::model::{Auth, Class, Failure, PostgresPlace, Secret, Tls, hex};
 use crate::postgres::{failure, quote_ident};
 
 const KEY: &str = "key";
@@ -53,13 +53,15 @@ impl Postgres {
 
     async fn password(&self) -> Result<Secret, Failure> {
         match (&self.place.auth, &self.tokens) {
-            (Auth::Password(SecretSource::Env(name)), _) => std::env::var(name).map(Secret::new).map_err(|_| {
-                Failure::new(
-                    Class::NotSignedIn,
-                    format!("the store {} has no password: {name} is not set", self.place()),
-                )
-                .remedy(format!("set the environment variable {name}"))
-            }),
+            (Auth::Password(source), _) => {
+                source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+                    Failure::new(
+                        Class::NotSignedIn,
+                        format!("the store {} has no password: {source} is not set", self.place()),
+                    )
+                    .remedy(format!("set the {source}"))
+                })
+            }
             (Auth::Token, Some((tokens, audience))) => Ok(tokens.token(audience).await?.secret),
             (Auth::Token, None) => {
                 Err(Failure::new(Class::NotSignedIn, format!("there is no token for the store {}", self.place())))

@@ -12,6 +12,11 @@ server = "rmhpgflex"
 entra_auth = true
 [resource.app_identity.app]
 app = "rmhazuregeoapi"
+[resource.password_setting.password]
+app = "rmhazuregeoapi"
+list = "settings"
+names = ["POSTGIS_PASSWORD"]
+irreversible = true
 [resource.database_grants.geopgflex]
 server = "rmhpgflex"
 database = "geopgflex"

@@ -2,6 +2,7 @@
 //! and the laws by which its service refuses a write. Pure; the world in memory lives by it.
 
 mod check;
+mod cleanup;
 mod database;
 mod grants;
 mod server;
@@ -13,6 +14,7 @@ use super::memory::State;
 use crate::model::{Attributes, Class, Failure, Look, Reading, Step, Value};
 
 pub(super) use check::CHECK;
+pub(super) use cleanup::{ESCROW, LOGIN, PASSWORD_SETTING, theirs};
 pub(super) use database::ROLE;
 pub(super) use grants::GRANTS;
 pub(super) use server::{ADMIN, AUTH};

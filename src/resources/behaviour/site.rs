@@ -43,7 +43,7 @@ settings = { A = "1" }
 };
 
 /// The sticky names of settings are the whole app's; all else is a slot's own.
-fn no_site(state: &State, kind: &str, key: &Attributes) -> Option<String> {
+pub(super) fn no_site(state: &State, kind: &str, key: &Attributes) -> Option<String> {
     let parts = ["app", PLACE[0], PLACE[1], "slot"];
     let parts = if kind == "slot_settings" { &parts[..3] } else { &parts };
     let there = state.like("site", key, parts).next().is_some();

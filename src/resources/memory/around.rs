@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::{MemoryWorld, State};
-use crate::model::{Attributes, Desired, Letters, Ref, SecretValue, Value};
+use crate::model::{Attributes, Desired, Letters, Ref, Value};
+use crate::resources::behaviour::theirs;
+use crate::resources::password_setting::names;
 
 /// The objects of each schema that rules name: kind and name, each with its owner.
 const OBJECTS: [(&str, &str, &str); 4] = [
@@ -31,6 +33,9 @@ impl MemoryWorld {
                 {
                     site(state, &part(table, &["subscription", "resource_group", "app", "slot"]), want);
                 }
+                if ["escrow", "password_setting"].contains(&want.address.kind.as_str()) {
+                    passwords(state, want);
+                }
                 if want.key.contains_key("server") {
                     server(state, &want.key, desired);
                 }
@@ -56,8 +61,7 @@ fn site(state: &mut State, key: &Attributes, want: &Desired) {
     state.put("site", &key, Attributes::new());
     let known = state.get("app_settings", &key).and_then(|live| live.get("settings")).and_then(Value::as_map).cloned();
     let mut settings = known.unwrap_or_default();
-    let secret = Value::Secret(SecretValue { source: None, digest: Some("theirs".to_owned()) });
-    settings.extend(map([("FUNCTIONS_WORKER_RUNTIME", "python".into()), ("POSTGIS_PASSWORD", secret)]));
+    settings.extend(map([("FUNCTIONS_WORKER_RUNTIME", "python".into()), ("POSTGIS_PASSWORD", theirs())]));
     let required = want.attributes.get("require").and_then(Value::as_list).into_iter().flatten();
     settings.extend(required.filter_map(Value::as_text).map(|name| (name.to_owned(), Value::text("theirs"))));
     state.put("app_settings", &key, map([("settings", Value::Map(settings))]));
@@ -65,6 +69,16 @@ fn site(state: &mut State, key: &Attributes, want: &Desired) {
     state.put("app_identity", &key, map([("system", false.into()), ("user_assigned", Value::Map(theirs))]));
     let app = part(&key, &["subscription", "resource_group", "app"]);
     state.put("slot_settings", &app, map([("app_settings", Value::Map(map([("THEIRS", true.into())])))]));
+}
+
+/// A list of a site that holds the values which a cleanup keeps and removes.
+fn passwords(state: &mut State, want: &Desired) {
+    let key = part(&want.key, &["subscription", "resource_group", "app", "slot", "list"]);
+    let kept = want.key.get("name").and_then(Value::as_text);
+    let held = state.get("password_setting", &key).and_then(|live| live.get("values")?.as_map().cloned());
+    let mut values = held.unwrap_or_default();
+    values.extend(names(&want.attributes).into_iter().chain(kept).map(|name| (name.to_owned(), theirs())));
+    state.put("password_setting", &key, map([("values", Value::Map(values))]));
 }
 
 /// A server of which the plan file does not say how it lets clients in lets them in by its passwords.
