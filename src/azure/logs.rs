@@ -89,7 +89,8 @@ impl Arm {
     /// # Errors
     /// `NotFound` when none that may be read has it, or the refusal.
     pub async fn workspace_with(&self, subscription: &str, customer_id: &str) -> Result<String, Failure> {
-        let path = format!("/subscriptions/{}/providers/Microsoft.OperationalInsights/workspaces", segment(subscription));
+        let path =
+            format!("/subscriptions/{}/providers/Microsoft.OperationalInsights/workspaces", segment(subscription));
         let all = self.list(&path, WORKSPACE_VERSION).await.map_err(|refusal| refusal.failure)?;
         let found = all.iter().find(|one| is(&one["properties"]["customerId"], customer_id));
         found.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| {

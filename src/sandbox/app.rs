@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::net::TcpListener;
 
+use super::app_geo;
 use super::app_login::{Login, LoginError, Settings, quote};
 use super::call::{Call, Reply};
 use super::http;
@@ -63,6 +64,11 @@ async fn answer(login: &Login, call: &Call) -> Response<Body> {
         ("GET", ["api", "db", "stats"]) => or_error(stats(login).await),
         ("POST", ["api", "jobs", "submit", kind]) => or_error(submit(login, kind, &call.json()).await),
         ("GET", ["api", "jobs", _]) => or_error(job(login, &call.segments[2]).await),
+        ("GET", ["api", "stac", "collections"]) => or_error(app_geo::stac(login).await),
+        ("GET", ["api", "features", "collections"]) => or_error(app_geo::features(login).await),
+        ("GET", ["api", "features", "collections", _, "items"]) => {
+            or_error(app_geo::items(login, &call.segments[3]).await)
+        }
         ("GET", ["admin", "host", "status"]) => Reply::ok(json!({"state": "Running", "version": "4.0"})),
         _ => Reply::json(404, json!({"error": "not found"})),
     };

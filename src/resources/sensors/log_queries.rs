@@ -22,20 +22,10 @@ struct Traces {
     count: &'static str,
 }
 
-const CLASSIC: Traces = Traces {
-    table: "traces",
-    time: "timestamp",
-    message: "message",
-    role: "cloud_RoleName",
-    count: "itemCount",
-};
-const WORKSPACE: Traces = Traces {
-    table: "AppTraces",
-    time: "TimeGenerated",
-    message: "Message",
-    role: "AppRoleName",
-    count: "ItemCount",
-};
+const CLASSIC: Traces =
+    Traces { table: "traces", time: "timestamp", message: "message", role: "cloud_RoleName", count: "itemCount" };
+const WORKSPACE: Traces =
+    Traces { table: "AppTraces", time: "TimeGenerated", message: "Message", role: "AppRoleName", count: "ItemCount" };
 
 /// The queries of one sensor (by its table) of a `validation`. PostgreSQL's log is in one of two tables, depending on the
 /// server's diagnostic setting, so that a `server_logs` sensor has a pair for either.

@@ -132,7 +132,8 @@ impl<'a> Log<'a> {
         let none = !some && (optional_text(self.table, "expect").is_some() || proves.is_none());
         // What has to be there happens now and then; what must not be there counts from the last observation on.
         let span = if some { back(asked, REACH) } else { asked };
-        let seen = if span.from == span.to { Seen::default() } else { self.ask(&place, &queries.question, span).await? };
+        let seen =
+            if span.from == span.to { Seen::default() } else { self.ask(&place, &queries.question, span).await? };
         let value = format!("{} events {}", seen.events, between(span));
         if none && seen.events > 0 {
             return Ok(Measurement::failed(self.name, value).asking(asked));

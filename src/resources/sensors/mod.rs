@@ -4,6 +4,7 @@ mod census;
 mod identity;
 mod log_queries;
 mod logs;
+mod monitoring;
 mod privileges;
 mod probes;
 mod scope;
@@ -19,7 +20,8 @@ use super::live::text;
 use crate::evidence::{Measurement, Scope, Standpoint, Times};
 use crate::model::{Attributes, Failure, Value};
 
-pub use log_queries::{LogQueries, log_queries};
+use log_queries::{LogQueries, log_queries};
+pub use monitoring::{MonitoringQuery, monitoring, sensor_queries};
 pub use scope::{login_note, server_of};
 pub use scope::{noted, scope};
 
