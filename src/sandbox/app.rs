@@ -10,6 +10,9 @@ use axum::http::{Request, Response};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::app_geo;
 use super::app_login::{Login, LoginError, Settings, quote};
@@ -27,8 +30,9 @@ pub async fn run_app() -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Class::Other, "the app cannot listen").detail(error.to_string());
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.map_err(failed)?;
     // Nobody else says what the app does: its traces are what App Service would send on.
-    let traces = tracing_subscriber::fmt().json().with_writer(std::io::stderr);
-    drop(traces.try_init());
+    let own = Targets::new().with_target("pgentra", LevelFilter::INFO);
+    let traces = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    drop(tracing_subscriber::registry().with(traces).with(own).try_init());
     let parent = parent_gone(settings.contains_key(PARENT));
     tokio::select! {
         served = axum::serve(listener, router(settings)).into_future() => served.map_err(failed),

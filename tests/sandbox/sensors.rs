@@ -16,7 +16,7 @@ tenant = "11111111-1111-4111-8111-111111111111"
 resource_group = "rmhazure_rg"
 
 [server.rmhpgflex]
-connections = [{ name = "pg-deployers", user = "pg-deployers" }]
+connections = [{ name = "admin", user = "pgadmin", password = { env = "PGADMIN_PASSWORD" } }]
 
 [app.rmhazuregeoapi]
 
@@ -33,6 +33,8 @@ lag = "1s"
 
 [validation.traces]
 app = "rmhazuregeoapi"
+old_role = "geoapp"
+server = "rmhpgflex"
 allow_unsigned = true
 restart = true
 
