@@ -3,6 +3,8 @@
 mod census;
 mod identity;
 mod log_queries;
+#[cfg(test)]
+mod log_tests;
 mod logs;
 mod monitoring;
 mod privileges;
