@@ -114,6 +114,10 @@ async fn a_password_login_fails_the_observation_and_a_blind_log_is_no_evidence()
     assert_eq!(newest(&stand, "restarts").0, "passed");
     let ledger = exported(&stand);
     assert!(ledger.contains("\"event\": \"restart\""), "{ledger}");
+    // What was counted once is not counted again.
+    stand.admin("postgres", "SELECT 1");
+    a_moment().await;
+    assert_eq!(observed(&stand, 0, "password logins").0, "passed");
     for (knob, why) in [
         (json!({"query_empty": true}), "HTTP 204"),
         (json!({"query_partial": true}), "PartialError"),

@@ -18,7 +18,7 @@ fn rows(columns: &[&str], rows: Json) -> Reply {
 /// What a sensor measures over the last day when the component keeps `sampling` percent, and the question and the control
 /// (the query with `last`) are answered so.
 async fn measured(
-    sensor: Json,
+    mut sensor: Json,
     sampling: u32,
     question: fn() -> Reply,
     control: fn() -> Reply,
@@ -32,7 +32,6 @@ async fn measured(
             Some(_) => question(),
         }
     });
-    let mut sensor = sensor;
     for (name, value) in [("name", "log"), ("subscription", "s"), ("app_insights", APP_ID)] {
         sensor[name] = json!(value);
     }
@@ -75,6 +74,11 @@ async fn fallbacks_are_weighed_and_a_sample_without_any_is_blind() {
         let (seen, _) = measured(json!({ "kind": "fallback" }), sampling, nothing, control).await;
         assert!(matches!(&seen.verdict, Verdict::Blind(why) if why.contains("sampled")), "{seen:?}");
     }
+    // One that was seen counts, whether or not the control saw anything.
+    let (seen, standpoint) =
+        measured(json!({ "kind": "fallback" }), 100, || rows(&["events"], json!([[1]])), nothing).await;
+    assert!(matches!(&seen.verdict, Verdict::Failed(_)), "{seen:?}");
+    assert_eq!(seen.covers.unwrap().to, standpoint.now - SignedDuration::from_mins(15));
     let (seen, _) = measured(json!({ "kind": "fallback" }), 100, nothing, nothing).await;
     assert!(matches!(&seen.verdict, Verdict::Blind(why) if why.contains("no control entry")), "{seen:?}");
 }

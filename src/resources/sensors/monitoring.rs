@@ -45,7 +45,7 @@ pub fn monitoring(apps: &[&str], workspace: bool) -> Vec<MonitoringQuery> {
             text.push('\n');
             // The only line that is neither a comment nor an operator is the table.
             if !ours.is_empty() && !line.starts_with("//") && !line.starts_with('|') {
-                text.push_str(&format!("| where {}\n", ours.join(" or ")));
+                text.extend(["| where ", &ours.join(" or "), "\n"]);
             }
         }
         MonitoringQuery { name: name.to_owned(), text }
