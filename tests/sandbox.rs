@@ -17,6 +17,8 @@ mod names;
 mod others;
 #[path = "sandbox/secrets.rs"]
 mod secrets;
+#[path = "sandbox/sensors.rs"]
+mod sensors;
 #[path = "sandbox/sign_in.rs"]
 mod sign_in;
 #[path = "sandbox/stand.rs"]

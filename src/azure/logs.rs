@@ -11,6 +11,9 @@ const QUERY_VERSION: &str = "2018-03-01-preview";
 /// The API version of Microsoft.Insights components.
 const COMPONENT_VERSION: &str = "2020-02-02";
 
+/// The API version of Log Analytics workspaces.
+const WORKSPACE_VERSION: &str = "2022-10-01";
+
 /// The rows of a query.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Rows {
@@ -63,17 +66,43 @@ impl Arm {
             "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Insights/components/{name}"
         );
         let body = self.get(&path, COMPONENT_VERSION).await?;
-        let sampling = body["properties"]["SamplingPercentage"].as_f64().unwrap_or(100.0).clamp(0.0, 100.0);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
-        let sampling = sampling.round() as u32;
-        Ok(Component { id: body["id"].as_str().unwrap_or(&path).to_owned(), sampling })
+        let none = || Refusal::ours(Failure::new(Class::Other, format!("{path} was answered without an id")));
+        component(&body).ok_or_else(none)
+    }
+
+    /// Finds the component of a subscription that has an application id (`AppId`; the `ApplicationId` beside it is a name).
+    ///
+    /// # Errors
+    /// `NotFound` when none that may be read has it, or the refusal.
+    pub async fn component_with(&self, subscription: &str, app_id: &str) -> Result<Component, Failure> {
+        let path = format!("/subscriptions/{}/providers/Microsoft.Insights/components", segment(subscription));
+        let all = self.list(&path, COMPONENT_VERSION).await.map_err(|refusal| refusal.failure)?;
+        let found = all.iter().find(|one| is(&one["properties"]["AppId"], app_id));
+        found.and_then(component).ok_or_else(|| {
+            let what = format!("no component of Application Insights in subscription {subscription} has id {app_id}");
+            unfound(what, "the component")
+        })
+    }
+
+    /// Finds the ARM id of the workspace of a subscription that has a workspace id (`customerId`).
+    ///
+    /// # Errors
+    /// `NotFound` when none that may be read has it, or the refusal.
+    pub async fn workspace_with(&self, subscription: &str, customer_id: &str) -> Result<String, Failure> {
+        let path =
+            format!("/subscriptions/{}/providers/Microsoft.OperationalInsights/workspaces", segment(subscription));
+        let all = self.list(&path, WORKSPACE_VERSION).await.map_err(|refusal| refusal.failure)?;
+        let found = all.iter().find(|one| is(&one["properties"]["customerId"], customer_id));
+        found.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| {
+            unfound(format!("no workspace in subscription {subscription} has id {customer_id}"), "the workspace")
+        })
     }
 
     /// Runs a query against a component (tables `traces`, `requests`, ...) or a workspace (`AppTraces`, ...), named by its
     /// ARM id. `timespan` is ISO 8601: `PT1H`, or two moments with a slash between them.
     ///
     /// # Errors
-    /// The query is wrong, or nobody may run it.
+    /// `Input`: the query is wrong or its table does not exist; or the refusal.
     pub async fn query_logs(&self, resource: &str, query: &str, timespan: Option<&str>) -> Result<Answer, Failure> {
         let path = format!("{}/providers/microsoft.insights/logs", resource.trim_end_matches('/'));
         let mut body = json!({ "query": query });
@@ -83,6 +112,41 @@ impl Arm {
         let answer = self.ask(&path, QUERY_VERSION, &body).await.map_err(|refusal| refused(refusal, resource))?;
         Ok(read(answer.status, &answer.body))
     }
+}
+
+/// A component from its resource.
+fn component(body: &Value) -> Option<Component> {
+    let sampling = body["properties"]["SamplingPercentage"].as_f64().unwrap_or(100.0).clamp(0.0, 100.0);
+    // Rounded down: whoever keeps 99.6 % does not keep everything.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and 100")]
+    let sampling = sampling.floor() as u32;
+    Some(Component { id: body["id"].as_str()?.to_owned(), sampling })
+}
+
+fn is(value: &Value, id: &str) -> bool {
+    value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(id))
+}
+
+fn unfound(what: String, resource: &str) -> Failure {
+    Failure::new(Class::NotFound, what).remedy(format!(
+        "check the id and the subscription, and give whoever runs pgentra the role Monitoring Reader on {resource}"
+    ))
+}
+
+/// A text as a literal of KQL.
+pub fn literal(text: &str) -> String {
+    let mut out = String::from('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
 }
 
 /// Reads an answer with its traps: nothing at all, a partial failure beside rows, tables left out for want of rights.
@@ -113,6 +177,8 @@ fn read(status: u16, body: &Value) -> Answer {
 fn refused(refusal: Refusal, resource: &str) -> Failure {
     let failure = refusal.failure;
     match failure.class {
+        // The services' word for a query that they cannot read, or whose table is not there.
+        Class::Other if refusal.status == 400 => Failure { class: Class::Input, ..failure },
         Class::Forbidden => failure.remedy(format!(
             "give the role Monitoring Reader or Log Analytics Reader on {resource}; new roles may take an hour"
         )),

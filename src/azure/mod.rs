@@ -34,7 +34,7 @@ pub use azure_core::http::Method;
 pub use claims::Claims;
 pub use credential::{Choice, Credential, sign_in};
 pub use endpoints::{discover, endpoints};
-pub use logs::{Answer as LogAnswer, Component, Rows};
+pub use logs::{Answer as LogAnswer, Component, Rows, literal};
 pub use operation::{Operation, Style};
 pub use pace::Pace;
 pub use refusal::Refusal;

@@ -27,6 +27,7 @@ pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+mod render_kql;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -107,7 +108,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         }
     };
     let output = Output::new(&cli.global, &name);
-    logging::start(cli.global.log, output.stderr_color() != anstream::ColorChoice::Never);
+    if !logs_itself(&cli.command) {
+        logging::start(cli.global.log, output.stderr_color() != anstream::ColorChoice::Never);
+    }
     let ended = tokio::runtime::Runtime::new()
         .map_err(|error| Failure::new(Class::Other, "cannot start").detail(error.to_string()))
         .and_then(|runtime| runtime.block_on(dispatch(&cli, &output)));
@@ -115,6 +118,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         output.failure(&failure);
         Exit::from(failure.class)
     })
+}
+
+/// Whether a command keeps a log of its own: the sandbox's app, whose traces its platform reads.
+#[allow(unused_variables, clippy::missing_const_for_fn, reason = "a build without the sandbox has no such command")]
+fn logs_itself(command: &Command) -> bool {
+    #[cfg(feature = "sandbox")]
+    if let Command::Sandbox(args) = command {
+        return matches!(args.action, sandbox::SandboxAction::RunApp);
+    }
+    false
 }
 
 async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {

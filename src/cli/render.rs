@@ -1,4 +1,4 @@
-//! `render`: writes what would be run in another form: the SQL statements, for a DBA to review.
+//! `render`: writes what would be run in another form: the SQL statements for a DBA to review, the queries that watch an app.
 
 use clap::{Args, Subcommand};
 
@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{findings, live, place};
+use super::{findings, live, place, render_kql};
 use crate::diff::swapped;
 use crate::model::{Failure, Step};
 use crate::pipeline;
@@ -26,6 +26,11 @@ pub struct RenderArgs {
 pub enum Form {
     /// The SQL statements in their order, each step with its inverse; changes nothing
     Sql(SqlArgs),
+    /// The KQL queries that monitor the plan file's apps, and those of its log sensors; looks at nothing live
+    ///
+    /// Queries about managed identity activity, authentication failures, connection statistics, password fallbacks and token
+    /// latency, to be pasted into Application Insights or Log Analytics.
+    Kql(render_kql::KqlArgs),
 }
 
 /// Options of `render sql`.
@@ -41,7 +46,13 @@ pub struct SqlArgs {
 
 /// Runs `render`.
 pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let Form::Sql(args) = &args.form;
+    match &args.form {
+        Form::Sql(args) => statements(args, global, output).await,
+        Form::Kql(args) => render_kql::run(args, global, output),
+    }
+}
+
+async fn statements(args: &SqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
     let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),

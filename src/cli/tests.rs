@@ -58,6 +58,10 @@ fn every_command_reads_its_arguments() {
     assert_eq!(parse::<show::ShowArgs>("show r1 p.toml").unwrap().run, "r1");
     assert_eq!(parse::<token::TokenArgs>("token --for arm").unwrap().audience, token::Audience::Arm);
     assert_eq!(parse::<psql::PsqlArgs>("psql -d geo -- -c \\dt").unwrap().psql, ["-c", "\\dt"]);
+    assert!(matches!(
+        parse::<render::RenderArgs>("render kql p.toml --schema workspace").unwrap().form,
+        render::Form::Kql(_)
+    ));
     assert!(matches!(parse::<render::RenderArgs>("render sql p.toml").unwrap().form, render::Form::Sql(_)));
     let args: sandbox::SandboxArgs = parse("sandbox up --dir x").unwrap();
     assert!(matches!(args.action, sandbox::SandboxAction::Up { detach: false, .. }) && args.dir.ends_with("x"));

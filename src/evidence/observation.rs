@@ -143,6 +143,9 @@ pub struct Measurement {
     /// The time in which the sensor misses nothing, for sensors that look back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub covers: Option<Interval>,
+    /// The time that it asked a log for, without missing nothing there. The next measurement goes on from its end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked: Option<Interval>,
     /// What coverage demands may ask for, as far as this sensor saw it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<Occurrence>,
@@ -168,13 +171,19 @@ impl Measurement {
 
     fn new(sensor: impl Into<String>, verdict: Verdict, value: impl Into<String>) -> Self {
         let (sensor, value) = (sensor.into(), value.into());
-        Self { sensor, verdict, value, control: None, covers: None, events: Vec::new() }
+        Self { sensor, verdict, value, control: None, covers: None, asked: None, events: Vec::new() }
     }
 
     /// Adds the time in which it misses nothing.
     #[must_use]
     pub fn covering(self, covers: Interval) -> Self {
         Self { covers: Some(covers), ..self }
+    }
+
+    /// Adds the time that it asked a log for.
+    #[must_use]
+    pub fn asking(self, asked: Interval) -> Self {
+        Self { asked: Some(asked), ..self }
     }
 
     /// Adds how it showed that it can see.

@@ -208,7 +208,7 @@ pub fn watermark(ledger: &Ledger, validation: &str, sensor: &str) -> Option<Time
     ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
         Record::Observation(observation) if observation.validation == validation => {
             let measurement = observation.measurement(sensor).filter(|one| one.is_live())?;
-            Some(measurement.covers?.to)
+            Some(measurement.covers.or(measurement.asked)?.to)
         }
         _ => None,
     })

@@ -172,9 +172,9 @@ async fn look(
     Ok((observation, Now { at, scope }))
 }
 
-/// Without a time that counts, a sensor cannot say which time it covers.
+/// Without a time that counts, a sensor cannot say which time it covers or asked for.
 fn trusted(measurement: Measurement, at: &Times) -> Measurement {
-    if at.dated().is_ok() { measurement } else { Measurement { covers: None, ..measurement } }
+    if at.dated().is_ok() { measurement } else { Measurement { covers: None, asked: None, ..measurement } }
 }
 
 #[cfg(test)]

@@ -108,6 +108,7 @@ pub(super) const SENSOR: &[Field] = &[
     .required(),
     Field::new("workspace", Type::Guid, "Id of the Log Analytics workspace to ask."),
     Field::new("app_insights", Type::Guid, "Id of the Application Insights application to ask."),
+    Field::new("subscription", Type::Guid, "The Azure subscription that the log is in. Default: that of the app."),
     Field::new("query", Type::Text, "The query, in KQL. `server_logs` and `fallback` bring their own.")
         .checked(names::some),
     Field::new(

@@ -49,6 +49,7 @@ impl<'a> Lowering<'a> {
         let roles = self.roles_of(node, app);
         self.about_roles(&roles, &mut draft);
         self.about_old_role(label, node, &roles, &mut draft);
+        self.about_logs(&mut draft);
         validation_findings::all(label, node, &draft.attributes, self.findings);
         self.take(Address::new("validation", label), node, vec![draft]);
     }
@@ -161,6 +162,19 @@ impl<'a> Lowering<'a> {
                 .remedy("add server = \"...\", the label of a [server] table"),
             ),
             None => {}
+        }
+    }
+
+    /// The subscription of each log, where it is not said: that of the app, or of everything.
+    fn about_logs(&self, draft: &mut Draft) {
+        let app = draft.attributes.get("app").and_then(Value::as_map);
+        let of_app = app.and_then(|app| app.get("subscription")).cloned();
+        let Some(subscription) = of_app.or_else(|| self.azure("subscription").map(Value::text)) else { return };
+        let Some(Value::List(sensors)) = draft.attributes.get_mut("sensors") else { return };
+        for sensor in sensors {
+            if let Value::Map(sensor) = sensor {
+                sensor.entry("subscription".to_owned()).or_insert_with(|| subscription.clone());
+            }
         }
     }
 

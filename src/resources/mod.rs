@@ -43,6 +43,7 @@ pub use clock::{Clock, RealClock};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
+pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};

@@ -48,6 +48,7 @@ const SENSOR: &[Field] = &[
     Field::new("kind", Type::Word(&["server_logs", "fallback", "query"]), "What it measures by.").required(),
     Field::new("workspace", Type::Guid, "The Log Analytics workspace to ask."),
     Field::new("app_insights", Type::Guid, "The Application Insights application to ask."),
+    Field::new("subscription", Type::Guid, "The Azure subscription that the log is in."),
     Field::new("query", Type::Text, "The query, in KQL."),
     Field::new("control", Type::Text, "A query, in KQL, that has to give rows: it shows that the sensor can see."),
     Field::new("expect", Type::Word(&["none", "some"]), "Whether the query has to give no rows (default) or some."),

@@ -10,7 +10,11 @@ use axum::http::{Request, Response};
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::net::TcpListener;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
+use super::app_geo;
 use super::app_login::{Login, LoginError, Settings, quote};
 use super::call::{Call, Reply};
 use super::http;
@@ -26,8 +30,9 @@ pub async fn run_app() -> Result<(), Failure> {
     let failed = |error: std::io::Error| Failure::new(Class::Other, "the app cannot listen").detail(error.to_string());
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.map_err(failed)?;
     // Nobody else says what the app does: its traces are what App Service would send on.
-    let traces = tracing_subscriber::fmt().json().with_writer(std::io::stderr);
-    drop(traces.try_init());
+    let own = Targets::new().with_target("pgentra", LevelFilter::INFO);
+    let traces = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    drop(tracing_subscriber::registry().with(traces).with(own).try_init());
     let parent = parent_gone(settings.contains_key(PARENT));
     tokio::select! {
         served = axum::serve(listener, router(settings)).into_future() => served.map_err(failed),
@@ -63,6 +68,11 @@ async fn answer(login: &Login, call: &Call) -> Response<Body> {
         ("GET", ["api", "db", "stats"]) => or_error(stats(login).await),
         ("POST", ["api", "jobs", "submit", kind]) => or_error(submit(login, kind, &call.json()).await),
         ("GET", ["api", "jobs", _]) => or_error(job(login, &call.segments[2]).await),
+        ("GET", ["api", "stac", "collections"]) => or_error(app_geo::stac(login).await),
+        ("GET", ["api", "features", "collections"]) => or_error(app_geo::features(login).await),
+        ("GET", ["api", "features", "collections", _, "items"]) => {
+            or_error(app_geo::items(login, &call.segments[3]).await)
+        }
         ("GET", ["admin", "host", "status"]) => Reply::ok(json!({"state": "Running", "version": "4.0"})),
         _ => Reply::json(404, json!({"error": "not found"})),
     };

@@ -18,7 +18,7 @@ use super::log::Log;
 use super::state::World;
 use super::telemetry::{Row, Telemetry};
 use super::token::Issuer;
-use super::{control, entra, files, identity, insights, vault};
+use super::{control, entra, files, identity, insights, names, vault};
 use crate::model::Failure;
 
 /// Audiences of Resource Manager that real clients ask tokens for.
@@ -178,7 +178,13 @@ impl Emulator {
         };
         let databases =
             if parts.contains(&"databases") { self.database.databases().await.unwrap_or_default() } else { Vec::new() };
-        if let ["subscriptions", _, "resourcegroups", group, "providers", rest @ ..] = parts.as_slice()
+        let monitored = match parts.as_slice() {
+            ["subscriptions", _, "resourcegroups", group, "providers", rest @ ..] => Some((*group, rest)),
+            // Lists of the whole subscription.
+            ["subscriptions", _, "providers", rest @ ..] if rest.len() == 2 => Some((names::RESOURCE_GROUP, rest)),
+            _ => None,
+        };
+        if let Some((group, rest)) = monitored
             && matches!(rest, ["microsoft.insights" | "microsoft.operationalinsights", ..])
         {
             if let Err(refusal) = access::permit(&lock(&self.world), call, &caller) {

@@ -7,7 +7,7 @@ use super::call::{Call, Reply};
 use super::directory::Role;
 use super::kql::{self, Context};
 use super::state::World;
-use super::telemetry::Telemetry;
+use super::telemetry::{Row, Telemetry};
 
 /// The component of the sandbox, and its id for queries.
 pub const COMPONENT: &str = "rmhazuregeoapi-insights";
@@ -49,6 +49,7 @@ pub fn resource(world: &World, group: &str, rest: &[&str], ask: impl FnOnce(Sour
         ["microsoft.insights", "components"] => Reply::ok(json!({"value": [component(world, group)]})),
         ["microsoft.insights", "components", COMPONENT] => Reply::ok(component(world, group)),
         ["microsoft.insights", "components", COMPONENT, "query" | "providers", ..] => ask(Source::Component),
+        ["microsoft.operationalinsights", "workspaces"] => Reply::ok(json!({"value": [workspace(world, group)]})),
         ["microsoft.operationalinsights", "workspaces", WORKSPACE] => Reply::ok(workspace(world, group)),
         ["microsoft.operationalinsights", "workspaces", WORKSPACE, "query" | "providers", ..] => ask(Source::Workspace),
         [_, "components" | "workspaces", name, ..] => super::arm::errors::not_found(name, group),
@@ -91,8 +92,14 @@ pub fn query(world: &World, telemetry: &Telemetry, source: Source, call: &Call, 
     };
     let delay = SignedDuration::from_millis(i64::try_from(world.knobs.ingestion_ms).unwrap_or(i64::MAX));
     let blind = world.knobs.query_blind;
+    let span = match call.json()["timespan"].as_str().map(|span| timespan(span, now)) {
+        Some(None) => return fault(400, "BadArgumentError", "The timespan is not ISO 8601", None),
+        Some(span) => span,
+        None => None,
+    };
     let rows = |name: &str| {
-        let rows = telemetry.rows(name, source == Source::Workspace, now, delay)?;
+        let mut rows = telemetry.rows(name, source == Source::Workspace, now, delay)?;
+        rows.retain(|row| span.is_none_or(|span| happened(row).is_some_and(|at| span.0 <= at && at <= span.1)));
         // Tables that the caller may not read are left out, without a word.
         Some(if blind { Vec::new() } else { rows })
     };
@@ -118,6 +125,21 @@ pub fn query(world: &World, telemetry: &Telemetry, source: Source, call: &Call, 
             Some(json!({"code": error.code, "message": error.message})),
         ),
     }
+}
+
+/// The ends of a timespan: two moments with a slash between them, or a length up to now.
+fn timespan(text: &str, now: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    if let Some((from, to)) = text.split_once('/') {
+        return Some((from.parse().ok()?, to.parse().ok()?));
+    }
+    let length = crate::model::duration(text)?;
+    Some((now.checked_sub(length).ok()?, now))
+}
+
+/// When the row's event happened.
+fn happened(row: &Row) -> Option<Timestamp> {
+    let at = row.get("timestamp").or_else(|| row.get("TimeGenerated"))?;
+    at.as_str()?.parse().ok()
 }
 
 /// An error in the query services' envelope.

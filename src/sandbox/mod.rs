@@ -1,6 +1,7 @@
 //! The sandbox: an Azure emulator, a PostgreSQL that takes tokens as passwords, and a demo app, all on loopback.
 
 pub mod app;
+mod app_geo;
 mod app_login;
 mod arm;
 mod call;

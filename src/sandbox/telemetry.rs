@@ -22,7 +22,7 @@ const WORKSPACE: [(&str, &str); 4] = [
     ("AppDependencies", "dependencies"),
 ];
 /// A column in a component, and in a workspace.
-const COLUMNS: [(&str, &str); 9] = [
+const COLUMNS: [(&str, &str); 11] = [
     ("timestamp", "TimeGenerated"),
     ("message", "Message"),
     ("severityLevel", "SeverityLevel"),
@@ -32,6 +32,8 @@ const COLUMNS: [(&str, &str); 9] = [
     ("url", "Url"),
     ("resultCode", "ResultCode"),
     ("duration", "DurationMs"),
+    ("success", "Success"),
+    ("itemCount", "ItemCount"),
 ];
 /// The table of the server's own log.
 pub const SERVER_LOGS: &str = "PGSQLServerLogs";

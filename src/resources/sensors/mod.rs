@@ -2,12 +2,16 @@
 
 mod census;
 mod identity;
+mod log_queries;
+#[cfg(test)]
+mod log_tests;
+mod logs;
+mod monitoring;
 mod privileges;
 mod probes;
 mod scope;
 #[cfg(test)]
 mod tests;
-mod unavailable;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +22,8 @@ use super::live::text;
 use crate::evidence::{Measurement, Scope, Standpoint, Times};
 use crate::model::{Attributes, Failure, Value};
 
+use log_queries::{LogQueries, log_queries};
+pub use monitoring::{MonitoringQuery, monitoring, sensor_queries};
 pub use scope::{login_note, server_of};
 pub use scope::{noted, scope};
 
@@ -93,14 +99,9 @@ pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box
         all.push(Box::new(census::Census { live, server: text(role, "server")?, role: text(role, "name")? }));
     }
     for sensor in tables(validation, "sensors") {
-        all.push(of_kind(live, sensor)?);
+        all.push(Box::new(logs::Log::new(live, validation, sensor)?));
     }
     Ok(all)
-}
-
-/// The sensor that one table of `sensors` describes, by its `kind`.
-fn of_kind<'a>(_live: &'a Live, table: &'a Attributes) -> Result<Box<dyn Sensor + 'a>, Failure> {
-    Ok(Box::new(unavailable::Unavailable { name: text(table, "name")?, kind: text(table, "kind")? }))
 }
 
 /// The names of the sensors of a `validation`, without the live system.

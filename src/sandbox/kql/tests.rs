@@ -57,6 +57,56 @@ fn the_guides_queries() {
 }
 
 #[test]
+fn the_kept_queries_find_what_they_are_for() {
+    let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/queries");
+    let names = ["timestamp", "severityLevel", "message", "customDimensions", "cloud_RoleName", "itemCount"];
+    let renamed = ["TimeGenerated", "SeverityLevel", "Message", "Properties", "AppRoleName", "ItemCount"];
+    let kept = |name: &str| {
+        let mut all = rows("traces")?;
+        all[1]["customDimensions"] = json!({"duration_ms": "620"});
+        all[3]["message"] = json!("Falling back to password authentication: Failed to acquire managed identity token");
+        for row in &mut all {
+            row.insert("cloud_RoleName".to_owned(), json!("geo"));
+            row.insert("itemCount".to_owned(), json!(2));
+        }
+        let in_workspace = |row: Map<String, Value>| {
+            let other = |name: String| match names.iter().position(|one| *one == name) {
+                Some(at) => renamed[at].to_owned(),
+                None => name,
+            };
+            row.into_iter().map(|(name, value)| (other(name), value)).collect()
+        };
+        match name {
+            "traces" => Some(all),
+            "AppTraces" => Some(all.into_iter().map(in_workspace).collect()),
+            _ => None,
+        }
+    };
+    let now: Timestamp = "2026-11-24T10:10:00Z".parse().unwrap();
+    for (name, found, column, value) in [
+        (
+            "managed-identity-activity",
+            3,
+            "message",
+            json!("Falling back to password authentication: Failed to acquire managed identity token"),
+        ),
+        ("authentication-failures", 1, "severityLevel", json!(3)),
+        ("connection-statistics", 2, "connections", json!(2)),
+        ("password-fallbacks", 1, "fallbacks", json!(2)),
+        ("token-latency", 1, "slow", json!(1)),
+    ] {
+        for (schema, columns) in [("classic", &names), ("workspace", &renamed)] {
+            let text = std::fs::read_to_string(directory.join(format!("{name}.{schema}.kql"))).unwrap();
+            let column = names.iter().position(|one| *one == column).map_or(column, |at| columns[at]);
+            let table = run(&parse(&text).unwrap(), &Context { rows: &kept, now }).unwrap();
+            let at = table.columns.iter().position(|(name, _)| name == column).unwrap();
+            assert_eq!((table.rows.len(), &table.rows[0][at]), (found, &value), "{name}.{schema}");
+        }
+    }
+    assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 10);
+}
+
+#[test]
 fn operators() {
     assert_eq!(ask("traces | count").rows, [[json!(5)]]);
     assert_eq!(ask("traces | where timestamp between (ago(5m) .. now()) | count").rows, [[json!(2)]]);

@@ -1,0 +1,103 @@
+//! Tests of what the log sensors make of answers, against the double of Azure.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value as Json, json};
+
+use super::sensors;
+use crate::azure::double::{Reply, Seen, reply};
+use crate::evidence::{Measurement, Standpoint, Verdict};
+use crate::resources::arm_testing::{attributes, live};
+
+const APP_ID: &str = "829adb94-5f5c-46ae-9f00-18e731529222";
+
+fn rows(columns: &[&str], rows: Json) -> Reply {
+    let columns: Vec<Json> = columns.iter().map(|name| json!({ "name": name })).collect();
+    reply(200, json!({ "tables": [{ "name": "PrimaryResult", "columns": columns, "rows": rows }] }))
+}
+
+/// What a sensor measures over the last day when the component keeps `sampling` percent, and the question and the control
+/// (the query with `last`) are answered so.
+async fn measured(
+    mut sensor: Json,
+    sampling: u32,
+    question: fn() -> Reply,
+    control: fn() -> Reply,
+) -> (Measurement, Standpoint) {
+    let (live, _) = live(move |seen: &Seen| {
+        let component =
+            json!({ "id": "/subscriptions/s/c", "properties": { "AppId": APP_ID, "SamplingPercentage": sampling } });
+        match seen.body["query"].as_str() {
+            None => reply(200, json!({ "value": [component] })),
+            Some(query) if query.contains("last") => control(),
+            Some(_) => question(),
+        }
+    });
+    for (name, value) in [("name", "log"), ("subscription", "s"), ("app_insights", APP_ID)] {
+        sensor[name] = json!(value);
+    }
+    let validation = attributes(json!({ "sensors": [sensor] }));
+    let now = Timestamp::from_second(1_793_491_200).unwrap();
+    let standpoint = Standpoint { now, watermark: Some(now - SignedDuration::from_hours(24)) };
+    let all = sensors(&live, &validation).unwrap();
+    (all[0].measure(standpoint).await, standpoint)
+}
+
+fn nothing() -> Reply {
+    rows(&["events"], json!([]))
+}
+
+/// 214 sign-ins, the last one an hour before the observation.
+fn control() -> Reply {
+    let last = Timestamp::from_second(1_793_491_200 - 3_600).unwrap().to_string();
+    rows(&["events", "last", "sampled"], json!([[214, last, 1]]))
+}
+
+fn sampled() -> Reply {
+    rows(&["events", "last", "sampled"], json!([[214, null, 3]]))
+}
+
+#[tokio::test]
+async fn what_is_covered_ends_where_the_log_ends() {
+    let (seen, standpoint) = measured(json!({ "kind": "fallback" }), 100, nothing, control).await;
+    assert_eq!(seen.verdict, Verdict::Passed, "{seen:?}");
+    let covers = seen.covers.unwrap();
+    assert_eq!(covers.from, standpoint.watermark.unwrap());
+    assert_eq!(covers.to, standpoint.now - SignedDuration::from_hours(1));
+    assert!(seen.control.unwrap().starts_with("214 control entries between"));
+}
+
+#[tokio::test]
+async fn fallbacks_are_weighed_and_a_sample_without_any_is_blind() {
+    let (seen, _) = measured(json!({ "kind": "fallback" }), 50, || rows(&["events"], json!([["6"]])), control).await;
+    assert!(matches!(&seen.verdict, Verdict::Failed(why) if why.starts_with("6 fallbacks")), "{seen:?}");
+    for (sampling, control) in [(50, control as fn() -> Reply), (100, sampled)] {
+        let (seen, _) = measured(json!({ "kind": "fallback" }), sampling, nothing, control).await;
+        assert!(matches!(&seen.verdict, Verdict::Blind(why) if why.contains("sampled")), "{seen:?}");
+    }
+    // One that was seen counts, whether or not the control saw anything.
+    let (seen, standpoint) =
+        measured(json!({ "kind": "fallback" }), 100, || rows(&["events"], json!([[1]])), nothing).await;
+    assert!(matches!(&seen.verdict, Verdict::Failed(_)), "{seen:?}");
+    assert_eq!(seen.covers.unwrap().to, standpoint.now - SignedDuration::from_mins(15));
+    let (seen, _) = measured(json!({ "kind": "fallback" }), 100, nothing, nothing).await;
+    assert!(matches!(&seen.verdict, Verdict::Blind(why) if why.contains("no control entry")), "{seen:?}");
+}
+
+#[tokio::test]
+async fn a_query_does_not_cover_time_but_goes_on_from_where_it_asked() {
+    let sensor = |expect: &str, query: &str| json!({ "kind": "query", "expect": expect, "query": query, "control": "requests | summarize last = now()" });
+    let two = || rows(&["timestamp", "itemCount"], json!([["2026-11-23T10:00:00Z", 1], ["2026-11-23T11:00:00Z", 4]]));
+    let (seen, standpoint) = measured(sensor("none", "traces"), 100, nothing, control).await;
+    assert_eq!((&seen.verdict, seen.covers), (&Verdict::Passed, None));
+    assert_eq!(seen.asked.unwrap().to, standpoint.now - SignedDuration::from_mins(15));
+    let (seen, _) = measured(sensor("none", "traces"), 50, nothing, control).await;
+    assert!(matches!(&seen.verdict, Verdict::Blind(why) if why.contains("itemCount")), "{seen:?}");
+    let (seen, _) = measured(sensor("none", "traces | summarize sum(itemCount)"), 50, nothing, control).await;
+    assert_eq!(seen.verdict, Verdict::Passed);
+    let (seen, _) = measured(sensor("none", "traces"), 100, two, control).await;
+    assert!(matches!(&seen.verdict, Verdict::Failed(why) if why.starts_with("5 events")), "{seen:?}");
+    let (seen, _) = measured(sensor("some", "traces"), 100, two, control).await;
+    assert_eq!((seen.verdict, seen.control.as_deref()), (Verdict::Passed, Some("its own rows")));
+    let (seen, _) = measured(sensor("some", "traces"), 100, nothing, control).await;
+    assert!(matches!(&seen.verdict, Verdict::Failed(_)), "{seen:?}");
+}

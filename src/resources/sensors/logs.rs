@@ -1,0 +1,234 @@
+//! The log sensors: what PostgreSQL and the app logged since the last observation.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value as Json;
+
+use super::Sensor;
+use super::log_queries::{LogQueries, log_queries};
+use crate::azure::{LogAnswer, Rows};
+use crate::evidence::{Event, Interval, Measurement, Occurrence, Standpoint};
+use crate::model::{Attributes, Class, Failure, duration, moment};
+use crate::resources::Live;
+use crate::resources::live::{optional_text, text};
+
+/// How long entries take to arrive where nothing is said: resource logs take 3 to 10 minutes.
+const LAG: &str = "15m";
+/// How far back is looked for what happens now and then, at least.
+const REACH: SignedDuration = SignedDuration::from_hours(24);
+/// Columns that tell when a row happened.
+const TIMES: [&str; 3] = ["last", "timestamp", "TimeGenerated"];
+
+/// One log sensor.
+pub(super) struct Log<'a> {
+    live: &'a Live,
+    table: &'a Attributes,
+    name: &'a str,
+    queries: Vec<LogQueries>,
+    lag: SignedDuration,
+}
+
+/// A log that can be asked.
+struct Place {
+    /// ARM id.
+    id: String,
+    /// Whether entries were thrown away before they were kept.
+    sampled: bool,
+}
+
+/// What the rows of an answer come to.
+#[derive(Default)]
+struct Seen {
+    /// How many events they stand for.
+    events: i64,
+    /// When they happened, where the rows say so.
+    times: Vec<Timestamp>,
+    /// Whether a row stands for several events, of which the others were thrown away.
+    sampled: bool,
+}
+
+impl<'a> Log<'a> {
+    /// The sensor that a table of a `validation` describes.
+    pub(super) fn new(live: &'a Live, validation: &'a Attributes, table: &'a Attributes) -> Result<Self, Failure> {
+        let name = text(table, "name")?;
+        let lag = duration(optional_text(table, "lag").unwrap_or(LAG));
+        let lag = lag.ok_or_else(|| Failure::new(Class::Input, format!("sensor {name}: `lag` is no span of time")))?;
+        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag })
+    }
+
+    async fn place(&self) -> Result<Place, Failure> {
+        let subscription = text(self.table, "subscription")?;
+        if let Some(id) = optional_text(self.table, "workspace") {
+            return Ok(Place { id: self.live.arm.workspace_with(subscription, id).await?, sampled: false });
+        }
+        let component = self.live.arm.component_with(subscription, text(self.table, "app_insights")?).await?;
+        Ok(Place { id: component.id, sampled: component.sampling < 100 })
+    }
+
+    /// Asks; a blind answer is an error.
+    async fn ask(&self, place: &Place, query: &str, span: Interval) -> Result<Seen, Failure> {
+        // Milliseconds: the service takes seven digits of a second at most.
+        let digits = |at: Timestamp| at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+        let timespan = format!("{}/{}", digits(span.from), digits(span.to));
+        match self.live.arm.query_logs(&place.id, query, Some(&timespan)).await? {
+            LogAnswer::Rows(rows) => Ok(Seen::of(&rows)),
+            LogAnswer::Blind(why) => Err(blind(why)),
+        }
+    }
+
+    /// Misses nothing between two observations: both queries over all the time in between. The time that is covered ends
+    /// with the last entry of the control, which is how far the log had demonstrably arrived.
+    async fn continuous(&self, standpoint: Standpoint) -> Result<Measurement, Failure> {
+        let place = self.place().await?;
+        let interval = standpoint.interval(self.lag);
+        let first = interval.from == interval.to;
+        let reach = if first { back(interval, REACH) } else { interval };
+        let (mut shown, mut unseen, mut events) = (None, Vec::new(), 0);
+        for queries in &self.queries {
+            let control = queries.control.as_deref().unwrap_or(&queries.question);
+            match self.ask(&place, control, reach).await {
+                // A table that does not exist holds nothing.
+                Err(failure) if failure.class == Class::Input => {
+                    unseen.push(failure.to_string());
+                    continue;
+                }
+                Err(failure) => return Err(failure),
+                Ok(control) if control.events == 0 => unseen.push(format!("nothing was logged {}", between(reach))),
+                Ok(control) => shown = shown.or(Some(control)),
+            }
+            if !first {
+                events += self.ask(&place, &queries.question, interval).await?.events;
+            }
+        }
+        let what = if self.kind() == "fallback" { "fallbacks to the password" } else { "logins of the old role" };
+        let value = format!("{events} {what} {}", between(interval));
+        if events > 0 {
+            // Whatever the control says. All of the time is done with, so that the next measurement does not count them again.
+            return Ok(Measurement::failed(self.name, value).covering(interval));
+        }
+        let Some(control) = shown else {
+            return Err(blind(format!("no control entry, so that the log may be off: {}", unseen.join("; "))));
+        };
+        if place.sampled || control.sampled {
+            let why = "the app's traces are sampled, so that there may have been fallbacks that were thrown away: exclude \
+                       traces from sampling (host.json: excludedTypes)";
+            return Err(blind(why));
+        }
+        let to = control.times.iter().max().map_or(interval.to, |last| interval.to.min(*last).max(interval.from));
+        let shown = format!("{} control entries {}", control.events, between(reach));
+        let covers = Interval { from: interval.from, to };
+        Ok(Measurement::passed(self.name, value).controlled(shown).covering(covers))
+    }
+
+    /// A query of the plan file's own.
+    async fn query(&self, standpoint: Standpoint, queries: &LogQueries) -> Result<Measurement, Failure> {
+        let place = self.place().await?;
+        let asked = standpoint.interval(self.lag);
+        let proves = match optional_text(self.table, "proves") {
+            Some("fresh_token") => Some(Event::FreshToken),
+            Some(_) => Some(Event::Restart),
+            None => None,
+        };
+        let some = optional_text(self.table, "expect") == Some("some");
+        let none = !some && (optional_text(self.table, "expect").is_some() || proves.is_none());
+        // What has to be there happens now and then; what must not be there counts from the last observation on.
+        let span = if some { back(asked, REACH) } else { asked };
+        let seen =
+            if span.from == span.to { Seen::default() } else { self.ask(&place, &queries.question, span).await? };
+        let value = format!("{} events {}", seen.events, between(span));
+        if none && seen.events > 0 {
+            return Ok(Measurement::failed(self.name, value).asking(asked));
+        }
+        if some && seen.events == 0 && !place.sampled && queries.control.is_none() {
+            return Ok(Measurement::failed(self.name, value).asking(asked));
+        }
+        let shown = self.control(&place, queries, back(asked, REACH), &seen).await?;
+        if some && seen.events == 0 {
+            return Ok(Measurement::failed(self.name, value).controlled(shown).asking(asked));
+        }
+        if none && place.sampled && !queries.question.to_ascii_lowercase().contains("itemcount") {
+            return Err(blind("the component keeps a sample, and the query does not weigh by itemCount"));
+        }
+        let mut measured = Measurement::passed(self.name, value).controlled(shown).asking(asked);
+        if let Some(event) = proves {
+            if seen.events > 0 && seen.times.is_empty() {
+                return Err(blind("the rows do not tell their time: keep the column timestamp or TimeGenerated"));
+            }
+            measured.events = seen.times.into_iter().map(|at| Occurrence { event, at }).collect();
+        }
+        Ok(measured)
+    }
+
+    /// How a query showed that it can see: by its own rows, or by those of its control.
+    async fn control(
+        &self,
+        place: &Place,
+        queries: &LogQueries,
+        span: Interval,
+        seen: &Seen,
+    ) -> Result<String, Failure> {
+        if seen.events > 0 {
+            return Ok("its own rows".to_owned());
+        }
+        let Some(control) = &queries.control else { return Err(blind("no rows, and no control query")) };
+        match self.ask(place, control, span).await?.events {
+            0 => Err(blind(format!("no control entry {}", between(span)))),
+            events => Ok(format!("{events} control entries {}", between(span))),
+        }
+    }
+
+    fn kind(&self) -> &str {
+        optional_text(self.table, "kind").unwrap_or_default()
+    }
+}
+
+#[async_trait]
+impl Sensor for Log<'_> {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    async fn measure(&self, standpoint: Standpoint) -> Measurement {
+        let measured = match self.queries.as_slice() {
+            [queries] if self.kind() == "query" => self.query(standpoint, queries).await,
+            _ => self.continuous(standpoint).await,
+        };
+        measured.unwrap_or_else(|failure| Measurement::blind(self.name, failure.to_string()))
+    }
+}
+
+impl Seen {
+    fn of(rows: &Rows) -> Self {
+        let mut seen = Self::default();
+        for row in 0..rows.rows.len() {
+            let number = |column: &str| number(rows.cell(row, column)?);
+            let weight = ["events", "itemCount", "ItemCount"].into_iter().find_map(number).unwrap_or(1);
+            let time = |column: &str| rows.cell(row, column)?.as_str()?.parse::<Timestamp>().ok();
+            seen.events += weight;
+            seen.times.extend(TIMES.into_iter().find_map(time));
+            seen.sampled |= number("sampled").is_some_and(|count| count > 1);
+        }
+        seen
+    }
+}
+
+/// A whole number, which the service may write as text or with a point.
+fn number(cell: &Json) -> Option<i64> {
+    #[allow(clippy::cast_possible_truncation, reason = "counts are far below 2^53")]
+    let rounded = cell.as_f64().map(|real| real.ceil() as i64);
+    cell.as_i64().or(rounded).or_else(|| cell.as_str()?.parse().ok())
+}
+
+fn blind(why: impl Into<String>) -> Failure {
+    Failure::new(Class::Other, why)
+}
+
+/// The same time, and before it so much that it is this long at least.
+fn back(interval: Interval, length: SignedDuration) -> Interval {
+    let from = interval.to.checked_sub(length).unwrap_or(interval.from);
+    Interval { from: interval.from.min(from), to: interval.to }
+}
+
+fn between(span: Interval) -> String {
+    format!("between {} and {}", moment(span.from), moment(span.to))
+}

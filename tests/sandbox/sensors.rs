@@ -1,0 +1,158 @@
+//! Log sensors against what the sandbox's server and app really did: a password login, a fallback, and logs that are blind.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::stand::{Ran, Stand};
+
+const PLAN: &str = r#"
+version = 1
+name = "sensors"
+
+[azure]
+subscription = "22222222-2222-4222-8222-222222222222"
+tenant = "11111111-1111-4111-8111-111111111111"
+resource_group = "rmhazure_rg"
+
+[server.rmhpgflex]
+connections = [{ name = "admin", user = "pgadmin", password = { env = "PGADMIN_PASSWORD" } }]
+
+[app.rmhazuregeoapi]
+
+[validation.logins]
+old_role = "geoapp"
+server = "rmhpgflex"
+allow_unsigned = true
+
+[[validation.logins.sensor]]
+name = "password logins"
+kind = "server_logs"
+workspace = "99999999-9999-4999-8999-999999999999"
+lag = "1s"
+
+[validation.traces]
+app = "rmhazuregeoapi"
+old_role = "geoapp"
+server = "rmhpgflex"
+allow_unsigned = true
+restart = true
+
+[[validation.traces.sensor]]
+name = "fallbacks"
+kind = "fallback"
+app_insights = "829adb94-5f5c-46ae-9f00-18e731529222"
+lag = "1s"
+
+[[validation.traces.sensor]]
+name = "restarts"
+kind = "query"
+app_insights = "829adb94-5f5c-46ae-9f00-18e731529222"
+lag = "1s"
+query = "requests | where url == '/api/health' | project timestamp"
+control = "requests | take 1"
+proves = "restart"
+"#;
+
+/// Observes once and gives the newest measurement of a sensor: its state and its reason or value.
+fn observed(stand: &Stand, code: i32, sensor: &str) -> (String, String) {
+    let ran: Ran = stand.run(&["observe", "plan.toml"]);
+    ran.ends(code);
+    newest(stand, sensor)
+}
+
+fn newest(stand: &Stand, sensor: &str) -> (String, String) {
+    let exported = exported(stand);
+    let all: Value = serde_json::from_str(&exported).unwrap();
+    let mut found = Vec::new();
+    measurements(&all, sensor, &mut found);
+    let last = found.pop().unwrap_or_else(|| panic!("{sensor} measured nothing: {exported}"));
+    let state = last["verdict"]["state"].as_str().unwrap().to_owned();
+    let why = last["verdict"]["why"].as_str().or(last["value"].as_str()).unwrap().to_owned();
+    (state, why)
+}
+
+fn exported(stand: &Stand) -> String {
+    stand.run(&["evidence", "export", "plan.toml"]).ends(0);
+    std::fs::read_to_string(stand.here().join("sensors-evidence.json")).unwrap()
+}
+
+/// Every measurement of a sensor, in the order of the export.
+fn measurements(json: &Value, sensor: &str, found: &mut Vec<Value>) {
+    match json {
+        Value::Array(list) => list.iter().for_each(|one| measurements(one, sensor, found)),
+        Value::Object(map) if map.get("sensor").is_some_and(|name| name == sensor) && map.contains_key("verdict") => {
+            found.push(json.clone());
+        }
+        Value::Object(map) => map.values().for_each(|one| measurements(one, sensor, found)),
+        _ => {}
+    }
+}
+
+/// Until what just happened is older than the sensors' lag, so that the next observation asks for it.
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(1_200)).await;
+}
+
+#[tokio::test]
+async fn a_password_login_fails_the_observation_and_a_blind_log_is_no_evidence() {
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    // What came before the first observation does not count.
+    stand.owner("SELECT 1");
+    stand.health().await;
+    a_moment().await;
+    assert_eq!(observed(&stand, 0, "password logins").0, "passed");
+    stand.admin("postgres", "SELECT 1");
+    assert!(stand.sql("geoapp", "wrong", "geopgflex", "SELECT 1").is_err());
+    stand.health().await;
+    a_moment().await;
+    // The app itself still signs in by its password.
+    let (state, why) = observed(&stand, 10, "password logins");
+    assert!(state == "failed" && why.starts_with("1 logins of the old role between"), "{state}: {why}");
+    assert_eq!(newest(&stand, "fallbacks").0, "passed");
+    assert_eq!(newest(&stand, "restarts").0, "passed");
+    let ledger = exported(&stand);
+    assert!(ledger.contains("\"event\": \"restart\""), "{ledger}");
+    // What was counted once is not counted again.
+    stand.admin("postgres", "SELECT 1");
+    a_moment().await;
+    assert_eq!(observed(&stand, 0, "password logins").0, "passed");
+    for (knob, why) in [
+        (json!({"query_empty": true}), "HTTP 204"),
+        (json!({"query_partial": true}), "PartialError"),
+        (json!({"query_blind": true}), "may not be read"),
+        (json!({"ingestion_ms": 86_400_000}), "no control entry"),
+    ] {
+        stand.control("POST", "knobs", knob.clone()).await;
+        for sensor in ["password logins", "fallbacks"] {
+            let (state, said) = observed(&stand, 10, sensor);
+            assert!(state == "blind" && said.contains(why), "{sensor} with {knob}: {state}: {said}");
+        }
+        let off = json!({"query_empty": false, "query_partial": false, "query_blind": false, "ingestion_ms": 0});
+        stand.control("POST", "knobs", off).await;
+    }
+}
+
+#[tokio::test]
+async fn a_fallback_fails_the_observation() {
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    stand.health().await;
+    a_moment().await;
+    assert_eq!(observed(&stand, 0, "fallbacks").0, "passed");
+    // Told to use an identity that it does not have, the app goes back to its password.
+    let mut settings = stand.settings().await;
+    settings["USE_MANAGED_IDENTITY"] = json!("true");
+    stand.arm("PUT", "/config/appsettings", json!({ "properties": settings })).await;
+    for _ in 0..100 {
+        if stand.run(&["sandbox", "log", "--processes"]).out.contains("Falling back to password") {
+            break;
+        }
+        stand.health().await;
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    a_moment().await;
+    let (state, why) = observed(&stand, 10, "fallbacks");
+    assert!(state == "failed" && why.contains("fallbacks to the password between"), "{state}: {why}");
+}
