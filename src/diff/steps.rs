@@ -53,19 +53,20 @@ fn parts(change: &Change, schema: &Schema, leans_on: &BTreeSet<String>) -> Vec<S
     } else {
         (change.before.clone(), change.after.clone())
     };
-    let routes: BTreeSet<Option<&String>> = entries(&before, &after).map(|entry| change.routes.get(entry)).collect();
+    let routes: BTreeSet<Option<&String>> =
+        entries(before.as_ref(), after.as_ref()).map(|entry| change.routes.get(entry)).collect();
     if routes.iter().all(Option::is_none) {
         return vec![step(None, before, after)];
     }
-    let part = |via: &Option<&String>| {
-        let keep = |entry: &String| change.routes.get(entry) == *via;
-        step(*via, only(before.as_ref(), schema, &keep), only(after.as_ref(), schema, &keep))
+    let part = |via: Option<&String>| {
+        let keep = |entry: &String| change.routes.get(entry) == via;
+        step(via, only(before.as_ref(), schema, &keep), only(after.as_ref(), schema, &keep))
     };
-    routes.iter().map(part).collect()
+    routes.into_iter().map(part).collect()
 }
 
-fn entries<'a>(before: &'a Option<Attributes>, after: &'a Option<Attributes>) -> impl Iterator<Item = &'a String> {
-    before.iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(Attributes::keys)
+fn entries<'a>(before: Option<&'a Attributes>, after: Option<&'a Attributes>) -> impl Iterator<Item = &'a String> {
+    before.into_iter().chain(after).flat_map(Attributes::values).filter_map(Value::as_map).flat_map(Attributes::keys)
 }
 
 /// Both ends without the entries (of entrywise fields) that do not change.
