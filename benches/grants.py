@@ -11,6 +11,7 @@ Needs python3, psql and a PostgreSQL server's programs. docs/performance.md says
 import argparse
 import os
 import pathlib
+import signal
 import statistics
 import sys
 import tempfile
@@ -166,6 +167,8 @@ def main():
     parser.add_argument("--tables", help="numbers of tables, with 10 schemas and 10 roles, instead of --sizes")
     parser.add_argument("--only", help="programs to run, instead of all that are installed")
     chosen = parser.parse_args()
+    # Ends the server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if chosen.tables:
         sizes = [Size(int(tables), 10, 10) for tables in chosen.tables.split(",")]
     else:

@@ -25,14 +25,18 @@ impl Attributes {
         Self(None)
     }
 
+    fn map(&self) -> &BTreeMap<String, Value> {
+        self.0.as_deref().unwrap_or(&NONE)
+    }
+
     /// The values in the order of their names.
     pub fn values(&self) -> btree_map::Values<'_, String, Value> {
-        self.deref().values()
+        self.map().values()
     }
 
     /// The names in order.
     pub fn keys(&self) -> btree_map::Keys<'_, String, Value> {
-        self.deref().keys()
+        self.map().keys()
     }
 
     /// Where the map is in memory. Two that live at the same time and are at one place are one and the same map: a cheap
@@ -46,7 +50,7 @@ impl Deref for Attributes {
     type Target = BTreeMap<String, Value>;
 
     fn deref(&self) -> &Self::Target {
-        self.0.as_deref().unwrap_or(&NONE)
+        self.map()
     }
 }
 
@@ -58,7 +62,7 @@ impl DerefMut for Attributes {
 
 impl PartialEq for Attributes {
     fn eq(&self, other: &Self) -> bool {
-        self.place() == other.place() || **self == **other
+        self.place() == other.place() || self.map() == other.map()
     }
 }
 
@@ -72,13 +76,13 @@ impl PartialOrd for Attributes {
 
 impl Ord for Attributes {
     fn cmp(&self, other: &Self) -> Ordering {
-        (**self).cmp(&**other)
+        self.map().cmp(other.map())
     }
 }
 
 impl fmt::Debug for Attributes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.deref().fmt(f)
+        self.map().fmt(f)
     }
 }
 
@@ -104,7 +108,7 @@ impl Extend<(String, Value)> for Attributes {
     fn extend<I: IntoIterator<Item = (String, Value)>>(&mut self, entries: I) {
         let mut entries = entries.into_iter().peekable();
         if entries.peek().is_some() {
-            self.deref_mut().extend(entries);
+            BTreeMap::extend(self, entries);
         }
     }
 }

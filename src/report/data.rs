@@ -50,6 +50,6 @@ impl Default for Data {
 
 impl fmt::Debug for Data {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.deref().fmt(f)
+        fmt::Debug::fmt(&**self, f)
     }
 }
