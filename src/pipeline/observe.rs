@@ -87,8 +87,8 @@ async fn write_one(
     record: &Record,
     key: Option<&SigningKey>,
 ) -> Result<(), Failure> {
-    let failed = |why: String| Failure::new(Class::Other, "the record cannot be written").detail(why);
-    let (line, head) = append(ledger, record, key).map_err(failed)?;
+    let refused = |why: String| Failure::new(Class::Other, "the record cannot be written").detail(why);
+    let (line, end) = append(ledger, record, key).map_err(refused)?;
     held.append_ledger(&line).await?;
     let what = match record {
         Record::Observation(one) => format!("observation for {}", one.validation),
@@ -96,7 +96,7 @@ async fn write_one(
         Record::Attestation(one) => format!("attestation by {}: {}", one.by, one.line),
         Record::Break(one) => format!("damage: {}", one.faults.join("; ")),
     };
-    let operation = Operation::Evidence { what, count: head.count, head: head.hash };
+    let operation = Operation::Evidence { what, count: end.count, head: end.hash };
     let run = new_run_id();
     let events = [opened_by(author, operation), Event::Closed { outcome: Outcome::Applied }];
     for (seq, event) in (0..).zip(events) {
