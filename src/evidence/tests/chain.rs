@@ -46,6 +46,15 @@ fn what_was_done_to_a_ledger_is_named() {
 }
 
 #[test]
+fn a_record_of_another_ledger_does_not_fit_in() {
+    let (book, other) = (Book::days(0..=4), Book::days(1..=5));
+    let mut lines = book.lines.clone();
+    lines[2].clone_from(&other.lines[2]);
+    let chained = "the record before it is not the one that it was chained to";
+    assert_eq!(faults(&lines, book.head.as_ref()), [format!("line 3: {chained}"), format!("line 4: {chained}")]);
+}
+
+#[test]
 fn only_the_key_can_sign() {
     let mut book = Book::days(0..=2);
     book.key = Some(key("another key"));
