@@ -77,7 +77,8 @@ pub fn load(
     let mut findings = Vec::new();
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut variables = Variables::read(root.get_ref(), given, &mut findings);
-    let root = node::tree(root.get_ref(), &mut variables, &mut findings, text.len());
+    let first = text.chars().next().map_or(0, char::len_utf8);
+    let root = node::tree(root.get_ref(), &mut variables, &mut findings, first);
     check::Walker::new(schemas, &mut findings).document(&root);
     if !errors.is_empty() {
         return (None, sorted(with_syntax(text, &errors, findings)));

@@ -104,8 +104,14 @@ impl Node {
     }
 }
 
-/// Turns the parsed document into a tree. Texts outside `[variables]` get their variables filled in.
-pub(super) fn tree(root: &DeTable<'_>, variables: &mut Variables<'_>, findings: &mut Vec<Finding>, end: usize) -> Node {
+/// Turns the parsed document into a tree. Texts outside `[variables]` get their variables filled in. What the whole
+/// document lacks is shown at its first character, which is `first` bytes long.
+pub(super) fn tree(
+    root: &DeTable<'_>,
+    variables: &mut Variables<'_>,
+    findings: &mut Vec<Finding>,
+    first: usize,
+) -> Node {
     let mut table = Table::new();
     for (key, value) in root {
         let node = if key.get_ref() == "variables" {
@@ -115,7 +121,7 @@ pub(super) fn tree(root: &DeTable<'_>, variables: &mut Variables<'_>, findings: 
         };
         table.insert(key.get_ref().to_string(), Entry { key: key.span(), node });
     }
-    Node { span: 0..end.min(1), data: Data::Table(table), filled: false }
+    Node { span: 0..first, data: Data::Table(table), filled: false }
 }
 
 /// Fills variables in: the new text, whether anything was filled in, whether it went well.

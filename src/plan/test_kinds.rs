@@ -204,18 +204,41 @@ static SOAK: Schema = kind(
 const LIST: Field = Field::new("list", Type::Text, "Which list.").key();
 const ROLE: Field = Field::new("name", Type::Text, "Role.").key();
 
-static ESCROW: Schema = kind("escrow", &[SUBSCRIPTION, GROUP, APP, SLOT, LIST, NAME], &[]);
-static PASSWORD_LOGIN: Schema = kind("password_login", &[SERVER, ROLE], &[]);
-static PASSWORD_SETTING: Schema = kind("password_setting", &[SUBSCRIPTION, GROUP, APP, SLOT, LIST], &[]);
+const VAULT: Field = Field::new("key_vault", Type::Text, "Vault.").required();
+const SECRET: Field = Field::new("secret", Type::Text, "Secret.").required();
+
+static ESCROW: Schema = kind("escrow", &[SUBSCRIPTION, GROUP, APP, SLOT, LIST, NAME, VAULT, SECRET], &[]);
+static PASSWORD_LOGIN: Schema = kind(
+    "password_login",
+    &[
+        SERVER,
+        ROLE,
+        Field::new("login", Type::Bool, "May log in.").required(),
+        Field::new("end_sessions_after", Type::Duration, "How long sessions may go on."),
+    ],
+    &[],
+);
+static PASSWORD_SETTING: Schema = kind(
+    "password_setting",
+    &[
+        SUBSCRIPTION,
+        GROUP,
+        APP,
+        SLOT,
+        LIST,
+        Field::new("names", Type::List(&Type::Text), "Names.").required(),
+        Field::new("escrow", Type::Map(&Type::Table(&[VAULT, SECRET])), "Where values are kept."),
+    ],
+    &[],
+);
 static ROLE_PASSWORD: Schema = kind("role_password", &[SERVER, ROLE], &[]);
 static SERVER_PASSWORD_AUTH: Schema = kind("server_password_auth", &[SUBSCRIPTION, GROUP, SERVER], &[]);
 
-/// The kinds that a cleanup comes to.
-pub(super) static CLEANUP: [&Schema; 5] =
-    [&ESCROW, &PASSWORD_LOGIN, &PASSWORD_SETTING, &ROLE_PASSWORD, &SERVER_PASSWORD_AUTH];
+/// The kinds that a cleanup comes to and that have no plan file.
+pub(super) static CLEANUP: [&Schema; 2] = [&ROLE_PASSWORD, &SERVER_PASSWORD_AUTH];
 
-/// The ten kinds that have a plan file each.
-pub(super) static KINDS: [&Schema; 10] = [
+/// The kinds that have a plan file each.
+pub(super) static KINDS: [&Schema; 13] = [
     &SERVER_AUTH,
     &SERVER_ADMIN,
     &APP_IDENTITY,
@@ -226,6 +249,9 @@ pub(super) static KINDS: [&Schema; 10] = [
     &CHECK,
     &VALIDATION,
     &SOAK,
+    &ESCROW,
+    &PASSWORD_LOGIN,
+    &PASSWORD_SETTING,
 ];
 
 #[test]

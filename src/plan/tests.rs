@@ -252,6 +252,14 @@ proptest! {
     }
 }
 
+/// What a whole document lacks is shown at its first character, whatever that is.
+#[test]
+fn no_first_character_is_cut_in_two() {
+    for text in ["", "\u{feff}", "\u{feff}a = 1", "é", "\n"] {
+        sound(text);
+    }
+}
+
 #[test]
 fn depth_does_not_matter() {
     let deep = |open: &str, close: &str| format!("a = {}{}", open.repeat(20_000), close.repeat(20_000));
