@@ -48,7 +48,7 @@ impl Live {
 
     /// A key vault in the resource group of a key.
     pub(super) async fn vault(&self, key: &Attributes, name: &str) -> Result<Vault, Failure> {
-        Ok(self.arm.vault(text(key, "subscription")?, text(key, "resource_group")?, name).await?)
+        self.arm.vault(text(key, "subscription")?, text(key, "resource_group")?, name).await
     }
 
     /// Fetches a secret from where it comes from; a key vault is one in the resource group of `key`.
@@ -166,7 +166,7 @@ pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
     }
 }
 
-/// Fetches a secret from pgentra's environment; [`Live::fetch`] knows the other places, too.
+/// Fetches a secret from pgentra's environment; `Live::fetch` knows the other places, too.
 ///
 /// # Errors
 /// `Input`: it is not there.

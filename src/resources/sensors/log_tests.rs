@@ -10,7 +10,7 @@ use crate::resources::arm_testing::{attributes, live};
 
 const APP_ID: &str = "829adb94-5f5c-46ae-9f00-18e731529222";
 
-fn rows(columns: &[&str], rows: Json) -> Reply {
+fn rows(columns: &[&str], rows: &Json) -> Reply {
     let columns: Vec<Json> = columns.iter().map(|name| json!({ "name": name })).collect();
     reply(200, json!({ "tables": [{ "name": "PrimaryResult", "columns": columns, "rows": rows }] }))
 }
@@ -43,17 +43,17 @@ async fn measured(
 }
 
 fn nothing() -> Reply {
-    rows(&["events"], json!([]))
+    rows(&["events"], &json!([]))
 }
 
 /// 214 sign-ins, the last one an hour before the observation.
 fn control() -> Reply {
     let last = Timestamp::from_second(1_793_491_200 - 3_600).unwrap().to_string();
-    rows(&["events", "last", "sampled"], json!([[214, last, 1]]))
+    rows(&["events", "last", "sampled"], &json!([[214, last, 1]]))
 }
 
 fn sampled() -> Reply {
-    rows(&["events", "last", "sampled"], json!([[214, null, 3]]))
+    rows(&["events", "last", "sampled"], &json!([[214, null, 3]]))
 }
 
 #[tokio::test]
@@ -68,7 +68,7 @@ async fn what_is_covered_ends_where_the_log_ends() {
 
 #[tokio::test]
 async fn fallbacks_are_weighed_and_a_sample_without_any_is_blind() {
-    let (seen, _) = measured(json!({ "kind": "fallback" }), 50, || rows(&["events"], json!([["6"]])), control).await;
+    let (seen, _) = measured(json!({ "kind": "fallback" }), 50, || rows(&["events"], &json!([["6"]])), control).await;
     assert!(matches!(&seen.verdict, Verdict::Failed(why) if why.starts_with("6 fallbacks")), "{seen:?}");
     for (sampling, control) in [(50, control as fn() -> Reply), (100, sampled)] {
         let (seen, _) = measured(json!({ "kind": "fallback" }), sampling, nothing, control).await;
@@ -76,7 +76,7 @@ async fn fallbacks_are_weighed_and_a_sample_without_any_is_blind() {
     }
     // One that was seen counts, whether or not the control saw anything.
     let (seen, standpoint) =
-        measured(json!({ "kind": "fallback" }), 100, || rows(&["events"], json!([[1]])), nothing).await;
+        measured(json!({ "kind": "fallback" }), 100, || rows(&["events"], &json!([[1]])), nothing).await;
     assert!(matches!(&seen.verdict, Verdict::Failed(_)), "{seen:?}");
     assert_eq!(seen.covers.unwrap().to, standpoint.now - SignedDuration::from_mins(15));
     let (seen, _) = measured(json!({ "kind": "fallback" }), 100, nothing, nothing).await;
@@ -86,7 +86,7 @@ async fn fallbacks_are_weighed_and_a_sample_without_any_is_blind() {
 #[tokio::test]
 async fn a_query_does_not_cover_time_but_goes_on_from_where_it_asked() {
     let sensor = |expect: &str, query: &str| json!({ "kind": "query", "expect": expect, "query": query, "control": "requests | summarize last = now()" });
-    let two = || rows(&["timestamp", "itemCount"], json!([["2026-11-23T10:00:00Z", 1], ["2026-11-23T11:00:00Z", 4]]));
+    let two = || rows(&["timestamp", "itemCount"], &json!([["2026-11-23T10:00:00Z", 1], ["2026-11-23T11:00:00Z", 4]]));
     let (seen, standpoint) = measured(sensor("none", "traces"), 100, nothing, control).await;
     assert_eq!((&seen.verdict, seen.covers), (&Verdict::Passed, None));
     assert_eq!(seen.asked.unwrap().to, standpoint.now - SignedDuration::from_mins(15));
