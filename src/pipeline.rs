@@ -132,7 +132,6 @@ pub async fn plan_with(
     let mut released = Released::new(owned, desired, &schemas);
     let mut readings = observe(world, released.desired(), parallelism).await;
     released.keep_theirs(&mut readings);
-    released.revoke(world, &mut readings).await;
     let mut changes = diff(released.desired(), &readings, &schemas);
     changes.changes.extend(released.gone(world).await);
     refuse_unreadable(&changes)?;

@@ -37,7 +37,8 @@ pub struct Look<'a> {
     pub address: &'a Address,
     /// Where to find it.
     pub key: &'a Attributes,
-    /// Which attributes are asked for: the wanted ones, or those of a step.
+    /// Which attributes are asked for: the wanted ones, or those of a step. Before a plan an entrywise field holds what our
+    /// runs made of it: of that, what no rule wants any more is to go.
     pub attributes: &'a Attributes,
     /// Why.
     pub purpose: Purpose,

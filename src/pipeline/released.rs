@@ -1,6 +1,6 @@
 //! What is gone from the plan file: what our runs made of it is removed, what was there before is left alone.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::resume::runs_after;
 use crate::diff::{Action, Change, Readings, Reason};
@@ -81,6 +81,9 @@ impl<'a> Released<'a> {
         let mut all = Self { owned, desired: desired.to_vec(), entries: Vec::new(), schemas, stays: Vec::new() };
         for want in &mut all.desired {
             let Some(made) = owned.find(&want.address.kind, &want.key) else { continue };
+            for (field, entries) in entrywise(made, schemas) {
+                want.attributes.insert(field.clone(), entries.clone());
+            }
             for (field, entry, value) in released_entries(made, want, schemas) {
                 if let (Value::Secret(_), true) = (&value, schema_has(schemas, &want.address.kind, "sensitive")) {
                     add_name(&mut want.attributes, "sensitive", &entry);
@@ -100,8 +103,15 @@ impl<'a> Released<'a> {
         &self.desired
     }
 
-    /// Leaves alone what somebody else has changed or removed since.
+    /// Leaves alone what somebody else has changed or removed since. What was made of entrywise fields has done its duty:
+    /// the kind has compared it with its rules.
     pub(super) fn keep_theirs(&mut self, readings: &mut Readings) {
+        for want in &mut self.desired {
+            let Some(made) = self.owned.find(&want.address.kind, &want.key) else { continue };
+            for (field, _) in entrywise(made, self.schemas) {
+                want.attributes.remove(field);
+            }
+        }
         for (address, field, entry, made) in &self.entries {
             let Some(Ok(reading)) = readings.get_mut(address) else { continue };
             let Observed::Present(state) = &mut reading.observed else { continue };
@@ -117,39 +127,6 @@ impl<'a> Released<'a> {
             if now != Value::Null {
                 let why = "it is gone from the plan file, but somebody else has changed it since";
                 self.stays.push((format!("{address} {field}.{entry}"), Stay::Kept(why.to_owned())));
-            }
-        }
-    }
-
-    /// Takes back what was granted to those whom the plan file no longer names.
-    pub(super) async fn revoke(&mut self, world: &dyn World, readings: &mut Readings) {
-        for want in &self.desired {
-            let Some(owned) = self.owned.find(&want.address.kind, &want.key) else { continue };
-            let Some(schema) = (self.schemas)(&want.address.kind) else { continue };
-            let named = names(&want.attributes);
-            let entrywise = |field: &String| schema.field(field).is_some_and(|field| field.entrywise);
-            let lost: Attributes = owned
-                .made
-                .iter()
-                .filter(|(field, _)| entrywise(field))
-                .filter_map(|(field, map)| {
-                    let map = without_named(map.as_map()?, named.as_ref()?);
-                    (!map.is_empty()).then(|| (field.clone(), Value::Map(map)))
-                })
-                .collect();
-            let Some(Ok(reading)) = readings.get_mut(&want.address) else { continue };
-            let Observed::Present(state) = &mut reading.observed else { continue };
-            if lost.is_empty() {
-                continue;
-            }
-            let Ok(Some(live)) = look(world, &want.address, &want.key, &lost).await else { continue };
-            let desired = reading.desired.get_or_insert_with(|| want.attributes.clone());
-            for (field, entries) in &live {
-                merge(state.attributes.entry(field.clone()).or_insert_with(|| Value::Map(Attributes::new())), entries);
-                desired.entry(field.clone()).or_insert_with(|| Value::Map(Attributes::new()));
-            }
-            for (entry, via) in &owned.routes {
-                reading.routes.entry(entry.clone()).or_insert_with(|| via.clone());
             }
         }
     }
@@ -290,49 +267,16 @@ fn drop_entry(attributes: &mut Attributes, field: &str, entry: &str) {
     }
 }
 
-/// Every text in the wanted attributes; `None` when some of them are not known yet, so that nobody can say who is named.
-fn names(attributes: &Attributes) -> Option<BTreeSet<&str>> {
-    fn gather<'v>(value: &'v Value, into: &mut BTreeSet<&'v str>) {
-        match value {
-            Value::Text(text) => _ = into.insert(text),
-            Value::List(list) => list.iter().for_each(|value| gather(value, into)),
-            Value::Map(map) => map.values().for_each(|value| gather(value, into)),
-            _ => {}
-        }
-    }
-    if attributes.values().any(|value| !value.open_refs().is_empty()) {
-        return None;
-    }
-    let mut all = BTreeSet::new();
-    for value in attributes.values() {
-        gather(value, &mut all);
-    }
-    Some(all)
-}
-
-/// The grants to those whom nobody names any more.
-fn without_named(entries: &Attributes, named: &BTreeSet<&str>) -> Attributes {
-    let grantees = |(entry, grantees): (&String, &Value)| {
-        let lost: Attributes = grantees
-            .as_map()?
-            .iter()
-            .filter(|(name, _)| !named.contains(name.as_str()))
-            .map(|(name, letters)| (name.clone(), letters.clone()))
-            .collect();
-        (!lost.is_empty()).then(|| (entry.clone(), Value::Map(lost)))
-    };
-    entries.iter().filter_map(grantees).collect()
-}
-
-/// Adds the entries of one map of maps to another.
-fn merge(into: &mut Value, from: &Value) {
-    let (Value::Map(into), Value::Map(from)) = (into, from) else { return };
-    for (name, value) in from {
-        match into.get_mut(name) {
-            Some(inner @ Value::Map(_)) => merge(inner, value),
-            _ => _ = into.insert(name.clone(), value.clone()),
-        }
-    }
+/// What our runs made of the entrywise fields of a resource.
+fn entrywise<'o>(
+    owned: &'o OwnedResource,
+    schemas: &'o dyn Fn(&str) -> Option<&'static Schema>,
+) -> impl Iterator<Item = (&'o String, &'o Value)> {
+    let schema = schemas(&owned.address.kind);
+    owned
+        .made
+        .iter()
+        .filter(move |(field, _)| schema.and_then(|schema| schema.field(field)).is_some_and(|field| field.entrywise))
 }
 
 /// The live values of these attributes; `None` when the resource is not there.

@@ -62,6 +62,25 @@ async fn what_belongs_to_others_stays() {
 }
 
 #[tokio::test]
+async fn a_privilege_that_is_gone_from_a_rule_is_revoked() {
+    let stand = Stand::up().await;
+    stand.apply("plan.toml").ends(0);
+    let deletes = "SELECT count(*) FROM pg_tables WHERE schemaname = 'geo' \
+        AND has_table_privilege('rmhazuregeoapi-identity', format('%I.%I', schemaname, tablename), 'DELETE')";
+    assert_ne!(stand.owner(deletes), "0");
+    let whole = std::fs::read_to_string(stand.here().join("plan.toml")).unwrap();
+    let less = whole.replace(r#""UPDATE", "DELETE"]"#, r#""UPDATE"]"#);
+    assert_ne!(whole, less);
+    stand.keep("plan.toml", &less);
+    stand.run(&["plan", "--detailed-exitcode", "plan.toml"]).ends(2).says(&["DELETE"]);
+    stand.apply("plan.toml").ends(0);
+    assert_eq!(stand.owner(deletes), "0");
+    stand.settled("plan.toml");
+    stand.run(&["rollback", "--auto-approve", "plan.toml"]).ends(0);
+    assert_ne!(stand.owner(deletes), "0");
+}
+
+#[tokio::test]
 async fn an_owned_setting_that_somebody_else_changed_meanwhile_is_a_conflict() {
     let stand = Stand::up().await;
     let plan = include_str!("../../plans/app_settings.toml");

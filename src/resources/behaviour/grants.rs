@@ -66,9 +66,10 @@ fn plan(state: &State, look: &Look<'_>) -> Result<Option<Reading>, Failure> {
     let empty = Attributes::new();
     let live = state.get("database_grants", look.key).unwrap_or(&empty);
     let mut wanted = Attributes::from([("privileges".to_owned(), Value::Map(Attributes::new()))]);
+    let mut named: BTreeMap<(&str, String, String), BTreeSet<char>> = BTreeMap::new();
     for (field, entry, role, letters) in wants(state, look, &rules("grants", Some(listed))?) {
-        let held = live.get(field).and_then(|field| field.as_map()?.get(&entry)?.as_map()?.get(&role));
-        let held = if let Some(Value::Letters(held)) = held { held.clone() } else { Letters::default() };
+        let held = held(live, field, &entry, &role);
+        named.entry((field, entry.clone(), role.clone())).or_default().extend(letters.iter());
         let lacks = Letters::new(letters.into_iter().filter(|letter| !held.contains(*letter)));
         if !lacks.is_empty() {
             let entries = child(&mut wanted, field);
@@ -77,11 +78,56 @@ fn plan(state: &State, look: &Look<'_>) -> Result<Option<Reading>, Failure> {
             }
         }
     }
-    let none = wanted.keys().map(|field| (field.clone(), Value::Map(Attributes::new()))).collect();
-    let mut reading = Reading::present(none, Attributes::new());
+    let mut released = released(live, look, &named);
+    let fields: BTreeSet<String> = released.keys().chain(wanted.keys()).cloned().collect();
+    for field in fields {
+        child(&mut released, &field);
+        child(&mut wanted, &field);
+    }
+    let mut reading = Reading::present(released, Attributes::new());
     reading.desired = Some(wanted);
     Ok(Some(reading))
 }
+
+fn held(live: &Attributes, field: &str, entry: &str, role: &str) -> Letters {
+    let held = live.get(field).and_then(|field| field.as_map()?.get(entry)?.as_map()?.get(role));
+    if let Some(Value::Letters(held)) = held { held.clone() } else { Letters::default() }
+}
+
+/// Of what our runs made, what is still there and no rule wants any more.
+fn released(
+    live: &Attributes,
+    look: &Look<'_>,
+    named: &BTreeMap<(&str, String, String), BTreeSet<char>>,
+) -> Attributes {
+    let mut released = Attributes::new();
+    for field in FIELDS {
+        let entries = look.attributes.get(field).and_then(Value::as_map).into_iter().flatten();
+        for (entry, grantees) in entries.filter_map(|(entry, grantees)| Some((entry, grantees.as_map()?))) {
+            for (role, made) in grantees {
+                let Value::Letters(made) = made else { continue };
+                let wanted = named.get(&(field, entry.clone(), role.clone()));
+                let held = held(live, field, entry, role);
+                let over = made
+                    .as_str()
+                    .chars()
+                    .filter(|letter| held.contains(*letter) && !wanted.is_some_and(|wanted| wanted.contains(letter)));
+                let over = Letters::new(over);
+                if over.is_empty() {
+                    continue;
+                }
+                let entries = child(&mut released, field);
+                if let Some(grantees) = entries.and_then(|entries| child(entries, entry)) {
+                    grantees.insert(role.clone(), Value::Letters(over));
+                }
+            }
+        }
+    }
+    released
+}
+
+/// The fields that are computed.
+const FIELDS: [&str; 4] = ["privileges", "grant_options", "default_privileges", "default_options"];
 
 /// The map under a name, made where it is missing.
 fn child<'a>(map: &'a mut Attributes, name: &str) -> Option<&'a mut Attributes> {

@@ -1,6 +1,7 @@
 //! Kind `database_grants`: what the plan file's roles may do in one database, now and with objects made tomorrow.
 
 mod beyond;
+mod made;
 mod names;
 mod plan;
 mod rules;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Live;
 use super::beyond::Beyond;
+use super::made::{Made, Ours};
 use super::names::flaws;
 use super::rules::wanted;
 use super::wants::{Asked, Pair, Spot, Wants, Wishes, tomorrow};
@@ -39,8 +40,9 @@ pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Resu
         return Err(Failure::flawed(flaws));
     }
     let mut beyond = Beyond::default();
-    let mut entries = on_objects(&wishes, &snapshot, &mut beyond);
-    entries.extend(on_defaults(&wishes, &snapshot, &mut beyond));
+    let made = Made::read(look.attributes);
+    let mut entries = on_objects(&wishes, &snapshot, &made, &mut beyond);
+    entries.extend(on_defaults(&wishes, &snapshot, &made, &mut beyond));
     let mut notes = absent_roles(&wishes, &snapshot);
     let routes = route(live, lease, look, &snapshot, &mut entries, &mut notes).await?;
     notes.extend(beyond.notes(&wishes));
@@ -108,23 +110,29 @@ fn absent_roles(wishes: &Wishes, snapshot: &Snapshot) -> Vec<String> {
     absent.into_iter().map(|role| format!("role {role:?} is not there yet")).collect()
 }
 
-/// What each object needs. Objects with the same access control list, owner and wants need the same, so the comparison
-/// is made once per list and not once per object.
-fn on_objects(wishes: &Wishes, snapshot: &Snapshot, beyond: &mut Beyond) -> Vec<Entry> {
-    type Alike = (ObjectType, usize, usize, u32, bool);
+/// What each object needs. Objects with the same access control list, owner, wants and earlier grants need the same,
+/// so the comparison is made once per list and not once per object.
+fn on_objects(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
+    type Alike = (ObjectType, usize, usize, u32, bool, usize);
     let mut asked = Asked::new(wishes, snapshot);
     let mut verdicts: HashMap<Alike, (Arc<Wants>, Arc<Verdict>)> = HashMap::new();
+    let mut made_alike: BTreeMap<[Option<&Attributes>; 2], usize> = BTreeMap::new();
     let mut entries = Vec::new();
     for object in &snapshot.objects {
         let wants = asked.on(object);
         let list = object.acl.as_ref().map_or(0, |acl| Arc::as_ptr(acl).addr());
-        let alike = (object.name.kind, Arc::as_ptr(&wants).addr(), list, object.owner, object.extension);
+        let ours = made.on(object);
+        let next = made_alike.len();
+        let made_here = *made_alike.entry(ours.owners()).or_insert(next);
+        let alike = (object.name.kind, Arc::as_ptr(&wants).addr(), list, object.owner, object.extension, made_here);
         let verdict = if object.name.kind == ObjectType::Column {
-            Arc::new(column(wishes, snapshot, &mut asked, object, &wants))
+            Arc::new(column(wishes, snapshot, &mut asked, (object, &wants), made))
+        } else if ours.by_others() {
+            Arc::new(compare(wishes, snapshot, (object, &wants), &ours, &|_| LetterSet::default()))
         } else {
             // The wants are kept with the verdict, so that their address stays theirs.
             let (_, verdict) = verdicts.entry(alike).or_insert_with(|| {
-                let verdict = compare(wishes, snapshot, object, &wants, &|_| LetterSet::default());
+                let verdict = compare(wishes, snapshot, (object, &wants), &ours, &|_| LetterSet::default());
                 (wants, Arc::new(verdict))
             });
             Arc::clone(verdict)
@@ -140,28 +148,29 @@ fn column<'a>(
     wishes: &Wishes,
     snapshot: &'a Snapshot,
     asked: &mut Asked<'a>,
-    object: &'a Object,
-    wants: &Wants,
+    (object, wants): (&'a Object, &Wants),
+    made: &Made<'_>,
 ) -> Verdict {
+    let (ours, alone) = (made.on(object), |_: &str| LetterSet::default());
     let table = ObjectType::RELATIONS.into_iter().find_map(|kind| snapshot.object(kind, object.oid, ""));
-    let Some(table) = table else { return compare(wishes, snapshot, object, wants, &|_| LetterSet::default()) };
+    let Some(table) = table else { return compare(wishes, snapshot, (object, wants), &ours, &alone) };
     let on_table = asked.on(table);
-    let verdict = compare(wishes, snapshot, table, &on_table, &|_| LetterSet::default());
+    let verdict = compare(wishes, snapshot, (table, &on_table), &made.on(table), &alone);
     let stays = |role: &str| {
         let taken = verdict.take.values().filter_map(|moves| moves.get(role));
         let taken = taken.fold(LetterSet::default(), |set, pair| set.or(pair.letters));
         let given = verdict.give.get(role).map(|pair| pair.letters).unwrap_or_default();
         snapshot.letters(table, role).less(taken).or(given)
     };
-    compare(wishes, snapshot, object, wants, &stays)
+    compare(wishes, snapshot, (object, wants), &ours, &stays)
 }
 
-/// Compares one object. `elsewhere` answers the letters that a role has on it by another list.
+/// Compares one object with what is wanted on it; of what our runs made there, the rest goes. `elsewhere` answers the letters that a role has on it by another list.
 fn compare(
     wishes: &Wishes,
     snapshot: &Snapshot,
-    object: &Object,
-    wants: &Wants,
+    (object, wants): (&Object, &Wants),
+    ours: &Ours<'_>,
     elsewhere: &dyn Fn(&str) -> LetterSet,
 ) -> Verdict {
     let mut verdict = Verdict::default();
@@ -189,11 +198,13 @@ fn compare(
         let lack = wants.lack.get(role).copied().unwrap_or_default();
         let exclusive = wishes.exclusive.contains(role) && !(role == "PUBLIC" && object.extension);
         let over = Pair { letters: grant.letters.less(want.letters), options: grant.options.less(want.options) };
-        let letters = if exclusive { over.letters } else { grant.letters.and(lack) };
-        let options = grant.options.and(if exclusive { over.options } else { lack });
+        let grantor = (grant.grantor != owner).then_some(grant.grantor);
+        let made = ours.to(grantor.as_deref(), role);
+        let letters = if exclusive { over.letters } else { grant.letters.and(lack).or(over.letters.and(made.letters)) };
+        let lent = grant.options.and(lack).or(over.options.and(made.options));
+        let options = if exclusive { over.options } else { lent };
         let taken = Pair { letters, options };
         if !taken.is_empty() {
-            let grantor = (grant.grantor != owner).then_some(grant.grantor);
             take.entry(grantor).or_default().insert(role.to_owned(), taken);
         }
         let public = if role == "PUBLIC" { by_birth(snapshot, object) } else { LetterSet::default() };
@@ -246,7 +257,7 @@ fn owns(snapshot: &Snapshot, object: &Object, role: &str) -> bool {
 }
 
 /// What default privileges need: those that are wanted, and those that are there.
-fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, beyond: &mut Beyond) -> Vec<Entry> {
+fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
     let mut wants = tomorrow(wishes, snapshot);
     for row in &snapshot.defaults {
         wants.entry((row.creator.clone(), row.schema.clone(), row.kind)).or_default();
@@ -256,9 +267,10 @@ fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, beyond: &mut Beyond) -> Vec
     for (spot, want) in &wants {
         let anywhere = (spot.0.clone(), None, spot.2);
         let anywhere = spot.1.as_ref().map(|_| wants.get(&anywhere).unwrap_or(&none));
-        let verdict = compare_defaults(wishes, snapshot, spot, want, anywhere);
         let (creator, schema, kind) = spot.clone();
         let defaults = Defaults { creator, schema, kind };
+        let ours = made.on_defaults(&defaults);
+        let verdict = compare_defaults(wishes, snapshot, spot, (want, anywhere), &ours);
         beyond.defaults(&defaults, &verdict);
         entries.extend(Entry::of_defaults(&defaults, snapshot, &verdict));
     }
@@ -271,8 +283,8 @@ fn compare_defaults(
     wishes: &Wishes,
     snapshot: &Snapshot,
     (creator, schema, kind): &Spot,
-    wants: &Wants,
-    anywhere: Option<&Wants>,
+    (wants, anywhere): (&Wants, Option<&Wants>),
+    ours: &Ours<'_>,
 ) -> Verdict {
     let (mut give, mut take, mut beyond) = (Moves::new(), Moves::new(), Moves::new());
     let schema = schema.as_deref();
@@ -303,10 +315,14 @@ fn compare_defaults(
         let want = wants.have.get(role).copied().unwrap_or_default();
         let lack = wants.lack.get(role).copied().unwrap_or_default();
         let over = Pair { letters: letters.less(want.letters), options: options.less(want.options) };
+        let made = ours.to(None, role);
         let taken = if wishes.exclusive.contains(role) {
             over
         } else {
-            Pair { letters: letters.and(lack), options: options.and(lack) }
+            Pair {
+                letters: letters.and(lack).or(over.letters.and(made.letters)),
+                options: options.and(lack).or(over.options.and(made.options)),
+            }
         };
         if !taken.is_empty() {
             take.insert(role.to_owned(), taken);

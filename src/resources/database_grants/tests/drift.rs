@@ -144,6 +144,40 @@ async fn each_drift_changes_one_object_and_names_it() {
     }
 }
 
+/// What a rule wants no more goes where our runs granted it, and stays where somebody else did.
+#[tokio::test]
+async fn what_a_rule_no_longer_wants_goes_where_it_is_ours() {
+    let Some(server) = server() else { return };
+    owned(server, "lessens").await;
+    server.run("lessens", "SET ROLE lessens_owner; CREATE TABLE s.u (); GRANT UPDATE ON s.u TO lessens_app").await;
+    let bench = Bench::new(&DatabaseGrants, server.databases(&[SUPERUSER]), ("database", "lessens"));
+    let wish = |privileges: &[&str]| {
+        let more = [("tables", list(privileges)), ("future", Value::Bool(true))];
+        grants(vec![rule("lessens_app", list(&["s"]), &more)])
+    };
+    let step = bench.step(&wish(&["SELECT", "UPDATE", "DELETE"])).await;
+    bench.write(&step).await.unwrap();
+    server.run("lessens", "SET ROLE lessens_owner; GRANT TRUNCATE ON s.u TO lessens_app").await;
+
+    let mut less = wish(&["SELECT"]);
+    assert_eq!(changes(&bench.plan(&less).await), Vec::<String>::new(), "nothing of it is known to be ours");
+    less.extend(step.after.clone().unwrap());
+    let step = bench.step(&less).await;
+    let reading = bench.plan(&less).await;
+    let default = "lessens_owner in schema s on tables default_privileges";
+    let ours = [
+        "- lessens_app dw ".to_owned() + default,
+        "- lessens_app dw table s.t".to_owned(),
+        "- lessens_app d table s.u".to_owned(),
+    ];
+    assert_eq!(changes(&reading), ours);
+    bench.write(&step).await.unwrap();
+    settles(&bench, &step, true).await;
+    assert_eq!(changes(&bench.plan(&less).await), Vec::<String>::new());
+    bench.write(&undo(&step)).await.unwrap();
+    assert_eq!(changes(&bench.plan(&less).await), ours);
+}
+
 #[tokio::test]
 async fn what_others_granted_counts_and_is_revoked_as_them() {
     let Some(server) = server() else { return };
