@@ -81,6 +81,28 @@ async fn a_privilege_that_is_gone_from_a_rule_is_revoked() {
 }
 
 #[tokio::test]
+async fn of_two_applies_at_once_one_waits_and_one_names_who_holds_the_lock() {
+    let stand = Stand::up().await;
+    let slow = json!({"method": "PUT", "path": "*/config/appsettings", "action": "latency", "ms": 6000});
+    stand.plant(slow).await;
+    let apply = ["apply", "--auto-approve", "plan.toml", "--lock-timeout"];
+    let start = |timeout: &str| stand.program(crate::stand::PGENTRA).args(apply).arg(timeout).spawn().unwrap();
+    let mut first = start("0s");
+    while !stand.here().join(".pgentra/rmhazuregeoapi/runs").read_dir().is_ok_and(|mut runs| runs.next().is_some()) {
+        assert!(first.try_wait().unwrap().is_none(), "the first apply ended without a journal");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let mut waiting = start("5m");
+    let refused = stand.run(&["apply", "--auto-approve", "plan.toml", "--lock-timeout", "0s"]).ends(8);
+    refused.says(&["is locked", "apply", &first.id().to_string()]);
+    assert_eq!(first.wait().unwrap().code(), Some(0));
+    assert_eq!(waiting.wait().unwrap().code(), Some(0));
+    stand.settled("plan.toml");
+    let history = stand.run(&["history", "plan.toml"]).ends(0);
+    assert_eq!(history.out.matches("apply").count(), 1, "the second found nothing to do: {}", history.out);
+}
+
+#[tokio::test]
 async fn an_owned_setting_that_somebody_else_changed_meanwhile_is_a_conflict() {
     let stand = Stand::up().await;
     let plan = include_str!("../../plans/app_settings.toml");
