@@ -225,7 +225,7 @@ pub async fn apply(
         return Ok(Applied::default());
     }
     let applied = conclude(context, chronicle, ran).await?;
-    keep_owned(context, &file.name, held).await;
+    keep_owned(context, &file.name, Some(&applied), held).await;
     Ok(Applied { frontier, ..applied })
 }
 
@@ -270,7 +270,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let tasks: Vec<Task> = saved.steps.iter().cloned().map(Task::fresh).collect();
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     let applied = conclude(context, chronicle, ran).await?;
-    keep_owned(context, &saved.plan, held).await;
+    keep_owned(context, &saved.plan, Some(&applied), held).await;
     Ok(Applied { frontier: saved.frontier, ..applied })
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Applied, Context};
 use crate::engine::{Chronicle, Ran, Rules, Way, back, run, unit};
-use crate::journal::{Event, Operation, Outcome, Run, Status, VERSION, fold};
+use crate::journal::{Event, Operation, Outcome, Record, Run, Status, VERSION, fold};
 use crate::model::{Class, Failure, Schema, Step};
 use crate::store::{Held, Store};
 
@@ -31,7 +31,12 @@ pub(super) fn opened(plan: &str, digest: &str, operation: Operation, who: &str) 
 /// # Errors
 /// Those of the store; a corrupt journal.
 pub(super) async fn folded(store: &dyn Store, id: &str) -> Result<Run, Failure> {
-    fold(&store.journal(id).await?).map_err(|corrupt| {
+    fold_run(&store.journal(id).await?, id)
+}
+
+/// The run that some records tell of.
+pub(super) fn fold_run(records: &[Record], id: &str) -> Result<Run, Failure> {
+    fold(records).map_err(|corrupt| {
         Failure::new(Class::Other, format!("run {id} cannot be read")).detail(corrupt.to_string()).remedy(
             "nothing is guessed at: look at its journal in the store, and at the live system with `pgentra plan`",
         )
@@ -119,6 +124,6 @@ pub(super) async fn applied(
 
 /// Brings the list of what runs made up to date. It is told by the journals, so a list that could not be written is no
 /// failure of the run: the next one makes it anew.
-pub(super) async fn keep_owned(context: &Context<'_>, plan: &str, held: &mut dyn Held) {
-    let _ = super::released::keep_owned(context.world, context.store, plan, held).await;
+pub(super) async fn keep_owned(context: &Context<'_>, plan: &str, applied: Option<&Applied>, held: &mut dyn Held) {
+    let _ = super::released::keep_owned(context.world, context.store, plan, applied, held).await;
 }

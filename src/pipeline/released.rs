@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use super::Applied;
 use super::resume::runs_after;
 use crate::diff::{Action, Change, Readings, Reason};
 use crate::engine::Stay;
-use crate::journal::{History, OWNED_FORMAT, Owned, OwnedResource, is_final};
+use crate::journal::{OWNED_FORMAT, Owned, OwnedResource, is_final};
 use crate::model::{
     Address, Attributes, Class, Desired, Failure, Graph, Look, Observed, Purpose, Reading, Schema, State, Value, agrees,
 };
@@ -18,13 +19,19 @@ use crate::store::{Held, Store};
 /// Those of the store; a corrupt journal.
 pub async fn owned(world: &dyn World, store: &dyn Store, plan: &str) -> Result<Owned, Failure> {
     let mut list = lists(store).await?.remove(plan).unwrap_or_default();
-    for dated in since(world, store, &list).await?.runs().iter().filter(|dated| dated.run.plan == plan) {
+    for dated in runs_after(world, store, list.through.as_deref(), None)
+        .await?
+        .runs()
+        .iter()
+        .filter(|dated| dated.run.plan == plan)
+    {
         list.add(&dated.run);
     }
     Ok(list)
 }
 
-/// Brings the store's list up to the last run; one that has not come to its end may still be taken up.
+/// Brings the store's list up to the last run; one that has not come to its end may still be taken up. The journal of the
+/// run that was just `applied` is not read back.
 ///
 /// # Errors
 /// Those of the store; a corrupt journal.
@@ -32,11 +39,12 @@ pub(super) async fn keep_owned(
     world: &dyn World,
     store: &dyn Store,
     plan: &str,
+    applied: Option<&Applied>,
     held: &mut dyn Held,
 ) -> Result<(), Failure> {
     let mut lists = lists(store).await?;
     let list = lists.entry(plan.to_owned()).or_default();
-    let history = since(world, store, list).await?;
+    let history = runs_after(world, store, list.through.as_deref(), applied).await?;
     let history = history.of_plan(plan);
     for (at, dated) in history.runs().iter().enumerate() {
         // An earlier run without an end has left nothing, or a later one has undone it: it is not taken up again.
@@ -55,10 +63,6 @@ async fn lists(store: &dyn Store) -> Result<BTreeMap<String, Owned>, Failure> {
     let text = store.owned().await?.unwrap_or_default();
     let lists: BTreeMap<String, Owned> = serde_json::from_str(&text).unwrap_or_default();
     Ok(lists.into_iter().filter(|(_, list)| list.format == OWNED_FORMAT).collect())
-}
-
-async fn since(world: &dyn World, store: &dyn Store, list: &Owned) -> Result<History, Failure> {
-    runs_after(world, store, list.through.as_deref()).await
 }
 
 /// What a plan file releases: it holds the wanted resources with the entries that are to go.

@@ -1,6 +1,8 @@
 //! Takes up a run that has no end: goes on where it stopped, or goes on undoing where that was begun.
 
-use super::end::{applied, conclude, folded, keep_owned, undo};
+use std::borrow::Cow;
+
+use super::end::{applied, conclude, fold_run, folded, keep_owned, undo};
 use super::{Applied, Context};
 use crate::engine::{Chronicle, Rules, Scope, Way, given, rest, run};
 use crate::journal::{Dated, Event, History, Operation, Outcome, Run, Status};
@@ -13,17 +15,26 @@ use crate::store::{Held, Store};
 /// # Errors
 /// Those of the store; a corrupt journal.
 pub async fn history(world: &dyn World, store: &dyn Store) -> Result<History, Failure> {
-    runs_after(world, store, None).await
+    runs_after(world, store, None, None).await
 }
 
 /// The runs after the one of this id.
-pub(super) async fn runs_after(world: &dyn World, store: &dyn Store, id: Option<&str>) -> Result<History, Failure> {
+pub(super) async fn runs_after(
+    world: &dyn World,
+    store: &dyn Store,
+    id: Option<&str>,
+    known: Option<&Applied>,
+) -> Result<History, Failure> {
     let changes = |kind: &str| world.schema(kind).is_none_or(|schema| schema.nature == Nature::Resource);
     let mut runs = Vec::new();
     for id in store.runs().await?.into_iter().filter(|run| id.is_none_or(|id| run.as_str() > id)) {
-        if !store.journal(&id).await?.is_empty() {
-            let run = folded(store, &id).await?;
-            runs.push(Dated { id, run });
+        let ours = known.filter(|known| known.run.as_ref() == Some(&id));
+        let records = match ours {
+            Some(ours) => Cow::Borrowed(ours.records.as_slice()),
+            None => Cow::Owned(store.journal(&id).await?),
+        };
+        if !records.is_empty() {
+            runs.push(Dated { run: fold_run(&records, &id)?, id });
         }
     }
     Ok(History::new(runs, &changes))
@@ -45,7 +56,7 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     chronicle.write(Event::Resumed { who: options.who.clone() }).await?;
     if so_far.operation == Operation::Apply && undo_begun(&so_far) {
         let applied = undo(context, chronicle, Vec::new()).await?;
-        keep_owned(context, &so_far.plan, held).await;
+        keep_owned(context, &so_far.plan, Some(&applied), held).await;
         return Ok(applied);
     }
     let rollback = so_far.operation != Operation::Apply;
@@ -54,13 +65,13 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     let ran = run(world, &rest(&so_far), &mut given(&so_far), &mut chronicle, rules).await?;
     if !rollback {
         let applied = conclude(context, chronicle, ran).await?;
-        keep_owned(context, &so_far.plan, held).await;
+        keep_owned(context, &so_far.plan, Some(&applied), held).await;
         return Ok(applied);
     }
     let outcome = super::rollback::outcome(&ran);
     chronicle.write(Event::Closed { outcome }).await?;
     let applied = applied(context, &chronicle, outcome, ran.failed, Vec::new()).await;
-    keep_owned(context, &so_far.plan, held).await;
+    keep_owned(context, &so_far.plan, applied.as_ref().ok(), held).await;
     applied
 }
 

@@ -226,7 +226,7 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
     };
     chronicle.write(Event::Closed { outcome }).await?;
     let applied = applied(context, &chronicle, outcome, ran.failed, back.stuck).await;
-    keep_owned(context, &plan, held).await;
+    keep_owned(context, &plan, applied.as_ref().ok(), held).await;
     applied
 }
 
