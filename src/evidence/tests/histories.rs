@@ -49,7 +49,8 @@ fn write(steps: &[(i64, Shape)]) -> (Book, Vec<Made>) {
             one.at = Times { azure: Some(at(second + shape.azure_off)), ..times(second) };
             one.scope = Some(scope(if shape.scope == 0 { "a" } else { "b" }));
             let mut interval = one.measurements[1].covers.unwrap();
-            let from = at(interval.from.as_second() - at(0).as_second() + shape.skipped);
+            // Nothing measures what is yet to come.
+            let from = at((interval.from.as_second() - at(0).as_second() + shape.skipped).min(second));
             interval = Interval { from, to: interval.to.max(from) };
             covered = (interval.from, interval.to);
             one.measurements =
