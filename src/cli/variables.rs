@@ -12,7 +12,7 @@ const PREFIX: &str = "PGENTRA_VAR_";
 /// The variables that the arguments, their files and the environment of this process give.
 ///
 /// # Errors
-/// `Input`: an argument without `=`, a file that cannot be read or holds anything but plain values.
+/// `Input`: an argument without `=`, a file that cannot be read or holds dates or fractions.
 pub fn gather(global: &Global) -> Result<BTreeMap<String, Given>, Failure> {
     let mut files = Vec::new();
     for path in &global.var_file {
@@ -63,7 +63,9 @@ fn values(file: &str, text: &str) -> Result<Vec<(String, String)>, Failure> {
         toml::Value::String(text) => Ok((name, text)),
         toml::Value::Integer(number) => Ok((name, number.to_string())),
         toml::Value::Boolean(flag) => Ok((name, flag.to_string())),
-        _ => Err(wrong(format!("{name} is no text, whole number or truth value"))),
+        // For a variable that is declared as a list or a table, which reads it as TOML.
+        toml::Value::Array(_) | toml::Value::Table(_) => Ok((name, value.to_string())),
+        _ => Err(wrong(format!("{name} is no text, whole number, truth value, list or table"))),
     };
     table.into_iter().map(value).collect()
 }
@@ -81,7 +83,10 @@ mod tests {
     fn nearer_sources_win() {
         let environment =
             pairs(&[("PGENTRA_VAR_a", "env"), ("PGENTRA_VAR_b", "env"), ("PGENTRA_VAR_c", "env"), ("HOME", "x")]);
-        let files = pairs(&[("one.toml", "b = \"one\"\nd = 5\nf = true"), ("two.toml", "d = 6")]);
+        let files = pairs(&[
+            ("one.toml", "b = \"one\"\nd = 5\nf = true\ng = [\"x\"]\n[h]\ny = { z = \"1\" }"),
+            ("two.toml", "d = 6"),
+        ]);
         let given = merge(&["c=arg=x".to_owned(), "b=arg".to_owned()], &files, environment.into_iter()).unwrap();
         let told: Vec<String> =
             given.iter().map(|(name, given)| format!("{name}={} {:?}", given.value, given.origin)).collect();
@@ -92,7 +97,9 @@ mod tests {
                 "b=arg Argument",
                 "c=arg=x Argument",
                 "d=6 File(\"two.toml\")",
-                "f=true File(\"one.toml\")"
+                "f=true File(\"one.toml\")",
+                "g=[\"x\"] File(\"one.toml\")",
+                "h={ y = { z = \"1\" } } File(\"one.toml\")"
             ]
         );
         assert_eq!(given["a"].origin, Origin::Environment);
@@ -103,7 +110,7 @@ mod tests {
         let none = || std::iter::empty();
         let failure = merge(&["hunter2".to_owned()], &[], none()).unwrap_err();
         assert!(!format!("{failure:?}").contains("hunter2"));
-        for text in ["x = [1]", "x = hunter2", "= 1"] {
+        for text in ["x = 1.5", "x = hunter2", "= 1"] {
             let failure = merge(&[], &pairs(&[("f.toml", text)]), none()).unwrap_err();
             assert!(
                 failure.summary.starts_with("f.toml") && !format!("{failure:?}").contains("hunter2"),

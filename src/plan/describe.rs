@@ -1,54 +1,11 @@
 //! The tables of a plan file, described once: the checker, the JSON Schema and the reference page all follow from here.
 
 use super::describe_evidence::{CLEANUP, PROBE, VALIDATION};
+pub(super) use super::describe_grants::{COLUMNS, GRANT, IN_SCHEMAS, PRIVILEGES};
 use super::names;
 use crate::model::{Field, Schema, Type};
 
 const TEXTS: Type = Type::List(&Type::Text);
-
-/// Privileges by the field of a grant that lists them (PostgreSQL 17, "Privileges"; MAINTAIN is new there).
-pub(super) const PRIVILEGES: [(&str, &[&str]); 13] = [
-    ("database_privileges", DATABASE),
-    ("schema", SCHEMA),
-    ("tables", TABLES),
-    ("partitioned_tables", TABLES),
-    ("foreign_tables", TABLES),
-    ("views", TABLES),
-    ("materialized_views", TABLES),
-    ("sequences", SEQUENCES),
-    ("functions", FUNCTIONS),
-    ("procedures", FUNCTIONS),
-    ("types", TYPES),
-    ("domains", TYPES),
-    ("large_objects", LARGE_OBJECTS),
-];
-
-/// The privileges that a column knows.
-pub(super) const COLUMNS: &[&str] = &["SELECT", "INSERT", "UPDATE", "REFERENCES", "ALL"];
-
-/// The fields of a grant that are about things in schemas, by which it says nothing without `schemas`.
-pub(super) const IN_SCHEMAS: [&str; 11] = [
-    "schema",
-    "tables",
-    "partitioned_tables",
-    "foreign_tables",
-    "views",
-    "materialized_views",
-    "sequences",
-    "functions",
-    "procedures",
-    "types",
-    "domains",
-];
-
-const DATABASE: &[&str] = &["CONNECT", "CREATE", "TEMPORARY", "ALL"];
-const SCHEMA: &[&str] = &["USAGE", "CREATE", "ALL"];
-const TABLES: &[&str] =
-    &["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER", "MAINTAIN", "ALL"];
-const SEQUENCES: &[&str] = &["USAGE", "SELECT", "UPDATE", "ALL"];
-const FUNCTIONS: &[&str] = &["EXECUTE", "ALL"];
-const TYPES: &[&str] = &["USAGE", "ALL"];
-const LARGE_OBJECTS: &[&str] = &["SELECT", "UPDATE", "ALL"];
 
 /// `after`, which every table of a resource takes.
 pub(super) static AFTER: Field = Field::new(
@@ -58,6 +15,21 @@ pub(super) static AFTER: Field = Field::new(
      built-in order.",
 )
 .checked(names::address);
+
+/// `extends`, which every labelled table takes.
+pub(super) static EXTENDS: Field = Field::new(
+    "extends",
+    Type::Text,
+    "The `[template.NAME]` that it begins with: tables are joined key by key, and of everything else what stands here counts.",
+);
+
+/// `for_each`, which every labelled table and every table in a list takes.
+pub(super) static FOR_EACH: Field = Field::new(
+    "for_each",
+    Type::Any(&[TEXTS, Type::Map(&Type::Any(&[Type::Text, Type::Map(&Type::Text)])), Type::Text]),
+    "What it is repeated for: a list of texts, a table, or `\"${name}\"` for a variable that holds one. Inside, \
+     `${each.key}`, `${each.value}` and `${each.value.NAME}` stand for the item; the label needs `${each.key}`.",
+);
 
 const SUBSCRIPTION: Field =
     Field::new("subscription", Type::Guid, "Azure subscription id. Default: that of `[azure]`.");
@@ -75,6 +47,11 @@ pub(super) static ROOT: &[Field] = &[
         "variables",
         Type::Map(&Type::Table(VARIABLE)),
         "Values that differ between environments, used inside any text as `${name}`; `$${` stands for `${` itself.",
+    ),
+    Field::new(
+        "template",
+        Type::Map(&Type::Map(&Type::Text)),
+        "Tables that are nothing by themselves, by name; other tables begin with them by `extends`.",
     ),
     Field::new("azure", Type::Table(AZURE), "Where the resources live."),
     Field::new("store", Type::Table(STORE), "Where journals, evidence and the lock are kept."),
@@ -94,7 +71,16 @@ pub(super) static ROOT: &[Field] = &[
 ];
 
 const VARIABLE: &[Field] = &[
-    Field::new("default", Type::Text, "The value when none is given. Without it a value has to be given."),
+    Field::new(
+        "default",
+        Type::Any(&[Type::Text, TEXTS, Type::Map(&Type::Any(&[Type::Text, Type::Map(&Type::Text)]))]),
+        "The value when none is given: text, or for `for_each` a list or a table. Without it a value has to be given.",
+    ),
+    Field::new(
+        "type",
+        Type::Word(&["text", "list", "table"]),
+        "What it holds. Default: what `default` is, or text. `--var` and the environment give lists and tables as TOML.",
+    ),
     Field::new("description", Type::Text, "What it is for."),
 ];
 
@@ -144,6 +130,8 @@ const SERVER: &[Field] = &[
         "Ways to sign in; the first is used unless a statement needs another. Default: by token as the first \
          administrator.",
     ),
+    EXTENDS,
+    FOR_EACH,
     AFTER,
 ];
 
@@ -191,6 +179,8 @@ const APP: &[Field] = &[
         .checked(names::setting),
     Field::new("sensitive", TEXTS, "Names of settings whose values are never shown.").checked(names::setting),
     Field::new("probe", Type::List(&Type::Table(PROBE)), "HTTP checks that have to pass after the settings changed."),
+    EXTENDS,
+    FOR_EACH,
     AFTER,
 ];
 
@@ -226,6 +216,8 @@ const ROLE: &[Field] = &[
          attributes are taken away. Default: false; then they are reported.",
     ),
     Field::new("grants", Type::List(&Type::Table(GRANT)), "What it may do."),
+    EXTENDS,
+    FOR_EACH,
     AFTER,
 ];
 
@@ -245,100 +237,19 @@ const MEMBERSHIP: &[Field] = &[
     Field::new("set", Type::Bool, "Whether it may SET ROLE (PostgreSQL 16)."),
 ];
 
-/// One rule of `[[role.x.grants]]`.
-pub(super) const GRANT: &[Field] = &[
-    Field::new("database", Type::Text, "The database.").required().checked(names::identifier),
-    Field::new("database_privileges", Type::List(&Type::Word(DATABASE)), "Privileges on the database itself."),
-    Field::new(
-        "schemas",
-        Type::Any(&[TEXTS, Type::Word(&["*"])]),
-        "The schemas that the following privileges are about; `\"*\"` for all but the system's.",
-    )
-    .checked(names::identifier),
-    Field::new("schema", Type::List(&Type::Word(SCHEMA)), "Privileges on the schemas themselves."),
-    Field::new(
-        "tables",
-        Type::List(&Type::Word(TABLES)),
-        "Privileges on all tables in the schemas, and on views, materialized views, partitioned and foreign tables too, \
-         unless the rule has a list of their own for them. `MAINTAIN` needs PostgreSQL 17.",
-    ),
-    Field::new(
-        "partitioned_tables",
-        Type::List(&Type::Word(TABLES)),
-        "Privileges on partitioned tables, instead of what `tables` says.",
-    ),
-    Field::new(
-        "foreign_tables",
-        Type::List(&Type::Word(TABLES)),
-        "Privileges on foreign tables, instead of what `tables` says.",
-    ),
-    Field::new(
-        "views",
-        Type::List(&Type::Word(TABLES)),
-        "Privileges on views, instead of what `tables` says; `[]` leaves views out.",
-    ),
-    Field::new(
-        "materialized_views",
-        Type::List(&Type::Word(TABLES)),
-        "Privileges on materialized views, instead of what `tables` says.",
-    ),
-    Field::new(
-        "columns",
-        Type::Map(&Type::Map(&TEXTS)),
-        "Privileges on single columns: table -> privilege -> columns, as in \
-         `{ \"geo.collections\" = { SELECT = [\"id\", \"title\"] } }`.",
-    ),
-    Field::new("sequences", Type::List(&Type::Word(SEQUENCES)), "Privileges on all sequences in the schemas."),
-    Field::new(
-        "functions",
-        Type::List(&Type::Word(FUNCTIONS)),
-        "Privileges on all functions and aggregates in the schemas, every overload, and on procedures unless they have a \
-         list of their own.",
-    ),
-    Field::new(
-        "procedures",
-        Type::List(&Type::Word(FUNCTIONS)),
-        "Privileges on procedures, instead of what `functions` says.",
-    ),
-    Field::new(
-        "types",
-        Type::List(&Type::Word(TYPES)),
-        "Privileges on all types in the schemas, and on domains unless they have a list of their own.",
-    ),
-    Field::new("domains", Type::List(&Type::Word(TYPES)), "Privileges on domains, instead of what `types` says."),
-    Field::new("languages", TEXTS, "Procedural languages that it may write functions in (USAGE).")
-        .checked(names::identifier),
-    Field::new(
-        "large_objects",
-        Type::List(&Type::Word(LARGE_OBJECTS)),
-        "Privileges on all large objects that are there now.",
-    ),
-    Field::new(
-        "only",
-        TEXTS,
-        "The objects in the schemas that the rule is about, instead of all: `name`, `schema.name`, a routine also as \
-         `schema.name(types)`; `*` stands for any characters. A name with a dot or star of its own goes in double quotes.",
-    )
-    .checked(names::object),
-    Field::new("except", TEXTS, "Objects in the schemas that the rule is not about, named like those of `only`.")
-        .checked(names::object),
-    Field::new("grant_option", Type::Bool, "Whether the role may grant them to others. Default: false."),
-    Field::new(
-        "future",
-        Type::Any(&[Type::Bool, TEXTS]),
-        "Also grant them on what will be created there later, by default privileges: `true` for every role that creates \
-         objects there, or the names of the roles that do. With schemas `\"*\"` they hold in every schema. Default: false.",
-    )
-    .checked(names::identifier),
-];
-
 /// The kinds a friendly table lowers to; the first one gives its outputs.
 pub(super) const ALIASES: [(&str, &str); 3] =
     [("app", "app_identity"), ("role", "database_role"), ("server", "server_auth")];
 
-/// The fields of a kind that a plan file may write, `after` included.
+/// The fields of a kind that a plan file may write, with those that every table takes.
 pub(super) fn written(schema: &'static Schema) -> Vec<&'static Field> {
-    in_plan(schema.fields).chain([&AFTER]).collect()
+    in_plan(schema.fields).chain([&EXTENDS, &FOR_EACH, &AFTER]).collect()
+}
+
+/// Whether a key at the top holds tables by label that may be repeated.
+pub(super) fn is_labelled(name: &str) -> bool {
+    let field = ROOT.iter().find(|field| field.name == name);
+    field.is_some_and(|field| matches!(field.ty, Type::Map(Type::Table(_))) && name != "variables")
 }
 
 /// The fields that a plan file may write: those that only a look fills in are left out.

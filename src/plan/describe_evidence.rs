@@ -1,6 +1,6 @@
 //! The tables of a plan file that are about evidence: probes, validations with their sensors, cleanups.
 
-use super::describe::{AFTER, ENV};
+use super::describe::{AFTER, ENV, EXTENDS, FOR_EACH};
 use super::names;
 use crate::model::{Field, Type};
 
@@ -34,6 +34,7 @@ pub(super) const PROBE: &[Field] = &[
         "What to look at until the app has finished what the request asked of it, such as a job.",
     ),
     Field::new("within", Type::Duration, "How long to keep asking. Default: `5m`."),
+    FOR_EACH,
 ];
 
 const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
@@ -93,6 +94,8 @@ pub(super) const VALIDATION: &[Field] = &[
         "Whether observations without a signature count. Whoever can write to the store can then forge them. Default: \
          false.",
     ),
+    EXTENDS,
+    FOR_EACH,
     AFTER,
 ];
 
@@ -158,6 +161,8 @@ pub(super) const CLEANUP: &[Field] = &[
         Type::Any(&[Type::Bool, Type::Table(SERVER_PASSWORD)]),
         "Whether the server takes no passwords any more. Refused while another role still needs one.",
     ),
+    EXTENDS,
+    FOR_EACH,
     AFTER,
 ];
 

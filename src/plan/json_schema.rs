@@ -6,7 +6,7 @@ use super::describe::{self, ROOT};
 use crate::model::{Field, Schema, Type};
 
 /// A text in which a variable is still to be filled in.
-const VARIABLE: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*\}";
+const VARIABLE: &str = r"\$\{[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_-]+)*\}";
 
 /// The JSON Schema (draft 7) of plan files with these kinds. Texts with variables in them are admitted everywhere, as a
 /// schema cannot know what they will be.
@@ -14,6 +14,11 @@ pub fn json_schema(schemas: &[&'static Schema]) -> Json {
     let root: Vec<&'static Field> = ROOT.iter().collect();
     let mut schema = table(&root, &|_| false);
     let kinds: Map<String, Json> = schemas.iter().map(|schema| (schema.kind.to_owned(), kind(schema))).collect();
+    schema["properties"]["template"] = json!({
+        "type": "object",
+        "description": "Tables that are nothing by themselves, by name; other tables begin with them by `extends`.",
+        "additionalProperties": { "type": "object" },
+    });
     schema["properties"]["version"] = json!({ "const": 1, "description": "The version of this format." });
     schema["properties"]["resource"] = json!({
         "type": "object",
@@ -36,7 +41,10 @@ fn table(fields: &[&'static Field], optional: &dyn Fn(&str) -> bool) -> Json {
     let required: Vec<&str> =
         fields.iter().filter(|field| field.required && !optional(field.name)).map(|field| field.name).collect();
     let mut table = json!({ "type": "object", "properties": properties, "additionalProperties": false });
-    if !required.is_empty() {
+    if !required.is_empty() && fields.iter().any(|field| field.name == "extends") {
+        // What is required may stand in the template.
+        table["anyOf"] = json!([{ "required": required }, { "required": ["extends"] }]);
+    } else if !required.is_empty() {
         table["required"] = json!(required);
     }
     table

@@ -6,6 +6,7 @@ mod check;
 mod cleanup_findings;
 mod describe;
 mod describe_evidence;
+mod describe_grants;
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
@@ -23,6 +24,7 @@ mod order;
 mod place;
 mod reference;
 mod refs;
+mod repeat;
 mod settings;
 mod suggest;
 #[cfg(test)]
@@ -78,7 +80,7 @@ pub fn load(
     let (root, errors) = DeTable::parse_recoverable(text);
     let mut variables = Variables::read(root.get_ref(), given, &mut findings);
     let first = text.chars().next().map_or(0, char::len_utf8);
-    let root = node::tree(root.get_ref(), &mut variables, &mut findings, first);
+    let root = repeat::tree(root.get_ref(), &mut variables, &mut findings, first);
     check::Walker::new(schemas, &mut findings).document(&root);
     if !errors.is_empty() {
         return (None, sorted(with_syntax(text, &errors, findings)));

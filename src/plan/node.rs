@@ -1,13 +1,12 @@
-//! The parsed text as a tree: every value and every key with its place, variables filled in.
+//! The tree that a plan file is read into: every value and every key with its place.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use toml::Spanned;
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
-use super::variables::Variables;
-use crate::model::{Finding, Place};
+use crate::model::Place;
 
 /// One value with its place.
 #[derive(Clone, Debug)]
@@ -44,6 +43,21 @@ pub(super) struct Entry {
 impl Node {
     pub(super) fn place(&self) -> Place {
         Place::from(self.span.clone())
+    }
+
+    /// Says of it and all in it that it stands there.
+    pub(super) fn place_at(&mut self, span: &Range<usize>) {
+        self.span = span.clone();
+        match &mut self.data {
+            Data::List(items) => items.iter_mut().for_each(|item| item.place_at(span)),
+            Data::Table(table) => {
+                for entry in table.values_mut() {
+                    entry.key = span.clone();
+                    entry.node.place_at(span);
+                }
+            }
+            _ => {}
+        }
     }
 
     pub(super) fn text(&self) -> Option<&str> {
@@ -104,50 +118,22 @@ impl Node {
     }
 }
 
-/// Turns the parsed document into a tree. Texts outside `[variables]` get their variables filled in. What the whole
-/// document lacks is shown at its first character, which is `first` bytes long.
-pub(super) fn tree(
-    root: &DeTable<'_>,
-    variables: &mut Variables<'_>,
-    findings: &mut Vec<Finding>,
-    first: usize,
-) -> Node {
-    let mut table = Table::new();
-    for (key, value) in root {
-        let node = if key.get_ref() == "variables" {
-            convert(value, &mut |text, _| (text.to_owned(), false, true))
-        } else {
-            convert(value, &mut |text, span| variables.fill(text, span, findings))
-        };
-        table.insert(key.get_ref().to_string(), Entry { key: key.span(), node });
-    }
-    Node { span: 0..first, data: Data::Table(table), filled: false }
-}
-
-/// Fills variables in: the new text, whether anything was filled in, whether it went well.
-type Fill<'f> = dyn FnMut(&str, &Range<usize>) -> (String, bool, bool) + 'f;
-
-fn convert(value: &Spanned<DeValue<'_>>, fill: &mut Fill<'_>) -> Node {
-    let span = value.span();
-    let mut filled = false;
+/// A value as it is written, without variables or repetitions.
+pub(super) fn plain(value: &Spanned<DeValue<'_>>) -> Node {
     let data = match value.get_ref() {
-        DeValue::String(text) => {
-            let (text, some, well) = fill(text, &span);
-            filled = some;
-            if well { Data::Text(text) } else { Data::Broken }
-        }
+        DeValue::String(text) => Data::Text(text.to_string()),
         DeValue::Integer(number) => i64::from_str_radix(&number.as_str().replace('_', ""), number.radix())
             .map_or(Data::Other("a number out of range"), Data::Int),
         DeValue::Float(_) => Data::Other("a number with a fraction"),
         DeValue::Boolean(value) => Data::Bool(*value),
         DeValue::Datetime(_) => Data::Other("a date or time"),
-        DeValue::Array(list) => Data::List(list.iter().map(|item| convert(item, fill)).collect()),
+        DeValue::Array(list) => Data::List(list.iter().map(plain).collect()),
         DeValue::Table(table) => Data::Table(
             table
                 .iter()
-                .map(|(key, item)| (key.get_ref().to_string(), Entry { key: key.span(), node: convert(item, fill) }))
+                .map(|(key, item)| (key.get_ref().to_string(), Entry { key: key.span(), node: plain(item) }))
                 .collect(),
         ),
     };
-    Node { span, data, filled }
+    Node { span: value.span(), data, filled: false }
 }

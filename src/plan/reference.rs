@@ -20,6 +20,30 @@ Schema for editors.
 | `{ env = \"NAME\" }` | a secret, taken from an environment variable when it is needed; for settings and passwords |
 | `5m`, `24h`, `7d`, `1d 12h` | spans of time: seconds `s`, minutes `m`, hours `h`, days `d`, weeks `w` |
 
+## One table for many
+
+`for_each` repeats a labelled table, or a table in a list, once for each item of a list, of a table, or of a variable that
+holds one. Inside it `${each.key}` is the item (or its key), `${each.value}` its text, `${each.value.NAME}` one of its
+texts. `extends` begins a table with what `[template.NAME]` says. There is no expression language.
+
+```toml
+[variables]
+apps = { default = { catalog = { schema = \"cat\" }, tiles = { schema = \"tiles\" } } }
+
+[template.app]
+identity = \"system\"
+
+[app.\"${each.key}\"]
+for_each = \"${apps}\"
+extends = \"app\"
+settings = { APP_SCHEMA = \"${each.value.schema}\" }
+```
+
+What differs between environments stands in files of variables: `--var-file prod.toml`, where a list is a list and a table a
+table. `--var` and `PGENTRA_VAR_apps` give them as TOML: `--var 'apps=[\"a\", \"b\"]'`.
+
+## Names
+
 A name with other characters than letters, digits, `-` and `_` stands in double quotes:
 `{ ref = 'role.\"app/slots/staging\".name' }`.
 

@@ -1,12 +1,20 @@
 //! Every plan file is valid, formatted, and passes the JSON Schema, which refuses broken ones.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::Command;
 
 use pgentra::model::Severity;
 use serde_json::Value;
 
 use crate::files::{below, name, none, root, text};
+
+/// The plan files; the folder beside them holds files of variables for one of them.
+fn plan_files() -> Vec<PathBuf> {
+    let mut files = below("plans", ".toml");
+    files.retain(|path| !name(path).contains("environments"));
+    files
+}
 
 fn pgentra() -> Command {
     Command::new(env!("CARGO_BIN_EXE_pgentra"))
@@ -30,7 +38,7 @@ fn complaint(validator: &jsonschema::Validator, plan: &str) -> Option<String> {
 #[test]
 fn every_plan_is_valid() {
     let mut complaints = Vec::new();
-    let plans = below("plans", ".toml");
+    let plans = plan_files();
     assert!(plans.len() > pgentra::resources::schemas().len(), "one for each kind, and the guide's");
     for path in plans {
         let (plan, findings) = pgentra::plan::load(&text(&path), &BTreeMap::new(), &pgentra::resources::schemas());
@@ -46,7 +54,7 @@ fn every_plan_is_valid() {
 #[test]
 fn every_plan_is_formatted() {
     let mut complaints = Vec::new();
-    for path in below("plans", ".toml") {
+    for path in plan_files() {
         let checked = pgentra().args(["fmt", "--check"]).arg(&path).output().unwrap();
         if !checked.status.success() {
             complaints.push(format!("{}: {}", name(&path), String::from_utf8_lossy(&checked.stdout)));
@@ -64,7 +72,7 @@ fn every_plan_is_formatted() {
 fn the_schema_passes_every_plan() {
     let validator = validator();
     let complain = |path: &std::path::PathBuf| Some(format!("{}: {}", name(path), complaint(&validator, &text(path))?));
-    let complaints: Vec<String> = below("plans", ".toml").iter().filter_map(complain).collect();
+    let complaints: Vec<String> = plan_files().iter().filter_map(complain).collect();
     none("the JSON Schema refuses", &complaints);
 }
 
@@ -99,5 +107,16 @@ fn the_schema_refuses_broken_plans() {
         assert!(plan.contains(from), "plans/{kind}.toml holds no {from}");
         let broken = plan.replacen(from, to, 1);
         assert!(complaint(&validator, &broken).is_some(), "{kind}: {to} passes");
+    }
+}
+
+#[test]
+fn the_fleet_is_valid_in_every_environment() {
+    let environments = below("plans/environments", ".toml");
+    assert!(environments.len() > 1, "there are several");
+    for environment in environments {
+        let plan = root().join("plans/fleet.toml");
+        let checked = pgentra().arg("validate").arg(plan).arg("--var-file").arg(&environment).output().unwrap();
+        assert!(checked.status.success(), "{}: {}", name(&environment), String::from_utf8_lossy(&checked.stdout));
     }
 }
