@@ -45,12 +45,15 @@ async fn two_run_side_by_side_and_down_leaves_nothing_running() {
     assert!(running.len() >= 3, "the sandbox, PostgreSQL, two apps: {running:?}");
     sandbox(&["down"], &first.place()).ends(0).says(&["The sandbox is down."]);
     assert_eq!(processes(&first.place()), [""; 0]);
+    // A sandbox of another test must not take its address before it is back, or it would answer in its place.
+    let held = std::net::TcpListener::bind((first.vars["PGENTRA_SANDBOX_POSTGRES_HOST"].as_str(), 5432)).unwrap();
     assert_eq!(second.health().await["status"], "healthy", "the other one goes on");
     sandbox(&["down"], &first.place()).ends(0).says(&["was not running"]);
     first.run(&["sandbox", "log"]).ends(1).says(&["does not run", "pgentra sandbox up"]);
     first.run(&["plan", "settings.toml"]).ends(1).says(&["Connection refused"]);
 
     // Its data stay until a reset.
+    drop(held);
     sandbox(&["up", "--detach"], &first.place()).ends(0);
     first.run(&["plan", "--detailed-exitcode", "settings.toml"]).ends(0);
     sandbox(&["reset"], &first.place()).ends(0);
