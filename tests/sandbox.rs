@@ -23,3 +23,5 @@ mod sensors;
 mod sign_in;
 #[path = "sandbox/stand.rs"]
 mod stand;
+#[path = "sandbox/stores.rs"]
+mod stores;
