@@ -11,6 +11,7 @@ use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, StatusCode, Transport};
 use azure_security_keyvault_secrets::models::{SecretClientGetSecretOptions, SetSecretParameters};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
+use serde_json::Value;
 
 use crate::azure::arm::Arm;
 use crate::azure::refusal::Refusal;
@@ -250,18 +251,30 @@ impl Arm {
         Vault::new(&url, self.tokens().clone(), self.http())
     }
 
-    /// The address of a vault, as Resource Manager knows it.
+    /// The address of a vault, as Resource Manager knows it: one in this resource group, else one elsewhere in the
+    /// subscription (names of vaults are unique in all of Azure).
     ///
     /// # Errors
-    /// The refusal, also when there is no such vault in the resource group.
+    /// The refusal, also when there is no such vault.
     pub async fn vault_url(&self, subscription: &str, resource_group: &str, name: &str) -> Result<String, Refusal> {
         use crate::azure::arm::segment;
         let (subscription, group, vault) = (segment(subscription), segment(resource_group), segment(name));
-        let path =
-            format!("/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.KeyVault/vaults/{vault}");
-        let body = self.get(&path, RESOURCE_VERSION).await?;
-        body["properties"]["vaultUri"].as_str().map(|url| url.trim_end_matches('/').to_owned()).ok_or_else(|| {
-            Refusal::ours(Failure::new(Class::Other, format!("Azure does not say where vault {name} is reached")))
-        })
+        let all = "providers/Microsoft.KeyVault/vaults";
+        let path = format!("/subscriptions/{subscription}/resourceGroups/{group}/{all}/{vault}");
+        let refused = match self.get(&path, RESOURCE_VERSION).await {
+            Ok(body) => return address(&body, name),
+            Err(refusal) if refusal.failure.class != Class::NotFound => return Err(refusal),
+            Err(refusal) => refusal,
+        };
+        let vaults = self.list(&format!("/subscriptions/{subscription}/{all}"), RESOURCE_VERSION).await?;
+        let called = |vault: &&Value| vault["name"].as_str().is_some_and(|one| one.eq_ignore_ascii_case(name));
+        vaults.iter().find(called).map_or(Err(refused), |vault| address(vault, name))
     }
+}
+
+fn address(vault: &Value, name: &str) -> Result<String, Refusal> {
+    let url = vault["properties"]["vaultUri"].as_str().map(|url| url.trim_end_matches('/').to_owned());
+    url.ok_or_else(|| {
+        Refusal::ours(Failure::new(Class::Other, format!("Azure does not say where vault {name} is reached")))
+    })
 }

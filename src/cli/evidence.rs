@@ -98,7 +98,7 @@ pub async fn run(args: &EvidenceArgs, global: &Global, output: &Output) -> Resul
         Err(exit) => return Ok(exit),
     };
     let store = place::store(&source, &file, global).await?;
-    let keys: Vec<SigningKey> = evidence_keys::keys(&file.desired, needed)?.into_values().collect();
+    let keys: Vec<SigningKey> = evidence_keys::keys(&file, global, needed).await?.into_values().collect();
     let ledger = pipeline::ledger(store.as_ref(), &keys).await?;
     let found = Found { file, store, keys, ledger };
     match &args.what {

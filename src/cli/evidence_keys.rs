@@ -2,21 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use super::args::Global;
+use super::live;
 use crate::evidence::{KeyReference, SigningKey};
-use crate::model::{Class, Desired, Failure, Secret, Value};
+use crate::model::{Attributes, Class, Failure, Secret, Value};
+use crate::plan::PlanFile;
 
-/// The key of each validation (by name) that names one and whose key is at hand.
+/// The key of each validation (by name) that names one and whose key is at hand. A Key Vault is looked for where the
+/// validation's app is: in its resource group, then in its subscription.
 ///
 /// # Errors
-/// `Input`: a key is too short, or of a kind that cannot be fetched; with `needed`, also one that is not there.
-pub fn keys(desired: &[Desired], needed: bool) -> Result<BTreeMap<String, SigningKey>, Failure> {
+/// `Input`: a key is too short; with `needed`, also one that is not there. Those of a Key Vault.
+pub async fn keys(file: &PlanFile, global: &Global, needed: bool) -> Result<BTreeMap<String, SigningKey>, Failure> {
     let mut keys = BTreeMap::new();
-    for want in desired.iter().filter(|want| want.address.kind == "validation") {
+    for want in file.desired.iter().filter(|want| want.address.kind == "validation") {
         let Some(reference) = want.attributes.get("key").and_then(Value::as_map).and_then(KeyReference::read) else {
             continue;
         };
         let allowed = want.attributes.get("allow_unsigned").and_then(Value::as_bool) == Some(true);
-        match fetch(&reference)? {
+        match fetch(&reference, &want.attributes, file, global).await? {
             Some(secret) => {
                 let key = SigningKey::new(secret);
                 let key = key.map_err(|why| Failure::new(Class::Input, why).detail(reference.to_string()))?;
@@ -33,12 +37,29 @@ pub fn keys(desired: &[Desired], needed: bool) -> Result<BTreeMap<String, Signin
     Ok(keys)
 }
 
-fn fetch(reference: &KeyReference) -> Result<Option<Secret>, Failure> {
-    match reference {
-        KeyReference::Env(name) => Ok(std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new)),
-        KeyReference::KeyVault { .. } => {
-            Err(Failure::new(Class::Input, format!("this version cannot fetch {reference}"))
-                .remedy("fetch it yourself and name it: key = { env = \"NAME\" }"))
+/// The secret, or `None` where nobody has set it.
+async fn fetch(
+    reference: &KeyReference,
+    asked: &Attributes,
+    file: &PlanFile,
+    global: &Global,
+) -> Result<Option<Secret>, Failure> {
+    let (vault, secret) = match reference {
+        KeyReference::Env(name) => {
+            return Ok(std::env::var(name).ok().filter(|text| !text.is_empty()).map(Secret::new));
         }
+        KeyReference::KeyVault { vault, secret } => (vault, secret),
+    };
+    let app = |part: &str| asked.get("app").and_then(Value::as_map)?.get(part)?.as_text();
+    let (Some(subscription), Some(group)) = (app("subscription"), app("resource_group")) else {
+        return Err(Failure::new(Class::Input, "a signing key in a Key Vault needs an app beside it")
+            .detail(reference.to_string())
+            .remedy("add app = \"...\" to the validation, or name the key by key = { env = \"NAME\" }"));
+    };
+    let arm = live::arm(&file.target, global).await?;
+    match arm.vault(subscription, group, vault).await?.get(secret, None).await {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.class == Class::NotFound => Ok(None),
+        Err(failure) => Err(failure),
     }
 }

@@ -60,7 +60,7 @@ pub async fn world_of(
     if !gated {
         return Ok(world);
     }
-    let keys: Vec<_> = evidence_keys::keys(&file.desired, false)?.into_values().collect();
+    let keys: Vec<_> = evidence_keys::keys(file, global, false).await?.into_values().collect();
     Ok(Live { evidence: Arc::new(pipeline::ledger(store, &keys).await?), ..world })
 }
 
@@ -71,6 +71,11 @@ pub async fn access(target: &Target, global: &Global) -> Result<AzureAccess, Fai
     let http = Arc::new(http_client(&environment())?);
     let arm = Arm::new(endpoints, tokens.clone(), http, Pace::default())?;
     Ok(AzureAccess { arm, tokens, audience })
+}
+
+/// The Resource Manager of a target.
+pub async fn arm(target: &Target, global: &Global) -> Result<Arm, Failure> {
+    Ok(access(target, global).await?.arm)
 }
 
 fn random_key() -> Result<[u8; 32], Failure> {

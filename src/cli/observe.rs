@@ -81,7 +81,7 @@ async fn once(
     file: &PlanFile,
     store: &dyn Store,
 ) -> Result<Exit, Failure> {
-    let keys = evidence_keys::keys(&file.desired, true)?;
+    let keys = evidence_keys::keys(file, global, true).await?;
     let mut held = store.lock(place::lock_note("observe"), args.lock_timeout).await?;
     let world = live::world(&file.target, global, Some(held.make_digest_key().await?)).await?;
     let wanted = validations(file);

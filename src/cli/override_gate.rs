@@ -28,7 +28,7 @@ pub async fn open(
     if reason.trim().is_empty() {
         return Err(Failure::new(Class::Input, "a gate is not opened without a reason"));
     }
-    let signing = evidence_keys::keys(&file.desired, true)?;
+    let signing = evidence_keys::keys(file, global, true).await?;
     let keys: Vec<SigningKey> = signing.values().cloned().collect();
     let world = live::world(&file.target, global, store.digest_key().await?).await?;
     let author = author(file);

@@ -72,8 +72,8 @@ pub fn challenge(base: &str, tenant: &str) -> Reply {
     Reply::json(401, body).with("www-authenticate", header)
 }
 
-/// Resource Manager's view of the vaults of a resource group.
-pub fn resource(world: &World, base: &str, group: &str, rest: &[&str]) -> Reply {
+/// Resource Manager's view of the vaults of a resource group, or of the subscription.
+pub fn resource(world: &World, base: &str, group: Option<&str>, rest: &[&str]) -> Reply {
     let show = |vault: &Vault| {
         let id = world.arm_id(&vault.resource_group, &format!("Microsoft.KeyVault/vaults/{}", vault.name));
         json!({"id": id, "name": vault.name, "type": "Microsoft.KeyVault/vaults", "location": world.location, "tags": {},
@@ -82,12 +82,14 @@ pub fn resource(world: &World, base: &str, group: &str, rest: &[&str]) -> Reply 
                 "softDeleteRetentionInDays": RETENTION_DAYS, "provisioningState": "Succeeded",
                 "publicNetworkAccess": "Enabled"}})
     };
-    let here = |vault: &&Vault| vault.resource_group == group;
+    let here = |vault: &&Vault| group.is_none_or(|group| vault.resource_group == group);
     match rest {
         [] => Reply::ok(json!({"value": world.vaults.values().filter(here).map(show).collect::<Vec<_>>()})),
         [name] => match world.vaults.get(*name).filter(here) {
             Some(vault) => Reply::ok(show(vault)),
-            None => super::arm::errors::not_found(&format!("Microsoft.KeyVault/vaults/{name}"), group),
+            None => {
+                super::arm::errors::not_found(&format!("Microsoft.KeyVault/vaults/{name}"), group.unwrap_or_default())
+            }
         },
         _ => super::arm::errors::no_type("Microsoft.KeyVault/vaults"),
     }

@@ -178,6 +178,19 @@ impl Stand {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
     }
 
+    /// A call of the Key Vault `kv-ops` by the deployer.
+    pub async fn vault(&self, method: &str, tail: &str, body: Value) -> Value {
+        let deployer =
+            json!({"object_id": "55555555-5555-4555-8555-555555555555", "audience": "https://vault.azure.net"});
+        let token = self.control("POST", "token", deployer).await;
+        let url = format!("{}/vaults/kv-ops/{tail}?api-version=7.5", self.vars["PGENTRA_SANDBOX_URL"]);
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let request = self.http.request(method, url).bearer_auth(token["access_token"].as_str().unwrap());
+        let answer = request.header("content-type", "application/json").body(body.to_string()).send().await.unwrap();
+        assert!(answer.status().is_success(), "{tail}: {}", answer.status());
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
+    }
+
     /// The app's settings.
     pub async fn settings(&self) -> Value {
         self.arm("POST", "/config/appsettings/list", Value::Null).await["properties"].clone()

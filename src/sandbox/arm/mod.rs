@@ -137,6 +137,9 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, caller: &access::Caller) -> Answer
         }
         ["subscriptions", _, "providers", "microsoft.web", "sites"] => sites::list(arm.world, None).into(),
         ["subscriptions", _, "providers", "microsoft.web", "serverfarms"] => metadata::plans(arm.world).into(),
+        ["subscriptions", _, "providers", "microsoft.keyvault", "vaults"] => {
+            crate::sandbox::vault::resource(arm.world, arm.base, None, &[]).into()
+        }
         ["subscriptions", _, "resources"] => metadata::resources(arm.world).into(),
         ["subscriptions", _, "providers", "microsoft.dbforpostgresql", "flexibleservers"] => {
             servers::list(arm.world, None).into()
@@ -180,7 +183,7 @@ fn in_groups(arm: &mut Arm<'_>, call: &Call, rest: &[&str]) -> Answer {
             servers::answer(arm, call, &name, rest)
         }
         ["providers", "microsoft.keyvault", "vaults", rest @ ..] => {
-            crate::sandbox::vault::resource(arm.world, arm.base, &name, rest).into()
+            crate::sandbox::vault::resource(arm.world, arm.base, Some(&name), rest).into()
         }
         ["providers", namespace, kind, ..] => {
             let known = ["microsoft.web", "microsoft.managedidentity", "microsoft.dbforpostgresql"];
