@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
 use super::{findings, live, place};
-use crate::diff::Summary;
+use crate::diff::{Allowed, Summary, drift};
 use crate::journal::Owned;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
@@ -32,6 +32,12 @@ pub struct PlanArgs {
     /// Exit with 2 when there are changes, whatever else is asked
     #[arg(long)]
     pub expect_no_changes: bool,
+    /// Show only what was changed behind our back: no checks, no gates, and not what may differ
+    #[arg(long, conflicts_with = "out")]
+    pub refresh_only: bool,
+    /// With --refresh-only, also pass over this address or path; `*` stands for any characters
+    #[arg(long, value_name = "PATTERN", requires = "refresh_only")]
+    pub ignore: Vec<String>,
     /// Save the plan's steps into a file that `apply` takes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -52,10 +58,17 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     } else {
         Owned::default()
     };
-    let planned = match pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await {
+    let mut planned = match pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await {
         Ok(planned) => planned,
         Err(failure) => return findings::of_failure(output, &source, &file, failure),
     };
+    if args.refresh_only {
+        let allowed: Vec<Allowed> = file.ignore.iter().chain(&args.ignore).map(Allowed::new).collect();
+        let (changes, passed_over) = drift(std::mem::take(&mut planned.changes), &allowed);
+        planned.changes = changes;
+        let passed_over = passed_over.iter().map(|path| Line::plain(format!("Passed over, as it may differ: {path}")));
+        output.aside(&passed_over.collect::<Text>());
+    }
     if let Some(path) = &args.out {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;

@@ -2,12 +2,14 @@
 
 mod change;
 mod compare;
+mod drift;
 mod lint;
 mod settle;
 mod steps;
 
 pub use change::{Action, Change, ChangeSet, Reason, Summary};
 pub use compare::{Readings, diff};
+pub use drift::{Allowed, drift};
 pub use lint::lint;
 pub use settle::{Clash, Settled, Verdict, settle};
 pub use steps::{steps, swapped};

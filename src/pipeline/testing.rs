@@ -221,6 +221,7 @@ pub(super) fn file(desired: Vec<Desired>) -> PlanFile {
         digest: "d".into(),
         target: Target::default(),
         store: None,
+        ignore: Vec::new(),
         desired,
         graph,
         places: BTreeMap::new(),

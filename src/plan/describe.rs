@@ -55,6 +55,7 @@ pub(super) static ROOT: &[Field] = &[
     ),
     Field::new("azure", Type::Table(AZURE), "Where the resources live."),
     Field::new("store", Type::Table(STORE), "Where journals, evidence and the lock are kept."),
+    Field::new("drift", Type::Table(DRIFT), "What may differ without anybody being told."),
     Field::new("server", Type::Map(&Type::Table(SERVER)), "PostgreSQL flexible servers, by label."),
     Field::new("app", Type::Map(&Type::Table(APP)), "Function Apps, Web Apps and their slots, by label."),
     Field::new("role", Type::Map(&Type::Table(ROLE)), "PostgreSQL roles that stand for Entra principals, by label."),
@@ -107,6 +108,14 @@ const STORE: &[Field] = &[Field::new(
 )
 .required()
 .checked(names::store)];
+
+const DRIFT: &[Field] = &[Field::new(
+    "ignore",
+    TEXTS,
+    "What `plan --refresh-only` passes over: addresses, perhaps with a path inside, where `*` stands for any characters, as \
+     in `app_settings.web.settings.BUILD_ID` or `database_grants.*`.",
+)
+.checked(names::some)];
 
 const SERVER: &[Field] = &[
     Field::new("name", Type::Text, "Azure name of the server. Default: the label.").checked(names::server),

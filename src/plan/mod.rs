@@ -61,6 +61,8 @@ pub struct PlanFile {
     pub target: Target,
     /// Where the store is; `None` for the directory `.pgentra` beside the plan file.
     pub store: Option<String>,
+    /// What may differ without anybody being told, as `[drift] ignore` says.
+    pub ignore: Vec<String>,
     /// Everything it wants, each after all it leans on, in the same order each time.
     pub desired: Vec<Desired>,
     /// Who leans on whom.
@@ -101,6 +103,10 @@ pub fn load(
     (plan, findings)
 }
 
+fn text(node: &Node) -> Option<String> {
+    node.text().map(str::to_owned)
+}
+
 fn finish(root: &Node, digest: String, lowered: lower::Lowered, graph: Graph<Address>) -> PlanFile {
     let mut places = BTreeMap::new();
     let mut desired = BTreeMap::new();
@@ -121,6 +127,7 @@ fn finish(root: &Node, digest: String, lowered: lower::Lowered, graph: Graph<Add
         digest,
         target: lowered.target,
         store: root.get("store").and_then(|store| store.get_text("url")).map(str::to_owned),
+        ignore: root.get("drift").map_or(&[][..], |drift| drift.get_list("ignore")).iter().filter_map(text).collect(),
         desired: graph.order().iter().filter_map(|address| desired.remove(address)).collect(),
         graph,
         places,

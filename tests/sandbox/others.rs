@@ -117,3 +117,22 @@ async fn an_owned_setting_that_somebody_else_changed_meanwhile_is_a_conflict() {
     ran.says(&["USE_MANAGED_IDENTITY"]);
     assert_eq!(stand.settings().await["USE_MANAGED_IDENTITY"], "maybe", "nothing was overwritten");
 }
+
+#[tokio::test]
+async fn drift_is_told_unless_it_is_allowed() {
+    let stand = Stand::up().await;
+    let plan = include_str!("../../plans/app_settings.toml");
+    stand.keep("settings.toml", plan);
+    stand.apply("settings.toml").ends(0);
+    let drift = ["plan", "--refresh-only", "--expect-no-changes", "settings.toml"];
+    stand.run(&drift).ends(0).says(&["No changes."]);
+    let change = json!({"site": "rmhazuregeoapi", "key": "USE_MANAGED_IDENTITY", "value": "maybe"});
+    stand.control("POST", "settings", change).await;
+    stand.run(&drift).ends(2).says(&["USE_MANAGED_IDENTITY", "1 to change"]);
+    let path = "app_settings.rmhazuregeoapi.settings.USE_MANAGED_IDENTITY";
+    let passed_over = format!("Passed over, as it may differ: {path}");
+    stand.run(&[&drift[..], &["--ignore", path]].concat()).ends(0).says(&["No changes.", &passed_over]);
+    stand.keep("settings.toml", &format!("{plan}\n[drift]\nignore = [\"app_settings.*\"]\n"));
+    stand.run(&drift).ends(0).says(&["No changes."]);
+    stand.run(&["plan", "--expect-no-changes", "settings.toml"]).ends(2);
+}
