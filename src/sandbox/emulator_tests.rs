@@ -37,6 +37,15 @@ impl Database for Double {
         Ok(())
     }
 
+    async fn set_clock(&self, ahead: SignedDuration) -> Result<(), Failure> {
+        lock(&self.0).push(format!("clock {ahead:#}"));
+        Ok(())
+    }
+
+    async fn checkpoint(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     async fn databases(&self) -> Result<Vec<String>, Failure> {
         Ok(vec!["geopgflex".into(), "postgres".into()])
     }
