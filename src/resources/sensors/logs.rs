@@ -77,23 +77,25 @@ impl<'a> Log<'a> {
     }
 
     /// Misses nothing between two observations: both queries over all the time in between. The time that is covered ends
-    /// with the last entry of the control, which is how far the log had demonstrably arrived.
+    /// with the last entry that the control found, of whatever kind: a server checkpoints and an app is kept warm while
+    /// nobody signs in, so that this is how far the log had demonstrably arrived. That logins are in the log at all is
+    /// shown by those of the observation before.
     async fn continuous(&self, standpoint: Standpoint) -> Result<Measurement, Failure> {
         let place = self.place().await?;
         let interval = standpoint.interval(self.lag);
         let first = interval.from == interval.to;
-        let reach = if first { back(interval, REACH) } else { interval };
         let (mut shown, mut unseen, mut events) = (None, Vec::new(), 0);
         for queries in &self.queries {
-            let control = queries.control.as_deref().unwrap_or(&queries.question);
-            match self.ask(&place, control, reach).await {
+            match self.shown(&place, queries, interval).await {
                 // A table that does not exist holds nothing.
                 Err(failure) if failure.class == Class::Input => {
                     unseen.push(failure.to_string());
                     continue;
                 }
                 Err(failure) => return Err(failure),
-                Ok(control) if control.events == 0 => unseen.push(format!("nothing was logged {}", between(reach))),
+                Ok((control, reach)) if control.events == 0 => {
+                    unseen.push(format!("nothing was logged {}", between(reach)));
+                }
                 Ok(control) => shown = shown.or(Some(control)),
             }
             if !first {
@@ -106,7 +108,7 @@ impl<'a> Log<'a> {
             // Whatever the control says. All of the time is done with, so that the next measurement does not count them again.
             return Ok(Measurement::failed(self.name, value).covering(interval));
         }
-        let Some(control) = shown else {
+        let Some((control, reach)) = shown else {
             return Err(blind(format!("no control entry, so that the log may be off: {}", unseen.join("; "))));
         };
         if place.sampled || control.sampled {
@@ -114,10 +116,30 @@ impl<'a> Log<'a> {
                        traces from sampling (host.json: excludedTypes)";
             return Err(blind(why));
         }
-        let to = control.times.iter().max().map_or(interval.to, |last| interval.to.min(*last).max(interval.from));
+        let to = match control.times.iter().max() {
+            // Entries from before are no sign that those in between have arrived.
+            _ if reach != interval => interval.from,
+            Some(last) => interval.to.min(*last).max(interval.from),
+            None => interval.to,
+        };
         let shown = format!("{} control entries {}", control.events, between(reach));
         let covers = Interval { from: interval.from, to };
         Ok(Measurement::passed(self.name, value).controlled(shown).covering(covers))
+    }
+
+    /// What the control finds, and in which time. Observations that follow each other faster than entries arrive have
+    /// nothing between them yet: those of the last day then show that the log is on.
+    async fn shown(&self, place: &Place, queries: &LogQueries, interval: Interval) -> Result<(Seen, Interval), Failure> {
+        let control = queries.control.as_deref().unwrap_or(&queries.question);
+        let length = interval.to.duration_since(interval.from);
+        if length.is_positive() {
+            let seen = self.ask(place, control, interval).await?;
+            if seen.events > 0 || length >= self.lag {
+                return Ok((seen, interval));
+            }
+        }
+        let reach = back(interval, REACH);
+        Ok((self.ask(place, control, reach).await?, reach))
     }
 
     /// A query of the plan file's own.
