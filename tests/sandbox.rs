@@ -3,8 +3,12 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests may panic, and say why they are skipped")]
 
+#[path = "sandbox/cleanup.rs"]
+mod cleanup;
 #[path = "sandbox/clients.rs"]
 mod clients;
+#[path = "sandbox/clock.rs"]
+mod clock;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/life.rs"]
@@ -23,3 +27,5 @@ mod sensors;
 mod sign_in;
 #[path = "sandbox/stand.rs"]
 mod stand;
+#[path = "sandbox/trouble.rs"]
+mod trouble;

@@ -103,7 +103,7 @@ async fn a_query_does_not_cover_time_but_goes_on_from_where_it_asked() {
 }
 
 #[tokio::test]
-async fn what_follows_faster_than_the_log_covers_nothing_and_is_shown_by_the_day_before() {
+async fn what_follows_faster_than_the_log_covers_nothing_and_is_shown_by_the_observation_before() {
     let now = Timestamp::from_second(1_793_491_200).unwrap();
     // Between the two nothing was logged; in the day before there was.
     let answer = |day_before: fn() -> Reply| {

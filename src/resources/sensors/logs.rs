@@ -16,6 +16,8 @@ use crate::resources::live::{optional_text, text};
 const LAG: &str = "15m";
 /// How far back is looked for what happens now and then, at least.
 const REACH: SignedDuration = SignedDuration::from_hours(24);
+/// How often is observed where nothing is said.
+const EVERY: &str = "24h";
 /// Columns that tell when a row happened.
 const TIMES: [&str; 3] = ["last", "timestamp", "TimeGenerated"];
 
@@ -26,6 +28,9 @@ pub(super) struct Log<'a> {
     name: &'a str,
     queries: Vec<LogQueries>,
     lag: SignedDuration,
+    /// How far back is looked for what happens now and then: so far that the traces of the observation before are seen,
+    /// which may be all that an idle app leaves.
+    reach: SignedDuration,
 }
 
 /// A log that can be asked.
@@ -53,7 +58,9 @@ impl<'a> Log<'a> {
         let name = text(table, "name")?;
         let lag = duration(optional_text(table, "lag").unwrap_or(LAG));
         let lag = lag.ok_or_else(|| Failure::new(Class::Input, format!("sensor {name}: `lag` is no span of time")))?;
-        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag })
+        let every = duration(optional_text(validation, "every").unwrap_or(EVERY)).unwrap_or(REACH);
+        let reach = REACH.max(every + every / 2 + lag);
+        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag, reach })
     }
 
     async fn place(&self) -> Result<Place, Failure> {
@@ -129,7 +136,12 @@ impl<'a> Log<'a> {
 
     /// What the control finds, and in which time. Observations that follow each other faster than entries arrive have
     /// nothing between them yet: those of the last day then show that the log is on.
-    async fn shown(&self, place: &Place, queries: &LogQueries, interval: Interval) -> Result<(Seen, Interval), Failure> {
+    async fn shown(
+        &self,
+        place: &Place,
+        queries: &LogQueries,
+        interval: Interval,
+    ) -> Result<(Seen, Interval), Failure> {
         let control = queries.control.as_deref().unwrap_or(&queries.question);
         let length = interval.to.duration_since(interval.from);
         if length.is_positive() {
@@ -138,7 +150,7 @@ impl<'a> Log<'a> {
                 return Ok((seen, interval));
             }
         }
-        let reach = back(interval, REACH);
+        let reach = back(interval, self.reach);
         Ok((self.ask(place, control, reach).await?, reach))
     }
 
@@ -154,7 +166,7 @@ impl<'a> Log<'a> {
         let some = optional_text(self.table, "expect") == Some("some");
         let none = !some && (optional_text(self.table, "expect").is_some() || proves.is_none());
         // What has to be there happens now and then; what must not be there counts from the last observation on.
-        let span = if some { back(asked, REACH) } else { asked };
+        let span = if some { back(asked, self.reach) } else { asked };
         let seen =
             if span.from == span.to { Seen::default() } else { self.ask(&place, &queries.question, span).await? };
         let value = format!("{} events {}", seen.events, between(span));
@@ -164,7 +176,7 @@ impl<'a> Log<'a> {
         if some && seen.events == 0 && !place.sampled && queries.control.is_none() {
             return Ok(Measurement::failed(self.name, value).asking(asked));
         }
-        let shown = self.control(&place, queries, back(asked, REACH), &seen).await?;
+        let shown = self.control(&place, queries, back(asked, self.reach), &seen).await?;
         if some && seen.events == 0 {
             return Ok(Measurement::failed(self.name, value).controlled(shown).asking(asked));
         }
