@@ -3,8 +3,12 @@
 #![cfg(feature = "sandbox")]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "tests may panic, and say why they are skipped")]
 
+#[path = "sandbox/cleanup.rs"]
+mod cleanup;
 #[path = "sandbox/clients.rs"]
 mod clients;
+#[path = "sandbox/clock.rs"]
+mod clock;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/keys.rs"]
@@ -27,3 +31,5 @@ mod sign_in;
 mod stand;
 #[path = "sandbox/stores.rs"]
 mod stores;
+#[path = "sandbox/trouble.rs"]
+mod trouble;

@@ -59,9 +59,50 @@ pub enum SandboxAction {
         #[arg(long)]
         processes: bool,
     },
+    /// Show the sandbox's clock, or move it on
+    Clock {
+        /// What to do with it.
+        #[command(subcommand)]
+        action: ClockAction,
+    },
+    /// Have the demo app do something wrong, or no longer
+    App {
+        /// What the app does from now on; `recover` ends all but a lost identity, which the next apply gives it anew
+        trouble: AppTrouble,
+        /// The app, or `app/slots/slot`
+        #[arg(long, value_name = "SITE", default_value = sandbox::names::APP)]
+        site: String,
+    },
     /// The demo app itself; the sandbox runs it
     #[command(hide = true)]
     RunApp,
+}
+
+/// What to do with the clock.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ClockAction {
+    /// Say what time it is in the sandbox
+    Show,
+    /// Move the clock of the emulator, PostgreSQL and the demo app on; needs libfaketime
+    Advance {
+        /// How far, such as 90m, 36h or 8d
+        span: String,
+    },
+}
+
+/// What the demo app does.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum AppTrouble {
+    /// Answer every request with 500
+    Fail,
+    /// Get no token, and fall back to the password while it has one
+    FallBack,
+    /// Keep a session open that it opened with its password
+    Leak,
+    /// Lose its system-assigned identity
+    LoseIdentity,
+    /// Do nothing wrong any more
+    Recover,
 }
 
 /// What administrators of PostgreSQL may do.
@@ -110,9 +151,47 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
                 output.data(&json_line(&request))?;
             }
         }
+        SandboxAction::Clock { action } => clock(dir, action, output).await?,
+        SandboxAction::App { trouble, site } => say(output, &trouble_app(dir, *trouble, site).await?),
         SandboxAction::RunApp => sandbox::run_app().await?,
     }
     Ok(Exit::Done)
+}
+
+async fn clock(dir: &Path, action: &ClockAction, output: &Output) -> Result<(), Failure> {
+    let span = match action {
+        ClockAction::Show => None,
+        ClockAction::Advance { span } => Some(span.as_str()),
+    };
+    let clock = sandbox::move_clock(dir, span).await?;
+    let ahead = if clock.ahead.is_empty() { String::new() } else { format!(", {} ahead", clock.ahead) };
+    output.text(&[Line::plain(format!("{}{ahead}", clock.now))].into_iter().collect::<Text>())
+}
+
+/// Has the app do one thing wrong and nothing else; what to say about it.
+async fn trouble_app(dir: &Path, trouble: AppTrouble, site: &str) -> Result<String, Failure> {
+    let mut wanted = sandbox::Trouble::default();
+    let said = match trouble {
+        AppTrouble::Fail => {
+            wanted.fail = true;
+            "answers every request with 500."
+        }
+        AppTrouble::FallBack => {
+            wanted.fall_back = true;
+            "gets no token and falls back to its password."
+        }
+        AppTrouble::Leak => {
+            wanted.leak = true;
+            "keeps a session open that it opened with its password."
+        }
+        AppTrouble::LoseIdentity => {
+            sandbox::lose_identity(dir, site).await?;
+            return Ok(format!("{site} has no identity any more; `pgentra apply` gives it another one."));
+        }
+        AppTrouble::Recover => "does nothing wrong any more.",
+    };
+    sandbox::trouble_app(dir, site, wanted).await?;
+    Ok(format!("{site} {said}"))
 }
 
 fn say(output: &Output, text: &str) {

@@ -145,7 +145,7 @@ fn disqualified(terms: &Terms, observation: &Observation) -> Option<String> {
     }
     let other = |(name, wanted): (&String, &String)| {
         let found = observation.noted.get(name)?;
-        (found != wanted).then(|| format!("{name} was {found}, not {wanted}"))
+        (found != wanted).then(|| format!("{name} was {found} instead of {wanted}"))
     };
     terms.noted.iter().find_map(other)
 }

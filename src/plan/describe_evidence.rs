@@ -127,7 +127,11 @@ pub(super) const SENSOR: &[Field] = &[
         "Whether `query` has to give no rows or some. Default: `none`.",
     ),
     Field::new("proves", Type::Word(&["fresh_token", "restart"]), "What a row of `query` proves, at the row's time."),
-    Field::new("lag", Type::Duration, "How long entries may take to arrive in the log. Default: `15m`."),
+    Field::new(
+        "lag",
+        Type::Duration,
+        "How long entries may take to arrive in the log, less than half of `every`. Default: `15m`.",
+    ),
 ];
 
 /// `key` of a validation.

@@ -208,3 +208,13 @@ fn a_cleanup_that_does_nothing_is_refused() {
     let found = findings(&BASE[..start]);
     assert_eq!(found.iter().map(|one| one.rule).collect::<Vec<_>>(), ["empty-cleanup"]);
 }
+
+#[test]
+fn a_log_that_is_too_slow_for_the_grace_is_refused() {
+    let every = |every: &str| BASE.replace("period = \"7d\"\n", &format!("period = \"7d\"\nevery = \"{every}\"\n"));
+    let late = |text: &str| findings(text).iter().filter(|one| one.title.contains("may come")).count();
+    assert_eq!((late(&every("24h")), late(&every("31m")), late(&every("30m"))), (0, 0, 1));
+    let lag =
+        |lag: &str| every("30m").replace("kind = \"server_logs\"", &format!("kind = \"server_logs\"\nlag = \"{lag}\""));
+    assert_eq!((late(&lag("14m")), late(&lag("15m"))), (0, 1));
+}

@@ -3,12 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::node::Node;
-use crate::model::{Attributes, Finding, Value, duration};
+use crate::model::{Attributes, Finding, Value, duration, in_words};
 
 /// The sensors that every validation may have, by their names.
 const BUILT_IN: [&str; 3] = ["census", "identity", "privileges"];
 /// The kinds of sensors that miss nothing between two observations.
 const CONTINUOUS: [&str; 2] = ["server_logs", "fallback"];
+
+/// How late entries may be where nothing is said.
+const DEFAULT_LAG: &str = "15m";
 
 /// Everything that is wrong with one validation. `lowered` is what it came to.
 pub(super) fn all(label: &str, node: &Node, lowered: &Attributes, findings: &mut Vec<Finding>) {
@@ -26,6 +29,7 @@ pub(super) fn all(label: &str, node: &Node, lowered: &Attributes, findings: &mut
     let mut names: BTreeSet<&str> = BUILT_IN.into();
     for sensor in node.get_list("sensor").iter().filter(|sensor| sensor.table().is_some()) {
         one(sensor, node, &mut names, findings);
+        late(sensor, lowered, findings);
     }
     coverage(node, findings);
 }
@@ -101,6 +105,25 @@ fn one<'n>(sensor: &'n Node, node: &Node, names: &mut BTreeSet<&'n str>, finding
     if kind == "server_logs" && node.get("old_role").is_none() {
         let remedy = "add old_role = \"...\" to the validation";
         wrong("missing-key", "whose logins are meant is not said".to_owned(), "needs `old_role`", remedy);
+    }
+}
+
+/// A log whose entries may come later than the grace allows never covers the time up to an observation.
+fn late(sensor: &Node, lowered: &Attributes, findings: &mut Vec<Finding>) {
+    let every = duration(lowered.get("every").and_then(Value::as_text).unwrap_or("24h"));
+    let said = sensor.get("lag");
+    let lag = duration(said.and_then(Node::text).unwrap_or(DEFAULT_LAG));
+    let continuous = sensor.get_text("kind").is_some_and(|kind| CONTINUOUS.contains(&kind));
+    if let (Some(every), Some(lag)) = (every, lag)
+        && continuous
+        && lag >= every / 2
+    {
+        let (grace, lag, place) = (in_words(every / 2), in_words(lag), said.unwrap_or(sensor).place());
+        findings.push(
+            Finding::error("invalid-value", format!("entries of the log may come {lag} late"), place)
+                .label(format!("half of `every`, which is {grace}, is the most"))
+                .remedy("this gate could never open: make `every` longer, or `lag` shorter where the log is faster"),
+        );
     }
 }
 

@@ -11,6 +11,8 @@ use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::net::TcpListener;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -18,6 +20,7 @@ use super::app_geo;
 use super::app_login::{Login, LoginError, Settings, quote};
 use super::call::{Call, Reply};
 use super::http;
+use super::trouble::{self, Trouble};
 use crate::model::{Class, Failure};
 
 /// Set when the platform holds the other end of the standard input.
@@ -31,12 +34,22 @@ pub async fn run_app() -> Result<(), Failure> {
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.map_err(failed)?;
     // Nobody else says what the app does: its traces are what App Service would send on.
     let own = Targets::new().with_target("pgentra", LevelFilter::INFO);
-    let traces = tracing_subscriber::fmt::layer().json().with_writer(std::io::stderr);
+    let timer = SandboxTime(Settings::new(settings.clone()));
+    let traces = tracing_subscriber::fmt::layer().json().with_timer(timer).with_writer(std::io::stderr);
     drop(tracing_subscriber::registry().with(traces).with(own).try_init());
     let parent = parent_gone(settings.contains_key(PARENT));
     tokio::select! {
         served = axum::serve(listener, router(settings)).into_future() => served.map_err(failed),
         () = parent => Ok(()),
+    }
+}
+
+/// Dates traces by the sandbox's clock.
+struct SandboxTime(Settings);
+
+impl FormatTime for SandboxTime {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", self.0.now())
     }
 }
 
@@ -55,7 +68,16 @@ async fn parent_gone(watched: bool) {
 
 /// The app with these settings.
 pub fn router(settings: BTreeMap<String, String>) -> Router {
+    let trouble = settings.get(trouble::VARIABLE).map(|text| Trouble::from_environment(text)).unwrap_or_default();
     let login = Arc::new(Login::new(Settings::new(settings)));
+    if trouble != Trouble::default() {
+        let login = Arc::clone(&login);
+        tokio::spawn(async move {
+            if let Err(error) = login.be_troubled(trouble).await {
+                tracing::warn!("the app cannot do what it is told to do wrong: {}", error.text);
+            }
+        });
+    }
     Router::new().fallback(move |request: Request<Body>| {
         let login = Arc::clone(&login);
         async move { answer(&login, &http::call(request).await).await }
@@ -64,6 +86,8 @@ pub fn router(settings: BTreeMap<String, String>) -> Router {
 
 async fn answer(login: &Login, call: &Call) -> Response<Body> {
     let reply = match (call.method.as_str(), call.parts().as_slice()) {
+        ("POST", ["_sandbox", "trouble"]) if call.header("x-sandbox").is_some() => be_troubled(login, call).await,
+        _ if login.trouble().fail => Reply::json(500, json!({"error": "Internal Server Error"})),
         ("GET", ["api", "health"]) => health(login).await,
         ("GET", ["api", "db", "stats"]) => or_error(stats(login).await),
         ("POST", ["api", "jobs", "submit", kind]) => or_error(submit(login, kind, &call.json()).await),
@@ -77,6 +101,17 @@ async fn answer(login: &Login, call: &Call) -> Response<Body> {
         _ => Reply::json(404, json!({"error": "not found"})),
     };
     reply.into_response()
+}
+
+/// The platform tells the app what to do wrong.
+async fn be_troubled(login: &Login, call: &Call) -> Reply {
+    let Ok(trouble) = serde_json::from_value::<Trouble>(call.json()) else {
+        return Reply::json(400, json!({"error": "no such trouble"}));
+    };
+    match login.be_troubled(trouble).await {
+        Ok(()) => Reply::empty(204),
+        Err(error) => Reply::json(409, json!({"error": error.text})),
+    }
 }
 
 fn or_error(result: Result<Reply, LoginError>) -> Reply {

@@ -1,13 +1,18 @@
 //! How the demo app signs in to PostgreSQL: the guide's decision between token and password, with its fallback.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{PoisonError, RwLock};
 
+use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 
+use super::clock;
 use super::names::POSTGRES_AUDIENCE;
+use super::trouble::Trouble;
 
 /// Seconds before its end at which a token is asked for anew.
 const EARLY: i64 = 300;
@@ -19,6 +24,11 @@ impl Settings {
     /// Takes the environment.
     pub fn new(environment: BTreeMap<String, String>) -> Self {
         Self(environment)
+    }
+
+    /// Now, by the sandbox's clock.
+    pub fn now(&self) -> Timestamp {
+        clock::shifted(self.get(clock::VARIABLE).map(|file| clock::read(Path::new(file))).unwrap_or_default())
     }
 
     fn get(&self, name: &str) -> Option<&str> {
@@ -105,12 +115,50 @@ pub fn quote(name: &str) -> String {
 pub struct Login {
     settings: Settings,
     token: Mutex<Option<(String, i64)>>,
+    trouble: RwLock<Trouble>,
+    /// A session that was opened by password and stays open, when the app is told to leak one.
+    pooled: Mutex<Option<PgConnection>>,
 }
 
 impl Login {
     /// With these settings.
     pub fn new(settings: Settings) -> Self {
-        Self { settings, token: Mutex::new(None) }
+        Self { settings, token: Mutex::default(), trouble: RwLock::default(), pooled: Mutex::default() }
+    }
+
+    /// What the app does wrong just now.
+    pub fn trouble(&self) -> Trouble {
+        *self.trouble.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does these things wrong from now on, and others no longer.
+    pub async fn be_troubled(&self, trouble: Trouble) -> Result<(), LoginError> {
+        let mut pooled = self.pooled.lock().await;
+        if !trouble.leak {
+            if let Some(session) = pooled.take() {
+                drop(session.close().await);
+            }
+        } else if pooled.is_none() {
+            *pooled = Some(self.leaked().await?);
+        }
+        // A token at hand would be used for as long as it lasts.
+        *self.token.lock().await = None;
+        *self.trouble.write().unwrap_or_else(PoisonError::into_inner) = trouble;
+        Ok(())
+    }
+
+    async fn leaked(&self) -> Result<PgConnection, LoginError> {
+        let Some(password) = self.settings.get("POSTGIS_PASSWORD") else {
+            return Err(LoginError {
+                method: "password",
+                text: "the app has no password to open a session with".into(),
+            });
+        };
+        let options = self.settings.options(self.settings.or("POSTGIS_USER", "postgres"), password);
+        let session = PgConnection::connect_with(&options).await;
+        let session = session.map_err(|error| LoginError::query(&error, "password"))?;
+        tracing::info!("A session of the connection pool is kept open");
+        Ok(session)
     }
 
     /// The settings.
@@ -145,8 +193,11 @@ impl Login {
 
     /// A token of the app's managed identity, by App Service's protocol 2019-08-01.
     async fn token(&self) -> Result<String, String> {
+        if self.trouble().fall_back {
+            return Err("Failed to acquire managed identity token: the identity endpoint does not answer".to_owned());
+        }
         let mut kept = self.token.lock().await;
-        let now = jiff::Timestamp::now().as_second();
+        let now = self.settings.now().as_second();
         if let Some((token, ends)) = kept.as_ref()
             && ends - EARLY > now
         {

@@ -4,18 +4,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
 
 use crate::model::{Class, Failure};
 
+use super::clock;
 use super::cluster_files::Files;
 use super::cluster_secrets::ClusterSecrets;
 use super::cluster_server::{Server, find_programs, prepare_data};
 use super::database::{Database, PrincipalType};
 use super::pgaadauth::Label;
 use super::seed::{ADMIN_LOGIN, APP_LOGIN, Backend, failed, seed, set_rights};
+
+/// Seconds that the server's clock may be off.
+const CLOCK_TOLERANCE: u64 = 2;
 
 /// What the members of azure_pg_admin may do with the roles of others.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -166,6 +171,11 @@ impl Cluster {
         &self.files.data
     }
 
+    /// The file of the sandbox's clock.
+    pub fn clock_file(&self) -> &Path {
+        &self.files.clock
+    }
+
     /// What the server says.
     pub fn log_file(&self) -> &Path {
         &self.files.log
@@ -286,6 +296,37 @@ impl Database for Cluster {
             .await
             .map(drop)
             .map_err(failed("remove the administrator"))
+    }
+
+    async fn set_clock(&self, ahead: SignedDuration) -> Result<(), Failure> {
+        let follows = self.server.lock().await.as_ref().is_some_and(Server::follows_clock);
+        if !follows && ahead.is_zero() {
+            return Ok(());
+        }
+        if !follows {
+            let title = "the sandbox's PostgreSQL cannot follow a clock that is moved: libfaketime is missing";
+            return Err(Failure::new(Class::NotFound, title).remedy(clock::REMEDY));
+        }
+        clock::write(&self.files.clock, ahead)?;
+        let mut postgres = self.connect("postgres").await?;
+        let seconds: f64 = sqlx::query_scalar("SELECT extract(epoch FROM clock_timestamp())::float8")
+            .fetch_one(&mut postgres)
+            .await
+            .map_err(failed("read its clock"))?;
+        let wanted = clock::shifted(ahead).as_second();
+        #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 are far below 2^53")]
+        let off = wanted.abs_diff(seconds as i64);
+        if off > CLOCK_TOLERANCE {
+            let title = format!("the sandbox's PostgreSQL did not follow the clock: it is {off} s off");
+            return Err(Failure::new(Class::Other, title));
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(&self) -> Result<(), Failure> {
+        let mut postgres = self.connect("postgres").await?;
+        sqlx::query("CHECKPOINT").execute(&mut postgres).await.map_err(failed("checkpoint"))?;
+        postgres.close().await.map_err(failed("end a session"))
     }
 
     async fn databases(&self) -> Result<Vec<String>, Failure> {

@@ -9,6 +9,7 @@ use nix::unistd::{User, geteuid};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
+use super::clock;
 use crate::model::{Class, Failure, hex};
 
 /// The longest path of a Unix socket that every system takes, without the closing zero byte.
@@ -33,6 +34,8 @@ pub struct Files {
     pub data: PathBuf,
     /// What the server says.
     pub log: PathBuf,
+    /// How far the clock is ahead.
+    pub clock: PathBuf,
     /// The directory of the Unix socket, open to the server's user alone.
     pub socket: PathBuf,
     /// The user to run the server as; `None` for our own.
@@ -66,6 +69,7 @@ impl Files {
         Ok(Self {
             data: base.join("pgdata"),
             log: base.join("postgresql.log"),
+            clock: base.join(clock::FILE),
             directory,
             socket,
             user,

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use jiff::SignedDuration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
@@ -14,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::{Class, Failure};
 
+use super::clock;
 use super::cluster_files::Files;
 
 /// The superuser; on Azure it is Microsoft's.
@@ -152,11 +154,15 @@ pub struct Server {
     child: Child,
     /// Its TCP port on 127.0.0.1, and the number in the name of its socket.
     pub port: u16,
+    follows_clock: bool,
 }
 
 impl Server {
-    /// Starts the server on a free port and waits until it takes connections.
+    /// Starts the server on a free port, with the sandbox's clock where libfaketime is installed, and waits until it takes connections.
     pub async fn start(files: &Files, programs: &Path) -> Result<Self, Failure> {
+        if !files.clock.exists() {
+            clock::write(&files.clock, SignedDuration::ZERO)?;
+        }
         let mut last = None;
         // Between asking for a free port and using it somebody else may take it.
         for _ in 0..5 {
@@ -189,10 +195,19 @@ impl Server {
         }
         let socket = files.socket.to_string_lossy().replace('"', "\"\"");
         postgres.args(["-c", &format!("unix_socket_directories=\"{socket}\"")]);
+        let library = clock::library();
+        if let Some(library) = &library {
+            postgres.envs(clock::environment(library, &files.clock));
+        }
         // A group of its own: Ctrl-C at the terminal is for the sandbox, which then stops the server.
         postgres.process_group(0).stdout(Stdio::null()).stderr(log);
         let child = postgres.spawn().map_err(|error| failed(&error))?;
-        Ok(Self { child, port })
+        Ok(Self { child, port, follows_clock: library.is_some() })
+    }
+
+    /// Whether its clock is that of the sandbox, also when that is moved.
+    pub fn follows_clock(&self) -> bool {
+        self.follows_clock
     }
 
     async fn ready(&mut self, files: &Files) -> Result<(), Failure> {

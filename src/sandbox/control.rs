@@ -22,13 +22,17 @@
 //! `DELETE faults` takes all of them away.
 //!
 //! To turn knobs, `POST knobs` with any of `token_lifetime` (seconds), `clock_shift` (seconds by which the clock of
-//! tokens is ahead), `read_only`, `operation_ms`, `retry_after`, `patch_keeps_identities`; `GET knobs` shows them.
+//! tokens is ahead of the sandbox's), `read_only`, `operation_ms`, `retry_after`, `patch_keeps_identities`; `GET knobs` shows them.
 //! `POST read_only {on?}` refuses each write, or no longer.
+//!
+//! `GET clock` tells the time, `POST clock {advance}` moves it on, for PostgreSQL and the apps too.
 //!
 //! To act as somebody else:
 //! - `POST settings {site, key, value?}`: writes or removes an app setting;
 //! - `POST identity/recreate {site}` or `{identity}`: the system-assigned identity of a site, or a user-assigned one, is
 //!   deleted and made anew under its name, with other ids;
+//! - `POST identity/lose {site}`: the system-assigned identity of a site is switched off;
+//! - `POST app {site?, fail?, fall_back?, leak?}`: what the site's app does wrong from now on;
 //! - `POST server {server, state}`: the server is Ready, Updating, Stopped, ...;
 //! - `POST principals {name, kind?, secret?, role?, object_id?, client_id?}`, `POST groups {name, members, object_id?}`,
 //!   `POST federated {client_id, issuer, subject, audience}`: adds to the directory;
@@ -44,10 +48,13 @@ use super::call::{Call, Reply};
 use super::directory::{Federated, Group, Kind, Principal, new_guid};
 use super::emulator::{Emulator, lock};
 use super::faults::Rule;
+use super::names;
 use super::state::{World, site_key};
+use super::trouble::Trouble;
+use crate::model::{Class, Failure};
 
 /// Answers; the header `x-sandbox` is required, so that no page in a browser gets here by accident.
-pub fn answer(emulator: &Arc<Emulator>, call: &Call) -> Reply {
+pub async fn answer(emulator: &Arc<Emulator>, call: &Call) -> Reply {
     if call.header("x-sandbox").is_none() {
         return refuse(403, "the header x-sandbox: 1 is required");
     }
@@ -80,6 +87,12 @@ pub fn answer(emulator: &Arc<Emulator>, call: &Call) -> Reply {
         ("GET", ["knobs" | "tokens"]) => Reply::ok(json!(emulator.world().knobs)),
         ("POST", ["knobs" | "tokens"]) => turn(emulator, &body),
         ("POST", ["read_only"]) => turn(emulator, &json!({"read_only": body["on"].as_bool().unwrap_or(true)})),
+        ("GET", ["clock"]) => Reply::ok(emulator.shown_clock()),
+        ("POST", ["clock"]) => match emulator.advance(body["advance"].as_str().unwrap_or_default()).await {
+            Ok(()) => Reply::ok(emulator.shown_clock()),
+            Err(failure) => refuse_failure(&failure),
+        },
+        ("POST", ["app"]) => trouble(emulator, &body).await,
         ("POST", ["token"]) => token(emulator, &body),
         ("POST", ["assertion"]) => assertion(emulator, &body),
         ("POST", rest) => {
@@ -92,6 +105,45 @@ pub fn answer(emulator: &Arc<Emulator>, call: &Call) -> Reply {
 
 fn refuse(status: u16, text: &str) -> Reply {
     Reply::json(status, json!({"error": {"code": "Sandbox", "message": text}}))
+}
+
+/// A failure as an answer: what, why and what to do.
+fn refuse_failure(failure: &Failure) -> Reply {
+    let status = if failure.class == Class::Input { 400 } else { 409 };
+    let mut reply = json!({"code": "Sandbox", "message": failure.summary});
+    reply["detail"] = json!(failure.detail);
+    reply["remedy"] = json!(failure.remedy);
+    Reply::json(status, json!({"error": reply}))
+}
+
+/// What the app of a site does wrong from now on: `{site?, fail?, fall_back?, leak?}`; what is not named stays.
+async fn trouble(emulator: &Emulator, body: &Value) -> Reply {
+    let mut body = body.clone();
+    let Some(members) = body.as_object_mut() else { return refuse(400, "not an object") };
+    let site = members.remove("site").unwrap_or_else(|| json!(names::APP));
+    let key = site.as_str().unwrap_or_default().to_ascii_lowercase();
+    let Some(before) = emulator.world().sites.get(&key).cloned() else { return refuse(404, "no such site") };
+    let mut wanted = json!(before.trouble);
+    for (name, value) in members.iter() {
+        wanted[name] = value.clone();
+    }
+    let wanted: Trouble = match serde_json::from_value(wanted) {
+        Ok(wanted) => wanted,
+        Err(error) => return refuse(400, &error.to_string()),
+    };
+    let port = lock(&emulator.serving).get(&before.host_name).copied();
+    // A process that is about to start finds it in its environment.
+    if let Some(port) = port
+        && let Err(failure) = wanted.tell(port).await
+    {
+        return refuse_failure(&failure);
+    }
+    emulator.change(|world| {
+        if let Some(site) = world.sites.get_mut(&key) {
+            site.trouble = wanted;
+        }
+    });
+    Reply::ok(json!(wanted))
 }
 
 /// The state, without passwords and secrets.
@@ -138,7 +190,7 @@ fn turn(emulator: &Emulator, body: &Value) -> Reply {
     });
     match turned {
         Ok(knobs) => {
-            emulator.issuer.set_shift(knobs.clock_shift);
+            emulator.issuer.set_shift(emulator.world().token_shift());
             Reply::ok(json!(knobs))
         }
         Err(text) => refuse(400, &text),
@@ -179,6 +231,7 @@ fn write(world: &mut World, parts: &[String], body: &Value) -> Reply {
             let known = world.set_setting(&site, &text("key"), body["value"].as_str().map(str::to_owned));
             if known { Reply::empty(204) } else { refuse(404, "no such site") }
         }
+        ["identity", "lose"] => lose(world, &key),
         ["identity", "recreate"] if body["identity"].is_string() => recreate_identity(world, &text("identity")),
         ["identity", "recreate"] => recreate(world, &key),
         ["server"] => match world.servers.get_mut(&text("server").to_ascii_lowercase()) {
@@ -226,6 +279,15 @@ fn recreate(world: &mut World, key: &str) -> Reply {
         site.restart();
     }
     Reply::ok(json!({"principal_id": new}))
+}
+
+/// Takes the system-assigned identity of a site away, as somebody does who switches it off.
+fn lose(world: &mut World, key: &str) -> Reply {
+    let Some(site) = world.sites.get_mut(key) else { return refuse(404, "no such site") };
+    let Some(old) = site.system_identity.take() else { return refuse(409, "the site has no identity") };
+    site.restart();
+    world.directory.remove(&old);
+    Reply::ok(json!({"principal_id": old}))
 }
 
 /// Deletes and makes anew a user-assigned identity: the same name and resource id, other ids of its principal.

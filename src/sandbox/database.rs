@@ -1,6 +1,7 @@
 //! What the emulator asks of the PostgreSQL behind a flexible server.
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 
 use crate::model::Failure;
 
@@ -38,6 +39,12 @@ pub trait Database: Send + Sync {
 
     /// Takes the Entra mapping of an administrator away; the role stays.
     async fn remove_admin(&self, object_id: &str) -> Result<(), Failure>;
+
+    /// Puts the server's clock ahead of the real one by this much, while it runs, and waits until it has followed.
+    async fn set_clock(&self, ahead: SignedDuration) -> Result<(), Failure>;
+
+    /// Makes the server write a checkpoint.
+    async fn checkpoint(&self) -> Result<(), Failure>;
 
     /// Names of the databases, for the control plane's list.
     async fn databases(&self) -> Result<Vec<String>, Failure>;

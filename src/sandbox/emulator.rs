@@ -1,8 +1,8 @@
 //! The emulator: takes one call, lets faults have their way, answers, writes the state down, ends operations.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::directory::Role;
 use super::faults::{Action, Faults, Hit};
 use super::log::Log;
 use super::state::World;
-use super::telemetry::{Row, Telemetry};
+use super::telemetry::Telemetry;
 use super::token::Issuer;
-use super::{control, entra, files, identity, insights, names, vault};
+use super::{clock, control, entra, files, identity, insights, names, vault};
 use crate::model::Failure;
 
 /// Audiences of Resource Manager that real clients ask tokens for.
@@ -38,10 +38,14 @@ pub struct Emulator {
     pub logins: Mutex<Vec<serde_json::Value>>,
     /// What apps and PostgreSQL said and did.
     pub telemetry: Mutex<Telemetry>,
-    /// Host names whose app answers just now.
-    pub serving: Mutex<BTreeSet<String>>,
+    /// Host names whose app answers just now, with the ports of their processes.
+    pub serving: Mutex<BTreeMap<String, u16>>,
+    /// Seconds by which the clock is ahead of the real one.
+    pub(super) ahead: AtomicI64,
+    /// Held while the clock is moved.
+    pub(super) moving: tokio::sync::Mutex<()>,
     world: Mutex<World>,
-    database: Arc<dyn Database>,
+    pub(super) database: Arc<dyn Database>,
     file: PathBuf,
     changed: watch::Sender<u64>,
 }
@@ -54,7 +58,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Emulator {
     /// An emulator of `world`, which it keeps in `file` from now on.
     pub fn new(base: String, world: World, issuer: Arc<Issuer>, database: Arc<dyn Database>, file: PathBuf) -> Self {
-        issuer.set_shift(world.knobs.clock_shift);
+        issuer.set_shift(world.token_shift());
         Self {
             base,
             issuer,
@@ -63,6 +67,8 @@ impl Emulator {
             logins: Mutex::default(),
             telemetry: Mutex::new(Telemetry::open(file.with_file_name("telemetry.jsonl"))),
             serving: Mutex::default(),
+            ahead: AtomicI64::new(world.ahead),
+            moving: tokio::sync::Mutex::default(),
             world: Mutex::new(world),
             database,
             file,
@@ -102,7 +108,8 @@ impl Emulator {
     /// Answers a call of the HTTPS port. `cut` is set when the connection is to be cut instead of answered.
     pub async fn handle(self: &Arc<Self>, call: Call, cut: &AtomicBool) -> Reply {
         if call.lower.first().is_some_and(|first| first == "_sandbox") {
-            return control::answer(self, &call);
+            let now = clock::http_date(self.clock());
+            return control::answer(self, &call).await.with("date", now);
         }
         let hit = lock(&self.faults).hit(&call);
         let fault = hit.is_some();
@@ -113,9 +120,10 @@ impl Emulator {
             reply = Reply::empty(500);
         }
         let status = if lost { 0 } else { reply.status };
-        lock(&self.log).add(&call, now(), caller, status, fault);
+        lock(&self.log).add(&call, self.now(), caller, status, fault);
         let id = super::directory::new_guid();
-        reply.with("x-ms-request-id", id.clone()).with("x-ms-correlation-request-id", id)
+        let date = clock::http_date(self.clock());
+        reply.with("date", date).with("x-ms-request-id", id.clone()).with("x-ms-correlation-request-id", id)
     }
 
     /// Answers a call of the plain-HTTP port, where managed identities get their tokens.
@@ -134,8 +142,8 @@ impl Emulator {
             }
             _ => real(),
         };
-        lock(&self.log).add(&call, now(), None, reply.status, hit.is_some());
-        reply
+        lock(&self.log).add(&call, self.now(), None, reply.status, hit.is_some());
+        reply.with("date", clock::http_date(self.clock()))
     }
 
     async fn with_fault(self: &Arc<Self>, call: &Call, hit: Option<&Hit>) -> (Reply, Option<String>) {
@@ -206,18 +214,6 @@ impl Emulator {
         (answer.reply, Some(caller.object_id))
     }
 
-    /// Now, by the sandbox's clock.
-    pub fn clock(&self) -> jiff::Timestamp {
-        let now = jiff::Timestamp::now();
-        now.checked_add(jiff::SignedDuration::from_secs(lock(&self.world).knobs.clock_shift)).unwrap_or(now)
-    }
-
-    /// Takes a row of telemetry that just came in.
-    pub fn tell(&self, table: &str, row: Row) {
-        let now = self.clock();
-        lock(&self.telemetry).add(table, now, row);
-    }
-
     /// The query APIs at addresses of their own: tokens of audiences of their own.
     fn insights(&self, call: &Call) -> (Reply, Option<String>) {
         let source = match insights::direct(&call.parts()) {
@@ -260,7 +256,7 @@ impl Emulator {
         };
         let now = vault::Moment {
             seconds: self.issuer.now(),
-            millis: jiff::Timestamp::now().as_millisecond() + lock(&self.world).knobs.clock_shift * 1_000,
+            millis: self.clock().as_millisecond() + lock(&self.world).knobs.clock_shift * 1_000,
         };
         let answer = |world: &mut World| {
             let principal = world.directory.principals.get(&claims.object_id);
@@ -273,7 +269,7 @@ impl Emulator {
 
     fn arm(&self, call: &Call, caller: &access::Caller, databases: &[String], hit: Option<&Hit>) -> Answer {
         let run = |world: &mut World| {
-            let mut arm = Arm { world, base: &self.base, now: now(), databases: databases.to_vec() };
+            let mut arm = Arm { world, base: &self.base, now: self.now(), databases: databases.to_vec() };
             arm::answer(&mut arm, call, caller)
         };
         if let Some(mut past) = hit.and_then(|hit| hit.then.clone()).filter(|_| access::is_read(call)) {
@@ -288,7 +284,7 @@ impl Emulator {
                     if let Some(operation) = other.operations.remove(&work.operation) {
                         world.operations.insert(work.operation.clone(), operation);
                     }
-                    arm::operations::pretend(world, &work.operation, &now());
+                    arm::operations::pretend(world, &work.operation, &self.now());
                 });
             }
             return answer.reply.into();
@@ -338,7 +334,7 @@ impl Emulator {
                 ("InternalServerError".to_owned(), text.replace("{}", &work.operation))
             }),
         };
-        self.change(|world| arm::operations::finish(world, &work, &now(), failed));
+        self.change(|world| arm::operations::finish(world, &work, &self.now(), failed));
     }
 
     async fn carry_out(&self, work: &Work) -> Result<(), Failure> {
@@ -375,9 +371,4 @@ fn planted(status: u16, body: &serde_json::Value, retry_after: Option<u64>) -> R
         Some(seconds) => reply.with("retry-after", seconds.to_string()),
         None => reply,
     }
-}
-
-/// Now, as Azure writes it.
-pub fn now() -> String {
-    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%S%.3fZ").to_string()
 }

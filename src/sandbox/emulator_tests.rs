@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use serde_json::{Value, json};
 
 use super::call::{Call, Content, Reply};
@@ -34,6 +35,15 @@ impl Database for Double {
 
     async fn remove_admin(&self, object_id: &str) -> Result<(), Failure> {
         lock(&self.0).push(format!("no admin {object_id}"));
+        Ok(())
+    }
+
+    async fn set_clock(&self, ahead: SignedDuration) -> Result<(), Failure> {
+        lock(&self.0).push(format!("clock {ahead:#}"));
+        Ok(())
+    }
+
+    async fn checkpoint(&self) -> Result<(), Failure> {
         Ok(())
     }
 

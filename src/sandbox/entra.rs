@@ -45,7 +45,7 @@ pub fn answer(world: &World, issuer: &Issuer, base: &str, call: &Call) -> Reply 
     let tenant = parts.first().copied().unwrap_or_default();
     if ![world.tenant.as_str(), "organizations", "common"].contains(&tenant) {
         let text = format!("Tenant '{tenant}' not found. Check to make sure you have the correct tenant ID.");
-        return refuse(400, "invalid_tenant", 90_002, &text);
+        return refuse(issuer, 400, "invalid_tenant", 90_002, &text);
     }
     match (call.method.as_str(), &parts[1..]) {
         ("GET", ["discovery", "instance"]) => Reply::ok(json!({
@@ -54,7 +54,7 @@ pub fn answer(world: &World, issuer: &Issuer, base: &str, call: &Call) -> Reply 
         ("GET", [.., "openid-configuration"]) => configuration(base, tenant, &world.tenant),
         ("GET", ["discovery", "v2.0", "keys"]) => Reply::ok(issuer.key_set()),
         ("POST", ["oauth2", "v2.0", "token"]) => token(world, issuer, base, call),
-        _ => refuse(405, "invalid_request", 900_561, "The endpoint does not accept this method."),
+        _ => refuse(issuer, 405, "invalid_request", 900_561, "The endpoint does not accept this method."),
     }
 }
 
@@ -82,24 +82,25 @@ fn token(world: &World, issuer: &Issuer, base: &str, call: &Call) -> Reply {
     let field = |name: &str| form.get(name).map_or("", String::as_str);
     if field("grant_type") != "client_credentials" {
         let text = "The app requested an unsupported grant type; the sandbox has 'client_credentials' only.";
-        return refuse(400, "unsupported_grant_type", 70_003, text);
+        return refuse(issuer, 400, "unsupported_grant_type", 70_003, text);
     }
     let client_id = field("client_id");
     let Some((object_id, principal)) = world.directory.by_client_id(client_id) else {
         let text = format!(
             "Application with identifier '{client_id}' was not found in the directory 'pgentra sandbox'. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You may have sent your authentication request to the wrong tenant."
         );
-        return refuse(400, "unauthorized_client", 700_016, &text);
+        return refuse(issuer, 400, "unauthorized_client", 700_016, &text);
     };
     let allowed = match (field("client_secret"), field("client_assertion")) {
         ("", "") => Err(refuse(
+            issuer,
             401,
             "invalid_client",
             7_000_218,
             "The request body must contain the following parameter: 'client_assertion' or 'client_secret'.",
         )),
         ("", assertion) => check_assertion(issuer, principal, assertion),
-        (secret, _) => check_secret(principal, client_id, secret),
+        (secret, _) => check_secret(issuer, principal, client_id, secret),
     };
     if let Err(refusal) = allowed {
         return refusal;
@@ -109,23 +110,23 @@ fn token(world: &World, issuer: &Issuer, base: &str, call: &Call) -> Reply {
             "The provided value for scope {} is not valid. Client credential flows must have a scope value with /.default suffixed to the resource identifier (application ID URI).",
             field("scope")
         );
-        return refuse(400, "invalid_scope", 1_002_012, &text);
+        return refuse(issuer, 400, "invalid_scope", 1_002_012, &text);
     };
     if !known_audience(base, audience) {
         let text = format!(
             "The resource principal named {audience} was not found in the tenant named pgentra sandbox. This can happen if the application has not been installed by the administrator of the tenant or consented to by any user in the tenant. You might have sent your authentication request to the wrong tenant."
         );
-        return refuse(400, "invalid_resource", 500_011, &text);
+        return refuse(issuer, 400, "invalid_resource", 500_011, &text);
     }
     let lifetime = world.knobs.token_lifetime.unwrap_or(LIFETIME);
     let Some(subject) = world.directory.subject(object_id) else {
-        return refuse(500, "server_error", 90_033, "The directory lost the principal.");
+        return refuse(issuer, 500, "server_error", 90_033, "The directory lost the principal.");
     };
     match issuer.issue(&subject, audience, lifetime) {
         Ok(token) => Reply::ok(json!({"token_type": "Bearer", "expires_in": lifetime, "ext_expires_in": lifetime,
             "access_token": token}))
         .with("cache-control", "no-store, no-cache"),
-        Err(failure) => refuse(500, "server_error", 90_033, &failure.to_string()),
+        Err(failure) => refuse(issuer, 500, "server_error", 90_033, &failure.to_string()),
     }
 }
 
@@ -136,14 +137,14 @@ pub fn known_audience(base: &str, audience: &str) -> bool {
     asked == base || asked == names::POSTGRES_AUDIENCE || AUDIENCES.contains(&host)
 }
 
-fn check_secret(principal: &Principal, client_id: &str, given: &str) -> Result<(), Reply> {
+fn check_secret(issuer: &Issuer, principal: &Principal, client_id: &str, given: &str) -> Result<(), Reply> {
     match &principal.kind {
         Kind::Application { secret: Some(secret), .. } if secret == given => Ok(()),
         _ => {
             let text = format!(
                 "Invalid client secret provided. Ensure the secret being sent in the request is the client secret value, not the client secret ID, for a secret added to app '{client_id}'."
             );
-            Err(refuse(401, "invalid_client", 7_000_215, &text))
+            Err(refuse(issuer, 401, "invalid_client", 7_000_215, &text))
         }
     }
 }
@@ -152,7 +153,7 @@ fn check_secret(principal: &Principal, client_id: &str, given: &str) -> Result<(
 fn check_assertion(issuer: &Issuer, principal: &Principal, assertion: &str) -> Result<(), Reply> {
     let Some(claims) = issuer.verified(assertion) else {
         let text = "Client assertion failed signature validation.";
-        return Err(refuse(401, "invalid_client", 700_027, text));
+        return Err(refuse(issuer, 401, "invalid_client", 700_027, text));
     };
     let claim = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
     let given = Federated { issuer: claim("iss"), subject: claim("sub"), audience: claim("aud") };
@@ -165,17 +166,18 @@ fn check_assertion(issuer: &Issuer, principal: &Principal, assertion: &str) -> R
             "No matching federated identity record found for presented assertion subject '{}'. Check your federated identity credential Subject, Audience and Issuer against the presented assertion.",
             given.subject
         );
-        return Err(refuse(401, "invalid_client", 700_213, &text));
+        return Err(refuse(issuer, 401, "invalid_client", 700_213, &text));
     }
     if claims["exp"].as_i64().is_none_or(|expires| expires <= issuer.now()) {
         let text = "Client assertion is not within its valid time range.";
-        return Err(refuse(401, "invalid_client", 700_024, text));
+        return Err(refuse(issuer, 401, "invalid_client", 700_024, text));
     }
     Ok(())
 }
 
-fn refuse(status: u16, error: &str, code: u32, text: &str) -> Reply {
-    let now = jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M:%SZ").to_string();
+fn refuse(issuer: &Issuer, status: u16, error: &str, code: u32, text: &str) -> Reply {
+    let now = jiff::Timestamp::from_second(issuer.now()).unwrap_or_default();
+    let now = now.strftime("%Y-%m-%d %H:%M:%SZ").to_string();
     let trace = super::directory::new_guid();
     let description = format!("AADSTS{code}: {text} Trace ID: {trace} Correlation ID: {trace} Timestamp: {now}");
     let body: Value = json!({"error": error, "error_description": description, "error_codes": [code],

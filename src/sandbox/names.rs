@@ -92,6 +92,7 @@ pub fn start(start: &Start) -> World {
         )]),
         operations: BTreeMap::new(),
         knobs: Knobs::default(),
+        ahead: 0,
     }
 }
 

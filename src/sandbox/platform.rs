@@ -41,6 +41,8 @@ pub struct Platform {
     pub bundle: PathBuf,
     /// Where managed identities get their tokens.
     pub identity_endpoint: String,
+    /// The file of the sandbox's clock, which apps follow.
+    pub clock: PathBuf,
     /// Where apps write what they say.
     pub logs: PathBuf,
 }
@@ -89,7 +91,8 @@ async fn run_site(platform: Platform, key: String) {
                 wait_for(number, &mut child).await;
                 if same(&platform) {
                     port.store(number, Ordering::Relaxed);
-                    lock(&platform.emulator.serving).insert(site.host_name.clone());
+                    lock(&platform.emulator.serving).insert(site.host_name.clone(), number);
+                    tell_news(&platform, &key, site, number).await;
                 }
                 watch_child(&mut child, &mut changes, || same(&platform)).await;
                 port.store(0, Ordering::Relaxed);
@@ -101,6 +104,16 @@ async fn run_site(platform: Platform, key: String) {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
+    }
+}
+
+/// Tells a process of trouble that was ordered while it started.
+async fn tell_news(platform: &Platform, key: &str, started: &Site, port: u16) {
+    let trouble = platform.emulator.world().sites.get(key).map(|site| site.trouble).unwrap_or_default();
+    if trouble != started.trouble
+        && let Err(failure) = trouble.tell(port).await
+    {
+        tracing::warn!("site {key} was not told what to do wrong: {failure}");
     }
 }
 
@@ -191,6 +204,8 @@ fn environment(platform: &Platform, world: &World, site: &Site, port: u16) -> BT
         ("PGSSLROOTCERT", bundle.clone()),
         ("SSL_CERT_FILE", bundle),
         (super::app::PARENT, "1".to_owned()),
+        (super::clock::VARIABLE, platform.clock.display().to_string()),
+        (super::trouble::VARIABLE, serde_json::to_string(&site.trouble).unwrap_or_default()),
         ("HOME", "/tmp".to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
     ];
@@ -244,6 +259,7 @@ async fn serve_site(platform: &Platform, key: &str, port: Arc<AtomicU16>) -> Res
     Ok(())
 }
 
+/// Sends a request on, with none of its headers but the type of its body.
 async fn forward(client: reqwest::Client, port: Arc<AtomicU16>, request: Request<Body>) -> Response<Body> {
     let port = port.load(Ordering::Relaxed);
     if port == 0 {

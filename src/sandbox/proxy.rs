@@ -6,7 +6,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, copy, split};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::task::JoinSet;
@@ -38,8 +37,6 @@ pub enum LoginMethod {
 /// One attempt to sign in. Holds no secret.
 #[derive(Clone, Debug)]
 pub struct LoginEvent {
-    /// When it was decided.
-    pub at: Timestamp,
     /// The role, as the client spelt it.
     pub user: String,
     /// The database, as the client spelt it.
@@ -216,7 +213,7 @@ impl Front {
 
     fn record(&self, startup: &Startup, method: LoginMethod, result: Result<(), Refusal>) {
         let (user, database) = (startup.user.clone(), startup.database.clone());
-        (self.log)(LoginEvent { at: Timestamp::now(), user, database, method, result });
+        (self.log)(LoginEvent { user, database, method, result });
     }
 }
 

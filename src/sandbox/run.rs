@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::Request;
 use axum::serve::ListenerExt;
+use jiff::SignedDuration;
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -51,6 +52,9 @@ impl Options {
 
 /// The file that holds the control plane's state.
 pub const STATE: &str = "state.json";
+
+/// How often the server checkpoints. On Azure every five minutes; a sandbox's periods are shorter.
+const CHECKPOINTS: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn failed(what: &str) -> impl Fn(std::io::Error) -> Failure {
     move |error| Failure::new(Class::Other, format!("cannot {what}")).detail(error.to_string())
@@ -108,6 +112,7 @@ async fn run(
     let (https, plain) = (authority.server(&own, &[b"http/1.1"])?, authority.server(&own, &[])?);
     let issuer = Arc::new(Issuer::open(&dir.join("token.key"), names::TENANT)?);
     let world = world(dir, &host, &cluster, before.as_ref())?;
+    cluster.set_clock(SignedDuration::from_secs(world.ahead)).await?;
     let base = format!("https://{}", listeners.https.local_addr().map_err(failed("listen"))?);
     let identity = listeners.identity.local_addr().map_err(failed("listen"))?;
     let database: Arc<dyn Database> = Arc::clone(&cluster) as Arc<dyn Database>;
@@ -119,6 +124,7 @@ async fn run(
     servers.spawn(serve_emulator(Arc::clone(&emulator), listeners.https, Arc::clone(&https))?);
     servers.spawn(serve_identity(Arc::clone(&emulator), listeners.identity));
     servers.spawn(keep_directory(Arc::clone(&emulator), Arc::clone(&cluster)));
+    servers.spawn(keep_logging(Arc::clone(&emulator)));
     let identity_endpoint = format!("http://{identity}/msi/token");
     servers.spawn(platform::run(Platform {
         emulator: Arc::clone(&emulator),
@@ -127,6 +133,7 @@ async fn run(
         tls: https,
         bundle: std::path::absolute(tls::bundle(dir)).map_err(failed("find the CA bundle"))?,
         identity_endpoint: identity_endpoint.clone(),
+        clock: cluster.clock_file().to_path_buf(),
         logs: dir.to_path_buf(),
     }));
     let urls = site_urls(&emulator, &host).await;
@@ -272,6 +279,14 @@ async fn keep_directory(emulator: Arc<Emulator>, cluster: Arc<Cluster>) {
     }
 }
 
+/// Has the server checkpoint now and then, so that its log goes on while nobody signs in.
+async fn keep_logging(emulator: Arc<Emulator>) {
+    loop {
+        emulator.checkpoint().await;
+        tokio::time::sleep(CHECKPOINTS).await;
+    }
+}
+
 /// Waits until both sites have the host names that the platform gives them.
 async fn site_urls(emulator: &Arc<Emulator>, host: &str) -> (String, String) {
     let mut changes = emulator.changes();
@@ -294,13 +309,21 @@ async fn site_urls(emulator: &Arc<Emulator>, host: &str) -> (String, String) {
 /// Waits until the app of a host name runs, for ten seconds at most.
 async fn answers(host: &str, emulator: &Emulator) {
     for _ in 0..400 {
-        let running = lock(&emulator.serving).contains(host);
+        let running = lock(&emulator.serving).contains_key(host);
         let exists = emulator.world().sites.values().any(|site| site.running && site.host_name == host);
         if running || !exists {
             return;
         }
         tokio::time::sleep(std::time::Duration::from_millis(25)).await;
     }
+}
+
+/// Whether the server parameter `log_connections` is on, as it is on Azure unless somebody turns it off.
+fn logs_connections(emulator: &Emulator) -> bool {
+    let world = emulator.world();
+    let server = world.servers.get(names::SERVER);
+    let set = server.and_then(|server| server.configurations.get("log_connections"));
+    set.is_none_or(|value| !value.eq_ignore_ascii_case("off"))
 }
 
 fn note(emulator: &Emulator, event: &LoginEvent) {
@@ -311,11 +334,13 @@ fn note(emulator: &Emulator, event: &LoginEvent) {
         LoginMethod::Refused => "none",
     };
     let row = telemetry::login(names::SERVER, &event.user, &event.database, method, refusal.as_deref());
-    emulator.tell(telemetry::SERVER_LOGS, row);
+    if logs_connections(emulator) {
+        emulator.tell(telemetry::SERVER_LOGS, row);
+    }
     let mut logins = lock(&emulator.logins);
     if logins.len() >= 5000 {
         logins.remove(0);
     }
-    logins.push(json!({"at": event.at.to_string(), "user": event.user, "database": event.database,
+    logins.push(json!({"at": emulator.clock().to_string(), "user": event.user, "database": event.database,
         "method": format!("{:?}", event.method).to_lowercase(), "refused": refusal}));
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::directory::Directory;
+use super::trouble::Trouble;
 use super::vault::Vault;
 
 /// Everything the emulator knows, and the knobs it is driven by.
@@ -38,6 +39,9 @@ pub struct World {
     /// How it behaves.
     #[serde(default)]
     pub knobs: Knobs,
+    /// Seconds by which its clock is ahead of the real one.
+    #[serde(default)]
+    pub ahead: i64,
 }
 
 /// How the emulator behaves; the control endpoint turns these.
@@ -47,7 +51,7 @@ pub struct World {
 pub struct Knobs {
     /// Seconds each new token lasts; by default 3599, and 86399 for managed identities.
     pub token_lifetime: Option<i64>,
-    /// Seconds by which the clock of tokens is ahead of the real one.
+    /// Seconds by which the clock of tokens is ahead of the sandbox's.
     pub clock_shift: i64,
     /// Refuse each write with 403.
     pub read_only: bool,
@@ -125,6 +129,9 @@ pub struct Site {
     pub identity_header: String,
     /// Function host key.
     pub master_key: String,
+    /// What its app does wrong.
+    #[serde(default)]
+    pub trouble: Trouble,
 }
 
 impl Site {
@@ -147,6 +154,7 @@ impl Site {
             restarts: 0,
             identity_header: super::directory::new_guid(),
             master_key: super::directory::new_secret(),
+            trouble: Trouble::default(),
         }
     }
 
@@ -224,6 +232,11 @@ pub struct Operation {
 }
 
 impl World {
+    /// Seconds by which the clock of tokens is ahead of the real one.
+    pub fn token_shift(&self) -> i64 {
+        self.ahead.saturating_add(self.knobs.clock_shift)
+    }
+
     /// ARM id of a resource of ours: `/subscriptions/…/providers/<tail>`.
     pub fn arm_id(&self, resource_group: &str, tail: &str) -> String {
         format!("/subscriptions/{}/resourceGroups/{resource_group}/providers/{tail}", self.subscription)

@@ -209,6 +209,31 @@ impl Stand {
         panic!("the app does not answer");
     }
 
+    /// A call of the app: status and body.
+    pub async fn app(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
+        let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
+        let url = format!("{}{path}", self.vars["PGENTRA_SANDBOX_APP_URL"]);
+        let answer = self.http.request(method, url).header("x-sandbox", "1").body(body.to_string()).send().await;
+        let answer = answer.unwrap();
+        (answer.status().as_u16(), serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default())
+    }
+
+    /// The `Date` of an answer of the resource manager.
+    pub async fn date(&self) -> String {
+        let url = format!("{}/metadata/endpoints", self.vars["PGENTRA_SANDBOX_URL"]);
+        let answer = self.http.get(url).send().await.unwrap();
+        answer.headers()["date"].to_str().unwrap().to_owned()
+    }
+
+    /// A query of the Log Analytics workspace.
+    pub async fn workspace(&self, token: &str, query: &str) -> Value {
+        let workspace = "99999999-9999-4999-8999-999999999999";
+        let url = format!("{}/v1/workspaces/{workspace}/query", self.vars["PGENTRA_SANDBOX_URL"]);
+        let request = self.http.post(url).bearer_auth(token).header("content-type", "application/json");
+        let answer = request.body(json!({"query": query}).to_string()).send().await.unwrap();
+        serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap()
+    }
+
     /// The writes that the control plane was asked for, as `METHOD path`.
     pub async fn writes(&self) -> Vec<String> {
         let requests = self.control("GET", "requests", Value::Null).await;

@@ -101,3 +101,35 @@ async fn a_query_does_not_cover_time_but_goes_on_from_where_it_asked() {
     let (seen, _) = measured(sensor("some", "traces"), 100, nothing, control).await;
     assert!(matches!(&seen.verdict, Verdict::Failed(_)), "{seen:?}");
 }
+
+#[tokio::test]
+async fn what_follows_faster_than_the_log_covers_nothing_and_is_shown_by_the_observation_before() {
+    let now = Timestamp::from_second(1_793_491_200).unwrap();
+    // Between the two nothing was logged; in the day before there was.
+    let answer = |day_before: fn() -> Reply| {
+        move |seen: &Seen| {
+            let component =
+                json!({ "id": "/subscriptions/s/c", "properties": { "AppId": APP_ID, "SamplingPercentage": 100 } });
+            let Some(query) = seen.body["query"].as_str() else { return reply(200, json!({ "value": [component] })) };
+            let (from, to) = seen.body["timespan"].as_str().unwrap().split_once('/').unwrap();
+            let asked = to.parse::<Timestamp>().unwrap().duration_since(from.parse().unwrap());
+            if query.contains("last") && asked >= SignedDuration::from_hours(24) { day_before() } else { nothing() }
+        }
+    };
+    let sensor =
+        json!({ "name": "log", "kind": "fallback", "subscription": "s", "app_insights": APP_ID, "lag": "15m" });
+    let validation = attributes(json!({ "sensors": [sensor] }));
+    for (since, before, passes) in [
+        (SignedDuration::from_mins(16), control as fn() -> Reply, true),
+        (SignedDuration::from_mins(16), nothing, false),
+        // By now the entries of the observation before have to be there.
+        (SignedDuration::from_mins(31), control, false),
+    ] {
+        let (live, _) = live(answer(before));
+        let from = now - since;
+        let all = sensors(&live, &validation).unwrap();
+        let seen = all[0].measure(Standpoint { now, watermark: Some(from) }).await;
+        assert_eq!(seen.verdict == Verdict::Passed, passes, "{since:#}: {seen:?}");
+        assert_eq!(seen.covers.map(|covers| (covers.from, covers.to)), passes.then_some((from, from)), "{seen:?}");
+    }
+}

@@ -16,6 +16,8 @@ use crate::resources::live::{optional_text, text};
 const LAG: &str = "15m";
 /// How far back is looked for what happens now and then, at least.
 const REACH: SignedDuration = SignedDuration::from_hours(24);
+/// How often is observed where nothing is said.
+const EVERY: &str = "24h";
 /// Columns that tell when a row happened.
 const TIMES: [&str; 3] = ["last", "timestamp", "TimeGenerated"];
 
@@ -26,6 +28,9 @@ pub(super) struct Log<'a> {
     name: &'a str,
     queries: Vec<LogQueries>,
     lag: SignedDuration,
+    /// How far back is looked for what happens now and then: so far that the traces of the observation before are seen,
+    /// which may be all that an idle app leaves.
+    reach: SignedDuration,
 }
 
 /// A log that can be asked.
@@ -53,7 +58,9 @@ impl<'a> Log<'a> {
         let name = text(table, "name")?;
         let lag = duration(optional_text(table, "lag").unwrap_or(LAG));
         let lag = lag.ok_or_else(|| Failure::new(Class::Input, format!("sensor {name}: `lag` is no span of time")))?;
-        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag })
+        let every = duration(optional_text(validation, "every").unwrap_or(EVERY)).unwrap_or(REACH);
+        let reach = REACH.max(every + every / 2 + lag);
+        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag, reach })
     }
 
     async fn place(&self) -> Result<Place, Failure> {
@@ -77,23 +84,25 @@ impl<'a> Log<'a> {
     }
 
     /// Misses nothing between two observations: both queries over all the time in between. The time that is covered ends
-    /// with the last entry of the control, which is how far the log had demonstrably arrived.
+    /// with the last entry that the control found, of whatever kind: a server checkpoints and an app is kept warm while
+    /// nobody signs in, so that this is how far the log had demonstrably arrived. That logins are in the log at all is
+    /// shown by those of the observation before.
     async fn continuous(&self, standpoint: Standpoint) -> Result<Measurement, Failure> {
         let place = self.place().await?;
         let interval = standpoint.interval(self.lag);
         let first = interval.from == interval.to;
-        let reach = if first { back(interval, REACH) } else { interval };
         let (mut shown, mut unseen, mut events) = (None, Vec::new(), 0);
         for queries in &self.queries {
-            let control = queries.control.as_deref().unwrap_or(&queries.question);
-            match self.ask(&place, control, reach).await {
+            match self.shown(&place, queries, interval).await {
                 // A table that does not exist holds nothing.
                 Err(failure) if failure.class == Class::Input => {
                     unseen.push(failure.to_string());
                     continue;
                 }
                 Err(failure) => return Err(failure),
-                Ok(control) if control.events == 0 => unseen.push(format!("nothing was logged {}", between(reach))),
+                Ok((control, reach)) if control.events == 0 => {
+                    unseen.push(format!("nothing was logged {}", between(reach)));
+                }
                 Ok(control) => shown = shown.or(Some(control)),
             }
             if !first {
@@ -106,7 +115,7 @@ impl<'a> Log<'a> {
             // Whatever the control says. All of the time is done with, so that the next measurement does not count them again.
             return Ok(Measurement::failed(self.name, value).covering(interval));
         }
-        let Some(control) = shown else {
+        let Some((control, reach)) = shown else {
             return Err(blind(format!("no control entry, so that the log may be off: {}", unseen.join("; "))));
         };
         if place.sampled || control.sampled {
@@ -114,10 +123,35 @@ impl<'a> Log<'a> {
                        traces from sampling (host.json: excludedTypes)";
             return Err(blind(why));
         }
-        let to = control.times.iter().max().map_or(interval.to, |last| interval.to.min(*last).max(interval.from));
+        let to = match control.times.iter().max() {
+            // Entries from before are no sign that those in between have arrived.
+            _ if reach != interval => interval.from,
+            Some(last) => interval.to.min(*last).max(interval.from),
+            None => interval.to,
+        };
         let shown = format!("{} control entries {}", control.events, between(reach));
         let covers = Interval { from: interval.from, to };
         Ok(Measurement::passed(self.name, value).controlled(shown).covering(covers))
+    }
+
+    /// What the control finds, and in which time. Observations that follow each other faster than entries arrive have
+    /// nothing between them yet: those of the last day then show that the log is on.
+    async fn shown(
+        &self,
+        place: &Place,
+        queries: &LogQueries,
+        interval: Interval,
+    ) -> Result<(Seen, Interval), Failure> {
+        let control = queries.control.as_deref().unwrap_or(&queries.question);
+        let length = interval.to.duration_since(interval.from);
+        if length.is_positive() {
+            let seen = self.ask(place, control, interval).await?;
+            if seen.events > 0 || length >= self.lag {
+                return Ok((seen, interval));
+            }
+        }
+        let reach = back(interval, self.reach);
+        Ok((self.ask(place, control, reach).await?, reach))
     }
 
     /// A query of the plan file's own.
@@ -132,7 +166,7 @@ impl<'a> Log<'a> {
         let some = optional_text(self.table, "expect") == Some("some");
         let none = !some && (optional_text(self.table, "expect").is_some() || proves.is_none());
         // What has to be there happens now and then; what must not be there counts from the last observation on.
-        let span = if some { back(asked, REACH) } else { asked };
+        let span = if some { back(asked, self.reach) } else { asked };
         let seen =
             if span.from == span.to { Seen::default() } else { self.ask(&place, &queries.question, span).await? };
         let value = format!("{} events {}", seen.events, between(span));
@@ -142,7 +176,7 @@ impl<'a> Log<'a> {
         if some && seen.events == 0 && !place.sampled && queries.control.is_none() {
             return Ok(Measurement::failed(self.name, value).asking(asked));
         }
-        let shown = self.control(&place, queries, back(asked, REACH), &seen).await?;
+        let shown = self.control(&place, queries, back(asked, self.reach), &seen).await?;
         if some && seen.events == 0 {
             return Ok(Measurement::failed(self.name, value).controlled(shown).asking(asked));
         }

@@ -96,6 +96,11 @@ fn apply(step: &Operator, mut rows: Vec<Row>, order: &mut Vec<String>, now: Time
             rows.iter().map(|row| computed(columns, row, now)).collect()
         }
         Operator::Extend(columns) => {
+            // Behind the columns that an earlier step named; without such a step all are shown anyway.
+            if !order.is_empty() {
+                let new = columns.iter().map(|column| &column.name).filter(|name| !order.contains(name)).cloned();
+                order.extend(new.collect::<Vec<_>>());
+            }
             let all = |mut row: Row| {
                 let more = computed(columns, &row, now)?;
                 row.extend(more);

@@ -120,6 +120,8 @@ fn operators() {
         ask("traces | where message == 'x' | summarize n = count(), last = max(timestamp)").rows,
         [[json!(0), Value::Null]]
     );
+    let more = ask("traces | summarize n = count() | extend twice = n * 2, n = n + 1");
+    assert_eq!((more.rows, more.columns[1].0.as_str()), (vec![vec![json!(6), json!(10)]], "twice"));
     assert_eq!(ask("traces | take 1 | project customDimensions").columns, [("customDimensions".to_owned(), "dynamic")]);
 }
 
