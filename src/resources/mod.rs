@@ -40,6 +40,7 @@ use jiff::Timestamp;
 
 pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
+pub use database_grants::{Folded, FoldedRule, fold};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
