@@ -33,7 +33,8 @@ impl ServerId {
             ["subscriptions", subscription, group, resource_group, "providers", _, kind, server]
                 if group.eq_ignore_ascii_case("resourceGroups") && kind.eq_ignore_ascii_case("flexibleServers") =>
             {
-                let [subscription, resource_group, server] = [subscription, resource_group, server].map(|part| (*part).to_owned());
+                let [subscription, resource_group, server] =
+                    [subscription, resource_group, server].map(|part| (*part).to_owned());
                 Some(Self { subscription, resource_group, server })
             }
             _ => None,

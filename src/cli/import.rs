@@ -148,9 +148,7 @@ fn exists(path: &Path) -> Failure {
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => exists(path),
-        _ => {
-            Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-        }
+        _ => Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string()),
     };
     let mut options = OpenOptions::new();
     let options = options.write(true).create_new(!force).create(force).truncate(force);

@@ -169,10 +169,13 @@ async fn find_server(live: &Live, wanted: &Wanted, said: &Said) -> Result<(Serve
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(Class::NotFound, match &wanted.server {
-            Some(name) => format!("subscription {subscription} has no flexible server {name:?}"),
-            None => format!("no setting of {} names a flexible server of subscription {subscription}", wanted.site),
-        })
+        0 => Err(Failure::new(
+            Class::NotFound,
+            match &wanted.server {
+                Some(name) => format!("subscription {subscription} has no flexible server {name:?}"),
+                None => format!("no setting of {} names a flexible server of subscription {subscription}", wanted.site),
+            },
+        )
         .detail(format!("hosts that the settings name: {}", list(&said.hosts)))
         .remedy("name the server by its Azure name: --server NAME")),
         _ => {
@@ -211,7 +214,11 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
         tls: Tls::VerifyFull,
         connections,
     };
-    let target = Target { cloud: seen.wanted.cloud.clone(), tenant: seen.tenant.clone(), servers: [(name.clone(), server)].into() };
+    let target = Target {
+        cloud: seen.wanted.cloud.clone(),
+        tenant: seen.tenant.clone(),
+        servers: [(name.clone(), server)].into(),
+    };
     let databases = Databases::new(Arc::new(target), access);
     let mut lease = match databases.lease_any(&name, "postgres").await {
         Ok(lease) => lease,
@@ -244,9 +251,12 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
 /// An app that still uses its password gets a proposal without a look; any other import would only guess.
 fn shut_out(seen: &mut Seen, why: String, failure: Option<Failure>) -> Result<(), Failure> {
     if seen.sign_in != SignIn::Password {
-        let failure = failure.unwrap_or_else(|| Failure::new(Class::NotSignedIn, format!("cannot look into server {}", seen.server_id.server)).detail(why));
-        return Err(Failure { remedy: None, ..failure }
-            .remedy("name a role that may look: --connect-as ROLE, with --password-env VARIABLE where it takes no token"));
+        let failure = failure.unwrap_or_else(|| {
+            Failure::new(Class::NotSignedIn, format!("cannot look into server {}", seen.server_id.server)).detail(why)
+        });
+        return Err(Failure { remedy: None, ..failure }.remedy(
+            "name a role that may look: --connect-as ROLE, with --password-env VARIABLE where it takes no token",
+        ));
     }
     seen.shut = Some(why);
     Ok(())
@@ -293,9 +303,7 @@ async fn in_database(lease: &mut Lease, role: &str, old: Option<&str>) -> Result
 /// The schemas in which a role owns something, with the fields of a rule that are about such objects.
 fn owned(snapshot: &Snapshot, role: &str) -> BTreeMap<String, BTreeSet<&'static str>> {
     let mut owned: BTreeMap<String, BTreeSet<&'static str>> = BTreeMap::new();
-    let own = |object: &&crate::postgres::Object| {
-        snapshot.roles.known(object.owner) == Some(role) && !object.extension
-    };
+    let own = |object: &&crate::postgres::Object| snapshot.roles.known(object.owner) == Some(role) && !object.extension;
     for object in snapshot.objects.iter().filter(own) {
         let field = match object.name.kind.base() {
             ObjectType::Table => "tables",

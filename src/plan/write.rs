@@ -89,7 +89,8 @@ pub fn write(sections: &[Section]) -> String {
 /// A comment in lines of readable width. What would end the line or means something to a terminal is written as an escape.
 fn comment(text: &mut String, comment: &str) {
     let tame = |c: char| {
-        let hidden = c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        let hidden =
+            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
         if hidden { c.escape_default().to_string() } else { c.to_string() }
     };
     let comment: String = comment.chars().map(tame).collect();
@@ -175,13 +176,19 @@ mod tests {
             Value::Int(number) => (*number).into(),
             Value::Text(text) => text.replace("${", "$${").into(),
             Value::List(list) => toml::Value::Array(list.iter().map(plain).collect()),
-            Value::Map(map) => toml::Value::Table(map.iter().map(|(name, value)| (name.clone(), plain(value))).collect()),
+            Value::Map(map) => {
+                toml::Value::Table(map.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+            }
             other => panic!("{other:?}"),
         }
     }
 
     fn value() -> impl Strategy<Value = Value> {
-        let leaf = prop_oneof![any::<bool>().prop_map(Value::Bool), any::<i64>().prop_map(Value::Int), ".*".prop_map(Value::Text)];
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            ".*".prop_map(Value::Text)
+        ];
         leaf.prop_recursive(3, 20, 6, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
@@ -212,10 +219,11 @@ mod tests {
         let sections = [
             Section::new(&[]).about("What this is.").with("version", Value::Int(1)).with("name", "a\nb ${c}"),
             Section::new(&["app", "x"]).with("NAME", Value::Open(reference)),
-            grants
-                .about("why\n[evil]")
-                .with("only", Value::List(names))
-                .because("columns", Value::Map(Attributes::from([("a.b".to_owned(), true.into())])), ["one", "two"]),
+            grants.about("why\n[evil]").with("only", Value::List(names)).because(
+                "columns",
+                Value::Map(Attributes::from([("a.b".to_owned(), true.into())])),
+                ["one", "two"],
+            ),
         ];
         insta::assert_snapshot!(write(&sections), @r##"
         # What this is.

@@ -8,7 +8,8 @@ use crate::model::Failure;
 
 /// The roles that stand for Entra principals, by name. In database `postgres` Azure's own list fills in what labels hide.
 pub async fn mapped_roles(lease: &mut Lease) -> Result<BTreeMap<String, Mapping>, Failure> {
-    let rows = lease.rows(sqlx::query(include_str!("../../sql/database_role/mapped.sql")), "list the mapped roles").await?;
+    let rows =
+        lease.rows(sqlx::query(include_str!("../../sql/database_role/mapped.sql")), "list the mapped roles").await?;
     let mut found = BTreeMap::new();
     for row in &rows {
         let (name, labels): (String, Vec<String>) = (column(row, "name")?, column(row, "labels")?);

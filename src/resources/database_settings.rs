@@ -69,9 +69,9 @@ impl Said {
             .filter(|(word, _)| part(word).is_some())
             .collect();
         if words.len() > 1 {
-            return words.into_iter().fold(false, |any, (word, value)| {
-                part(word).is_some_and(|part| self.take(part, value.trim())) || any
-            });
+            return words
+                .into_iter()
+                .fold(false, |any, (word, value)| part(word).is_some_and(|part| self.take(part, value.trim())) || any);
         }
         if value.to_ascii_lowercase().ends_with(".postgres.database.azure.com") {
             return self.take(Part::Host, value);
@@ -108,7 +108,8 @@ impl Said {
             Part::Database => self.databases.insert(value.to_owned()),
             Part::User => self.users.insert(value.to_owned()),
             Part::Schema => {
-                self.schemas.extend(value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
+                self.schemas
+                    .extend(value.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()));
                 true
             }
             Part::Other => true,
@@ -148,7 +149,8 @@ mod tests {
         ] {
             assert_eq!(shown(&json!({ "MAIN": text })), r#"{"s"} {"d"} {"u"} {} {}"#, "{text}");
         }
-        let other = json!({ "AzureWebJobsStorage": "AccountName=a;AccountKey=k", "POSTGIS_HOST": "@Microsoft.KeyVault(x)" });
+        let other =
+            json!({ "AzureWebJobsStorage": "AccountName=a;AccountKey=k", "POSTGIS_HOST": "@Microsoft.KeyVault(x)" });
         assert_eq!(shown(&other), "{} {} {} {} {}");
     }
 }

@@ -39,9 +39,13 @@ fn top(seen: &Seen) -> Section {
     let what = if settled(seen) {
         format!("{} as it is: `pgentra import` wrote down what was there.", seen.wanted.site)
     } else {
-        format!("The migration of {} from its password to its managed identity, as `pgentra import` proposes it.", seen.wanted.site)
+        format!(
+            "The migration of {} from its password to its managed identity, as `pgentra import` proposes it.",
+            seen.wanted.site
+        )
     };
-    let signs_in = format!("It signed in with: {}. `pgentra plan` says what differs from this file by now.", seen.sign_in);
+    let signs_in =
+        format!("It signed in with: {}. `pgentra plan` says what differs from this file by now.", seen.sign_in);
     Section::new(&[]).about(what).about(signs_in).with("version", Value::Int(1)).with("name", label(seen))
 }
 
@@ -103,7 +107,8 @@ fn server(seen: &Seen) -> Section {
 fn connections(seen: &Seen, section: Section) -> Section {
     let Some(given) = &seen.wanted.connection else { return section };
     let way = |name: &str, user: &str, auth: &Auth| {
-        let mut way = Attributes::from([("name".to_owned(), Value::text(name)), ("user".to_owned(), Value::text(user))]);
+        let mut way =
+            Attributes::from([("name".to_owned(), Value::text(name)), ("user".to_owned(), Value::text(user))]);
         if let Auth::Password(SecretSource::Env(variable)) = auth {
             let source = Attributes::from([("env".to_owned(), Value::text(variable))]);
             way.insert("password".to_owned(), Value::Map(source));
@@ -149,8 +154,12 @@ fn app(seen: &Seen) -> Section {
         Stands::Other(_) => section,
     };
     let owned = owned_settings(seen);
-    let required: Vec<&String> =
-        seen.said.names.iter().filter(|name| seen.settings.contains_key(*name) && !owned.iter().any(|(own, _)| own == *name)).collect();
+    let required: Vec<&String> = seen
+        .said
+        .names
+        .iter()
+        .filter(|name| seen.settings.contains_key(*name) && !owned.iter().any(|(own, _)| own == *name))
+        .collect();
     let required: Vec<&String> = required.into_iter().filter(|name| !names_user(seen, name)).collect();
     let about_us: Vec<&String> = seen
         .sticky
@@ -162,7 +171,11 @@ fn app(seen: &Seen) -> Section {
         section = section.because("require_settings", texts(required.iter().map(|name| name.as_str())), [why]);
     }
     if !about_us.is_empty() {
-        section = section.because("slot_settings", texts(about_us.into_iter().map(String::as_str)), ["These stay with their slot in a swap."]);
+        section = section.because(
+            "slot_settings",
+            texts(about_us.into_iter().map(String::as_str)),
+            ["These stay with their slot in a swap."],
+        );
     }
     section
 }
@@ -209,7 +222,8 @@ fn settings(seen: &Seen) -> Option<Section> {
     let owned = owned_settings(seen);
     let mut section = Section::new(&["app", &label(seen), "settings"]);
     if !settled(seen) {
-        section = section.about("These tell the app to use its identity. Writing them restarts it; no other setting is touched.");
+        section = section
+            .about("These tell the app to use its identity. Writing them restarts it; no other setting is touched.");
     }
     for (name, value) in &owned {
         section = section.with(name, value.clone());
@@ -224,7 +238,9 @@ fn role(seen: &Seen) -> Section {
     }
     section = section.with("server", seen.server_id.server.clone());
     section = match stands(seen) {
-        Stands::Other(id) => section.because("object_id", id, ["It stands for a principal that is none of the app's identities."]),
+        Stands::Other(id) => {
+            section.because("object_id", id, ["It stands for a principal that is none of the app's identities."])
+        }
         _ => section.with("identity", reference("app", &label(seen), "principal_id")),
     };
     let Some(state) = &seen.state else { return section };

@@ -127,13 +127,12 @@ fn usual<'a>(schemas: impl Iterator<Item = &'a String>, fields: &BTreeSet<&str>)
 /// Without a look: what the app's settings say, and what applications usually do.
 fn guessed(seen: &Seen, why: &str) -> Option<Section> {
     let database = seen.wanted.databases.first().or_else(|| seen.said.databases.first())?;
-    let schemas = if seen.said.schemas.is_empty() { [String::from("public")].into() } else { seen.said.schemas.clone() };
+    let schemas =
+        if seen.said.schemas.is_empty() { [String::from("public")].into() } else { seen.said.schemas.clone() };
     let mut rule = usual(schemas.iter(), &USUAL.iter().map(|(field, _)| *field).collect());
     rule.insert("database_privileges".to_owned(), texts(["CONNECT"]));
-    Some(
-        grant(&seen.role, database, &rule)
-            .about(format!("Nobody could look into the database: {why}."))
-            .about("Database and schemas are those that the app's settings name, the privileges what applications usually do. \
-                 Check them; or import again with --connect-as ROLE --password-env VARIABLE."),
-    )
+    Some(grant(&seen.role, database, &rule).about(format!("Nobody could look into the database: {why}.")).about(
+        "Database and schemas are those that the app's settings name, the privileges what applications usually do. \
+                 Check them; or import again with --connect-as ROLE --password-env VARIABLE.",
+    ))
 }

@@ -39,6 +39,9 @@ struct Holdings<'a> {
     objects: Vec<Held<'a>>,
 }
 
+/// Letters of a family's base kind, for whose objects of tomorrow, and the letters of its other kinds.
+type Part = (Future, LetterSet, Vec<(ObjectType, LetterSet)>);
+
 /// Folds everything that was granted to `role` itself. The snapshot has to hold all kinds of objects whole.
 pub fn fold(snapshot: &Snapshot, role: &str) -> Folded {
     let mut drafts = Drafts::default();
@@ -95,22 +98,23 @@ impl<'a> Holdings<'a> {
         for (base, kinds) in FAMILIES {
             // Without objects of the base kind its field says something about tomorrow's only.
             let letters = self.common(schema, base).unwrap_or_else(|| tomorrow::shared(self, schema, base));
-            let future = tomorrow::future(self, schema, base, letters);
-            let mut draft = Draft { option: self.option, future, ..Draft::default() };
-            draft.words(base, letters);
-            for kind in kinds.iter().copied().filter(|kind| *kind != base) {
-                if let Some(own) = self.common(schema, kind).filter(|own| *own != letters) {
+            for (future, letters, own) in self.by_future(schema, base, kinds, letters) {
+                let mut draft = Draft { option: self.option, future, ..Draft::default() };
+                draft.words(base, letters);
+                for (kind, own) in own.into_iter().filter(|(_, own)| *own != letters) {
                     draft.words_of_its_own(kind, own, !letters.is_empty());
                 }
-            }
-            if draft.fields.is_empty() {
-                continue;
-            }
-            let creators = tomorrow::creators(self, schema, &draft.future);
-            covered.extend(creators.into_iter().map(|creator| ((creator, schema.to_owned(), base), letters)));
-            match groups.iter_mut().find(|group| group.future == draft.future) {
-                Some(group) => group.fields.extend(draft.fields),
-                None => groups.push(draft),
+                if draft.fields.is_empty() {
+                    continue;
+                }
+                for creator in tomorrow::creators(self, schema, &draft.future) {
+                    let done = covered.entry((creator, schema.to_owned(), base)).or_default();
+                    *done = done.or(letters);
+                }
+                match groups.iter_mut().find(|group| group.future == draft.future) {
+                    Some(group) => group.fields.extend(draft.fields),
+                    None => groups.push(draft),
+                }
             }
         }
         let is = |held: &&Held<'_>| held.object.name.kind == ObjectType::Schema && held.object.name.name == schema;
@@ -124,6 +128,34 @@ impl<'a> Holdings<'a> {
             }
         }
         groups.into_iter().for_each(|draft| drafts.add(draft, schema));
+    }
+
+    /// The letters of a family, told apart by whose objects of tomorrow they hold for: those of its base kind, and those of
+    /// each other kind that is there. What only another kind has goes with the first.
+    fn by_future(&self, schema: &str, base: ObjectType, kinds: &[ObjectType], letters: LetterSet) -> Vec<Part> {
+        let mut parts: Vec<(Future, LetterSet)> = Vec::new();
+        for letter in letters.chars() {
+            let one: LetterSet = [letter].into_iter().collect();
+            let future = tomorrow::future(self, schema, base, one);
+            match parts.iter_mut().find(|(other, _)| *other == future) {
+                Some((_, set)) => set.insert(letter),
+                None => parts.push((future, one)),
+            }
+        }
+        if parts.is_empty() {
+            parts.push((Future::No, letters));
+        }
+        let others: Vec<(ObjectType, LetterSet)> = kinds
+            .iter()
+            .filter(|kind| **kind != base)
+            .filter_map(|kind| Some((*kind, self.common(schema, *kind)?)))
+            .collect();
+        let part = |(at, (future, set)): (usize, (Future, LetterSet))| {
+            let alone = |own: LetterSet| if at == 0 { own.less(letters) } else { LetterSet::default() };
+            let own = others.iter().map(|(kind, own)| (*kind, own.and(set).or(alone(*own)))).collect();
+            (future, set, own)
+        };
+        parts.into_iter().enumerate().map(part).collect()
     }
 
     /// What the whole-schema rules leave: all but a few objects, or some by name.

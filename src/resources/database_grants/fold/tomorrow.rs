@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::draft::{Draft, Drafts};
-use super::{FAMILIES, Future, Holdings};
+use super::{Future, Holdings};
 use crate::postgres::{LetterSet, ObjectType};
 
 /// Creator, schema and kind -> the letters that a rule about the whole schema wants for tomorrow.
@@ -105,7 +105,13 @@ fn add(
     drafts: &mut Drafts,
 ) {
     let names = creators.iter().cloned().collect::<Vec<_>>().join(", ");
-    let mut draft = Draft { option: holdings.option, future: Future::By(creators), ..Draft::default() };
+    let mut draft = Draft {
+        option: holdings.option,
+        future: Future::By(creators),
+        except: vec!["*".to_owned()],
+        why: Some(WHY_EXCEPT),
+        ..Draft::default()
+    };
     for (kind, letters) in letters {
         if kind == ObjectType::Schema && !on_all_schemas(holdings, letters) {
             drafts.remark(format!(
@@ -115,10 +121,6 @@ fn add(
             continue;
         }
         draft.words(kind, letters);
-        if !on_all_objects(holdings, schema, kind, letters) {
-            draft.except = vec!["*".to_owned()];
-            draft.why = Some(WHY_EXCEPT);
-        }
     }
     match schema {
         _ if draft.fields.is_empty() => {}
@@ -130,13 +132,4 @@ fn add(
 fn on_all_schemas(holdings: &Holdings<'_>, letters: LetterSet) -> bool {
     let mut schemas = holdings.objects.iter().filter(|held| held.object.name.kind == ObjectType::Schema);
     schemas.all(|held| letters.less(held.may).is_empty())
-}
-
-/// Whether the role holds the letters on everything that is there now, so that a rule may say so.
-fn on_all_objects(holdings: &Holdings<'_>, schema: Option<&str>, kind: ObjectType, letters: LetterSet) -> bool {
-    let kinds = FAMILIES.iter().find(|(base, _)| *base == kind).map(|(_, kinds)| *kinds).unwrap_or_default();
-    let meant = |name: &crate::postgres::ObjectName| {
-        kinds.contains(&name.kind) && schema.is_none_or(|schema| name.schema == schema)
-    };
-    holdings.objects.iter().filter(|held| meant(&held.object.name)).all(|held| letters.less(held.may).is_empty())
 }
