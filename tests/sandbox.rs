@@ -7,6 +7,8 @@
 mod clients;
 #[path = "sandbox/faults.rs"]
 mod faults;
+#[path = "sandbox/import.rs"]
+mod import;
 #[path = "sandbox/life.rs"]
 mod life;
 #[path = "sandbox/migration.rs"]

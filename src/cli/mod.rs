@@ -28,6 +28,7 @@ pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+mod render_az;
 mod render_kql;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
