@@ -2,6 +2,7 @@
 
 mod digest;
 mod end;
+mod import;
 mod observe;
 mod released;
 mod restate;
@@ -28,6 +29,7 @@ use crate::resources::World;
 use crate::store::{Held, Store};
 pub use digest::steps_digest;
 use end::{conclude, keep_owned, new_run_id, opened};
+pub use import::{Imported, Proposed, Seen, Wanted, import, sections};
 pub use observe::{Author, Observed, ledger, observe as observe_evidence, terms, write_evidence};
 use released::Released;
 pub use released::owned;

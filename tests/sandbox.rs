@@ -11,6 +11,8 @@ mod clients;
 mod clock;
 #[path = "sandbox/faults.rs"]
 mod faults;
+#[path = "sandbox/import.rs"]
+mod import;
 #[path = "sandbox/keys.rs"]
 mod keys;
 #[path = "sandbox/life.rs"]

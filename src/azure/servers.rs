@@ -26,6 +26,21 @@ pub struct ServerId {
 }
 
 impl ServerId {
+    /// Reads an ARM id as Azure answers it; `None` when it is not a server's.
+    fn parse(id: &str) -> Option<Self> {
+        let parts: Vec<&str> = id.trim_start_matches('/').split('/').collect();
+        match parts.as_slice() {
+            ["subscriptions", subscription, group, resource_group, "providers", _, kind, server]
+                if group.eq_ignore_ascii_case("resourceGroups") && kind.eq_ignore_ascii_case("flexibleServers") =>
+            {
+                let [subscription, resource_group, server] =
+                    [subscription, resource_group, server].map(|part| (*part).to_owned());
+                Some(Self { subscription, resource_group, server })
+            }
+            _ => None,
+        }
+    }
+
     fn path(&self, rest: &str) -> String {
         let (subscription, group) = (segment(&self.subscription), segment(&self.resource_group));
         let server = segment(&self.server);
@@ -158,6 +173,19 @@ impl Arm {
     /// Reads a server.
     pub async fn server(&self, id: &ServerId) -> Result<Server, Refusal> {
         decode("a server", self.get(&id.path(""), POSTGRES_VERSION).await?)
+    }
+
+    /// Reads all servers of a subscription, whatever their resource group.
+    pub async fn servers(&self, subscription: &str) -> Result<Vec<(ServerId, Server)>, Refusal> {
+        let provider = "providers/Microsoft.DBforPostgreSQL/flexibleServers";
+        let path = format!("/subscriptions/{}/{provider}", segment(subscription));
+        let mut found = Vec::new();
+        for body in self.list(&path, POSTGRES_VERSION).await? {
+            let id = body["id"].as_str().and_then(ServerId::parse);
+            let server: Server = decode("a server", body)?;
+            found.extend(id.map(|id| (id, server)));
+        }
+        Ok(found)
     }
 
     /// Waits until a server is ready for the next operation: it takes one at a time. A server that is stopped or going

@@ -108,7 +108,8 @@ fn answers(args: &InitArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure>
 
 /// The template. Answers are quoted by the TOML library, so that any name stays a name.
 fn plan_file(answers: &Answers) -> String {
-    let quoted = |text: &str| Value::from(text).to_string();
+    // Texts of a plan file have variables filled in; `$${` stands for `${` itself.
+    let quoted = |text: &str| Value::from(text.replace("${", "$${")).to_string();
     let key = |text: &str| toml_edit::Key::new(text).to_string();
     let role = format!("{}-identity", answers.app);
     let admin = |name: &str, id: &str| {

@@ -12,6 +12,7 @@ pub mod findings;
 pub mod fmt;
 pub mod graph;
 pub mod history;
+pub mod import;
 pub mod init;
 pub mod live;
 pub mod load;
@@ -27,6 +28,7 @@ pub mod progress;
 pub mod prompt;
 pub mod psql;
 pub mod render;
+mod render_az;
 mod render_kql;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
@@ -69,6 +71,7 @@ pub struct Cli {
 #[allow(missing_docs, reason = "the argument structs carry the documentation that --help shows")]
 pub enum Command {
     Init(init::InitArgs),
+    Import(import::ImportArgs),
     Validate(validate::ValidateArgs),
     Fmt(fmt::FmtArgs),
     Plan(plan::PlanArgs),
@@ -134,6 +137,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     let global = &cli.global;
     match &cli.command {
         Command::Init(args) => init::run(args, output),
+        Command::Import(args) => import::run(args, global, output).await,
         Command::Validate(args) => validate::run(args, global, &schemas(), output),
         Command::Fmt(args) => fmt::run(args, output),
         Command::Plan(args) => plan::run(args, global, output).await,

@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{findings, live, place, render_kql};
+use super::{findings, live, place, render_az, render_kql};
 use crate::diff::swapped;
 use crate::model::{Failure, Step};
 use crate::pipeline;
@@ -31,6 +31,8 @@ pub enum Form {
     /// Queries about managed identity activity, authentication failures, connection statistics, password fallbacks and token
     /// latency, to be pasted into Application Insights or Log Analytics.
     Kql(render_kql::KqlArgs),
+    /// The Azure CLI and psql commands in their order, as a bash script; changes nothing
+    Az(render_az::AzArgs),
 }
 
 /// Options of `render sql`.
@@ -49,6 +51,7 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
     match &args.form {
         Form::Sql(args) => statements(args, global, output).await,
         Form::Kql(args) => render_kql::run(args, global, output),
+        Form::Az(args) => render_az::run(args, global, output).await,
     }
 }
 

@@ -23,6 +23,7 @@ pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo,
 pub use schema::{Check, Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
 pub use span::{duration, in_words, moment};
+pub(crate) use store_url::decode as percent_decode;
 pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use suggest::closest;
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};

@@ -245,7 +245,7 @@ fn option(place: &mut PostgresPlace, pair: &str) -> Result<(), String> {
 }
 
 /// Undoes percent-encoding; `None` where it is none.
-fn decode(text: &str) -> Option<String> {
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::new();
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

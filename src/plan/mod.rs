@@ -34,6 +34,7 @@ mod tests;
 mod twice;
 mod validation_findings;
 mod variables;
+mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +50,7 @@ pub use reference::reference;
 use refs::Edges;
 use variables::Variables;
 pub use variables::{Given, Origin};
+pub use write::{Section, SectionLine, write};
 
 /// A plan file without errors.
 #[derive(Clone, Debug)]

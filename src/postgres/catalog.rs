@@ -279,3 +279,6 @@ fn key(object: &Object) -> (ObjectType, u32, &str) {
 fn parse(text: &str) -> Result<Acl, Failure> {
     Acl::parse(text).ok_or_else(|| Failure::new(Class::Other, "cannot read an access control list").detail(text))
 }
+
+#[cfg(test)]
+mod made;

@@ -133,7 +133,7 @@ fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
 }
 
 /// Asks Azure's own list where the labels do not tell. Whoever may not ask learns nothing.
-async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
+pub(super) async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
     let query = sqlx::query(include_str!("../../sql/database_role/principals.sql"));
     let Ok(rows) = lease.rows(query, "list the principals").await else { return };
     let field = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok().map(|text| text.to_ascii_lowercase());

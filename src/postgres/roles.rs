@@ -42,6 +42,14 @@ impl Roles {
         Ok(roles)
     }
 
+    /// Roles made up by a test; their oids are their places in the list.
+    #[cfg(test)]
+    pub(super) fn made(names: &[&str]) -> Self {
+        let role = Role { power: Power::Direct, admin: true };
+        let by_oid = (0..).zip(names).map(|(oid, name)| (oid, (*name).to_owned())).collect();
+        Self { by_oid, by_name: names.iter().map(|name| ((*name).to_owned(), role)).collect() }
+    }
+
     /// What to ask for them, as one query of a batch.
     pub(super) fn question() -> Question {
         Question::plain(include_str!("../../sql/database_grants/roles.sql"))

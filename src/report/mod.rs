@@ -1,6 +1,7 @@
 //! One page model for every report, and its renderers: terminal text and JSON. Nothing secret gets in or out. Pure.
 
 mod attributes;
+mod az;
 mod checklist;
 mod clean;
 mod data;
@@ -18,6 +19,7 @@ mod plan;
 mod plan_json;
 mod privileges;
 mod runs;
+mod shell;
 mod sql;
 mod sql_text;
 mod status;
@@ -28,6 +30,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use az::{AzStep, az_script};
 pub use checklist::{Check, checklist};
 pub use clean::{clean, guard_lines, hide_secrets};
 pub use data::Data;

@@ -11,6 +11,7 @@ mod check_privileges;
 mod clock;
 mod database_grants;
 mod database_role;
+mod database_settings;
 mod escrow;
 #[cfg(test)]
 mod kept_tests;
@@ -40,11 +41,13 @@ use jiff::Timestamp;
 
 pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
+pub use database_grants::{Folded, FoldedRule, fold};
+pub use database_settings::{Said, said};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
-pub use sign_in::{SignIn, sign_in};
+pub use sign_in::{SignIn, environment, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};
 pub use worlds::Worlds;

@@ -1,5 +1,6 @@
 //! What the tests of reports share: change sets that are as awkward as they can be.
 
+mod az;
 mod data;
 mod plans;
 mod runs;

@@ -1,6 +1,7 @@
 //! Kind `database_grants`: what the plan file's roles may do in one database, now and with objects made tomorrow.
 
 mod beyond;
+mod fold;
 mod made;
 mod names;
 mod plan;
@@ -14,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use fold::{Folded, FoldedRule, fold};
 pub(super) use rules::{Future, RULE_FIELDS, Rule, rules, wanted};
 pub(super) use wants::{Asked, Spot, Wants, Wishes, tomorrow};
 

@@ -112,7 +112,7 @@ fn absent_roles(wishes: &Wishes, snapshot: &Snapshot) -> Vec<String> {
 
 /// What each object needs. Objects with the same access control list, owner, wants and earlier grants need the same,
 /// so the comparison is made once per list and not once per object.
-fn on_objects(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
+pub(super) fn on_objects(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
     type Alike = (ObjectType, usize, usize, u32, bool, usize);
     let mut asked = Asked::new(wishes, snapshot);
     let mut verdicts: HashMap<Alike, (Arc<Wants>, Arc<Verdict>)> = HashMap::new();
@@ -257,7 +257,7 @@ fn owns(snapshot: &Snapshot, object: &Object, role: &str) -> bool {
 }
 
 /// What default privileges need: those that are wanted, and those that are there.
-fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
+pub(super) fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>, beyond: &mut Beyond) -> Vec<Entry> {
     let mut wants = tomorrow(wishes, snapshot);
     for row in &snapshot.defaults {
         wants.entry((row.creator.clone(), row.schema.clone(), row.kind)).or_default();

@@ -90,7 +90,7 @@ pub(crate) const RULE_FIELDS: &[Field] = &[
 ];
 
 /// The field of a rule that holds the privileges on a kind of object.
-fn field(kind: ObjectType) -> Option<&'static str> {
+pub(super) fn field(kind: ObjectType) -> Option<&'static str> {
     Some(match kind {
         ObjectType::Database => "database_privileges",
         ObjectType::Schema => "schema",
@@ -110,9 +110,10 @@ fn field(kind: ObjectType) -> Option<&'static str> {
 }
 
 /// For whose objects of tomorrow a rule holds too.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Future {
     /// Nobody's.
+    #[default]
     No,
     /// Those of every role that has made something.
     Found,

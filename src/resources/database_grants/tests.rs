@@ -3,6 +3,8 @@
 mod drift;
 mod worlds;
 
+pub(super) use worlds::random_world;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 
@@ -18,7 +20,7 @@ fn rule(role: &str, schemas: Value, more: &[(&str, Value)]) -> Value {
     Value::Map(table)
 }
 
-fn grants(rules: Vec<Value>) -> Attributes {
+pub(super) fn grants(rules: Vec<Value>) -> Attributes {
     attributes([("grants", Value::List(rules))])
 }
 

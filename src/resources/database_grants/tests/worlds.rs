@@ -33,6 +33,11 @@ impl Dice {
 const TABLES: [&str; 7] = ["SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER"];
 const SCHEMAS: [&str; 4] = ["geo", "a.b", "Ünï\"code", "DROP SCHEMA x; --"];
 
+/// A random world; answers its roles.
+pub(in super::super) async fn random_world(server: &Server, seed: u64, database: &str) -> Vec<String> {
+    world(server, &mut Dice(seed), database).await
+}
+
 /// Makes a world: roles and schemas with hostile names, objects of all kinds, some grants already there.
 async fn world(server: &Server, dice: &mut Dice, database: &str) -> Vec<String> {
     let start = dice.below(HOSTILE.len());

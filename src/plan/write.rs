@@ -1,0 +1,260 @@
+//! Writes plan files: tables and their values to TOML text, with every name, text and comment made harmless in one place.
+
+use toml_edit::{Array, InlineTable, Key, Value as Toml};
+
+use super::format;
+use crate::model::{Ref, Value};
+
+/// A list or table that makes its line longer than this gets a line for each element.
+const WIDE: usize = 110;
+
+/// One table of a plan file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Comments above it, one a line.
+    pub comments: Vec<String>,
+    /// `["role", "x", "grants"]`; empty for the top.
+    pub path: Vec<String>,
+    /// Whether it is one of several: `[[role.x.grants]]`.
+    pub list: bool,
+    /// Its keys in order.
+    pub lines: Vec<SectionLine>,
+}
+
+/// A key of a table, with comments above it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SectionLine {
+    /// Comments, one a line.
+    pub comments: Vec<String>,
+    /// The key.
+    pub key: String,
+    /// The value. [`Value::Open`] is a reference, whose address says `app`, `role` or `server`.
+    pub value: Value,
+}
+
+impl Section {
+    /// A table without keys.
+    pub fn new(path: &[&str]) -> Self {
+        Self { path: path.iter().map(|part| (*part).to_owned()).collect(), ..Self::default() }
+    }
+
+    /// Puts a comment above it.
+    #[must_use]
+    pub fn about(mut self, comment: impl Into<String>) -> Self {
+        self.comments.push(comment.into());
+        self
+    }
+
+    /// Adds a key.
+    #[must_use]
+    pub fn with(self, key: &str, value: impl Into<Value>) -> Self {
+        self.because(key, value, None::<String>)
+    }
+
+    /// Adds a key with comments above it.
+    #[must_use]
+    pub fn because<C: Into<String>>(
+        mut self,
+        key: &str,
+        value: impl Into<Value>,
+        comments: impl IntoIterator<Item = C>,
+    ) -> Self {
+        let comments = comments.into_iter().map(Into::into).collect();
+        self.lines.push(SectionLine { comments, key: key.to_owned(), value: value.into() });
+        self
+    }
+}
+
+/// The text of a plan file, laid out as `pgentra fmt` does.
+pub fn write(sections: &[Section]) -> String {
+    let mut text = String::new();
+    for section in sections {
+        text.push('\n');
+        section.comments.iter().for_each(|line| comment(&mut text, line));
+        if !section.path.is_empty() {
+            let path: Vec<String> = section.path.iter().map(|part| key(part)).collect();
+            let path = path.join(".");
+            text.push_str(&if section.list { format!("[[{path}]]\n") } else { format!("[{path}]\n") });
+        } else if !section.comments.is_empty() {
+            text.push('\n');
+        }
+        for line in &section.lines {
+            line.comments.iter().for_each(|line| comment(&mut text, line));
+            text.push_str(&written(&line.key, &line.value));
+        }
+    }
+    format(&text).unwrap_or(text)
+}
+
+/// A comment in lines of readable width. What would end the line or means something to a terminal is written as an escape.
+fn comment(text: &mut String, comment: &str) {
+    let tame = |c: char| {
+        let hidden =
+            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
+        if hidden { c.escape_default().to_string() } else { c.to_string() }
+    };
+    let comment: String = comment.chars().map(tame).collect();
+    let mut line = "#".to_owned();
+    for word in comment.split(' ') {
+        if line.chars().count() + word.chars().count() > WIDE && line != "#" {
+            text.push_str(&line);
+            text.push('\n');
+            "#".clone_into(&mut line);
+        }
+        line.push(' ');
+        line.push_str(word);
+    }
+    text.push_str(line.trim_end());
+    text.push('\n');
+}
+
+fn key(name: &str) -> String {
+    Key::new(name).to_string()
+}
+
+fn written(name: &str, value: &Value) -> String {
+    let line = format!("{} = {}\n", key(name), toml(value, false));
+    if line.chars().count() > WIDE { format!("{} = {}\n", key(name), toml(value, true)) } else { line }
+}
+
+/// A value. Texts of a plan file have variables filled in, so `${` is written as `$${`.
+fn toml(value: &Value, open: bool) -> Toml {
+    match value {
+        Value::Bool(flag) => Toml::from(*flag),
+        Value::Int(number) => Toml::from(*number),
+        Value::Text(text) => Toml::from(text.replace("${", "$${")),
+        Value::List(list) => Toml::Array(array(list, open)),
+        Value::Map(map) => {
+            let mut table = InlineTable::new();
+            for (name, value) in map {
+                table.insert(name.as_str(), toml(value, false));
+            }
+            if open {
+                table.set_trailing("\n");
+            }
+            Toml::InlineTable(table)
+        }
+        Value::Open(Ref { address, output }) => {
+            let mut table = InlineTable::new();
+            table.insert("ref", Toml::from(format!("{address}.{output}").replace("${", "$${")));
+            Toml::InlineTable(table)
+        }
+        // No plan file says these.
+        Value::Null | Value::Letters(_) | Value::Secret(_) => Toml::from(""),
+    }
+}
+
+fn array(list: &[Value], open: bool) -> Array {
+    let mut array = Array::new();
+    for value in list {
+        if open {
+            let mut value = toml(value, false);
+            value.decor_mut().set_prefix("\n  ");
+            array.push_formatted(value);
+        } else {
+            array.push(toml(value, false));
+        }
+    }
+    if open {
+        array.set_trailing("\n");
+        array.set_trailing_comma(true);
+    }
+    array
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Section, write};
+    use crate::model::{Address, Attributes, Ref, Value};
+    use crate::plan::format;
+    use proptest::prelude::*;
+
+    /// What a value is read back as; references are tables.
+    fn plain(value: &Value) -> toml::Value {
+        match value {
+            Value::Bool(flag) => (*flag).into(),
+            Value::Int(number) => (*number).into(),
+            Value::Text(text) => text.replace("${", "$${").into(),
+            Value::List(list) => toml::Value::Array(list.iter().map(plain).collect()),
+            Value::Map(map) => {
+                toml::Value::Table(map.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            ".*".prop_map(Value::Text)
+        ];
+        leaf.prop_recursive(3, 20, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::List),
+                proptest::collection::btree_map(".{0,40}", inner, 0..4).prop_map(|map| Value::Map(map.into())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_the_names_the_text_says_that_and_is_laid_out(
+            label in ".{0,40}", key in ".{0,40}", value in value(), remark in ".{0,200}",
+        ) {
+            let section = Section::new(&["role", &label]).about(remark.clone()).because(&key, value.clone(), [remark]);
+            let text = write(&[Section::new(&[]).with("version", Value::Int(1)), section]);
+            let table: toml::Table = text.parse().map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
+            prop_assert_eq!(&table["role"][&label][&key], &plain(&value));
+            prop_assert_eq!(table.len(), 2, "a comment became a table: {}", text);
+            prop_assert_eq!(format(&text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn it_reads_well() {
+        let names: Vec<Value> = (0..12).map(|n| Value::text(format!("a long table name {n}"))).collect();
+        let reference = Ref { address: Address::new("role", "a/b"), output: "name".into() };
+        let grants = Section { list: true, ..Section::new(&["role", "a/b", "grants"]) };
+        let sections = [
+            Section::new(&[]).about("What this is.").with("version", Value::Int(1)).with("name", "a\nb ${c}"),
+            Section::new(&["app", "x"]).with("NAME", Value::Open(reference)),
+            grants.about("why\n[evil]").with("only", Value::List(names)).because(
+                "columns",
+                Value::Map(Attributes::from([("a.b".to_owned(), true.into())])),
+                ["one", "two"],
+            ),
+        ];
+        insta::assert_snapshot!(write(&sections), @r##"
+        # What this is.
+
+        version = 1
+        name = """
+        a
+        b $${c}"""
+
+        [app.x]
+        NAME = { ref = 'role."a/b".name' }
+
+        # why\n[evil]
+        [[role."a/b".grants]]
+        only = [
+          "a long table name 0",
+          "a long table name 1",
+          "a long table name 2",
+          "a long table name 3",
+          "a long table name 4",
+          "a long table name 5",
+          "a long table name 6",
+          "a long table name 7",
+          "a long table name 8",
+          "a long table name 9",
+          "a long table name 10",
+          "a long table name 11",
+        ]
+        # one
+        # two
+        columns = { "a.b" = true }
+        "##);
+    }
+}

@@ -1,0 +1,164 @@
+//! Tests of `render az`: the script is run by bash with an `az` and a `psql` that only write down what they were given.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::os::unix::fs::PermissionsExt as _;
+use std::process::Command;
+
+use crate::diff::ChangeSet;
+use crate::model::{
+    Address, Attributes, Auth, ConnectionTarget, Ref, SecretSource, SecretValue, ServerTarget, Step, Target, Tls, Undo,
+    Value,
+};
+use crate::report::{AzStep, az_script};
+
+/// Breaks careless quoting: quotes, expansions, an option, a glob, line ends, an escape sequence, a quote inside `$''`.
+const HOSTILE: &str = "--x '$(touch evil)' \"`id`\" ${HOME} * \\ !\n\u{1b}[31m'é\u{202e}";
+const ID: &str = "77777777-7777-4777-8777-777777777777";
+
+fn map<const N: usize>(pairs: [(&str, Value); N]) -> Attributes {
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+fn step(kind: &str, key: Attributes, after: Option<Attributes>, statements: &[&str]) -> AzStep {
+    let step = Step {
+        id: format!("{kind}.x\n{HOSTILE}"),
+        address: Address::new(kind, "x"),
+        key,
+        before: None,
+        after,
+        via: None,
+        undo: Undo::Faithful,
+        leans_on: BTreeSet::new(),
+        serial_key: None,
+        restarts: 0,
+    };
+    AzStep { step, statements: statements.iter().map(|one| (*one).to_owned()).collect() }
+}
+
+fn site() -> Attributes {
+    map([("subscription", "s".into()), ("resource_group", HOSTILE.into()), ("app", "a".into())])
+}
+
+fn server() -> Attributes {
+    map([("subscription", "s".into()), ("resource_group", "rg".into()), ("server", "srv".into())])
+}
+
+fn script() -> String {
+    let principal = Ref { address: Address::new("app_identity", "x"), output: "principal_id".into() };
+    let secret = SecretValue { source: Some(SecretSource::Env("API_SECRET".into())), digest: None };
+    let settings = map([
+        ("A", HOSTILE.into()),
+        ("B", Value::Open(principal.clone())),
+        ("C", Value::Secret(secret)),
+        ("D", Value::Null),
+    ]);
+    let admin = map([("name", HOSTILE.into()), ("principal_type", "group".into())]);
+    let mut admin_key = server();
+    admin_key.insert("object_id".into(), ID.into());
+    let role = map([("server", "srv".into()), ("name", HOSTILE.into())]);
+    let create = format!("SELECT make('{}', '(known after apply: {principal})')", HOSTILE.replace('\'', "''"));
+    let sticky = map([("app_settings", Value::Map(map([("A", true.into()), ("B", false.into())])))]);
+    let steps = [
+        step("server_auth", server(), Some(map([("entra_auth", true.into()), ("password_auth", true.into())])), &[]),
+        step("server_admin", admin_key, Some(admin), &[]),
+        step("app_identity", site(), Some(map([("system", true.into())])), &[]),
+        step(
+            "database_role",
+            role,
+            Some(map([("object_id", Value::Open(principal))])),
+            &[create.as_str(), "SELECT 'x\nSQL\ny'"],
+        ),
+        step("app_settings", site(), Some(map([("settings", Value::Map(settings))])), &[]),
+        step("slot_settings", site(), Some(sticky), &[]),
+        step("validation", Attributes::new(), Some(Attributes::new()), &[]),
+    ];
+    let connection = ConnectionTarget { name: "admin".into(), user: HOSTILE.into(), auth: Auth::Token };
+    let server = ServerTarget {
+        subscription: "s".into(),
+        resource_group: "rg".into(),
+        name: "srv".into(),
+        host: None,
+        port: 5432,
+        tls: Tls::VerifyFull,
+        connections: vec![connection],
+    };
+    let target = Target { servers: BTreeMap::from([("srv".to_owned(), server)]), ..Target::default() };
+    az_script(HOSTILE, &steps, &ChangeSet::default(), &target)
+}
+
+/// Runs the script; every call of `az` and `psql` with its words as they arrived, and what psql read.
+fn calls(script: &str) -> Vec<Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let recorder = "#!/bin/bash\n{ printf '%s\\0' \"${0##*/}\" \"$@\"; printf '\\0'; } >>\"$CALLS\"\n";
+    let answers = format!(
+        "case \"$*\" in *principalId*) echo {ID};; *token*) echo a-token;; *Domain*) echo a-host;; *) echo '{{}}';; esac\n"
+    );
+    let reads = "{ printf 'stdin\\0'; cat; printf '\\0%s\\0\\0' \"$PGPASSWORD\"; } >>\"$CALLS\"\n";
+    for (name, more) in [("az", answers.as_str()), ("psql", reads)] {
+        let path = dir.path().join(name);
+        std::fs::write(&path, format!("{recorder}{more}")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let file = dir.path().join("script.sh");
+    std::fs::write(&file, script).unwrap();
+    let bash = |arguments: &[&str]| {
+        let mut bash = Command::new("/bin/bash");
+        bash.args(arguments).arg(&file).current_dir(dir.path()).env("CALLS", dir.path().join("calls"));
+        bash.env("PATH", format!("{}:/usr/bin:/bin", dir.path().display())).env("API_SECRET", "hunter2");
+        let ran = bash.output().unwrap();
+        assert!(ran.status.success(), "{}\n{script}", String::from_utf8_lossy(&ran.stderr));
+    };
+    bash(&["-n"]);
+    bash(&[]);
+    assert!(!dir.path().join("evil").exists(), "a name was run");
+    let text = String::from_utf8(std::fs::read(dir.path().join("calls")).unwrap()).unwrap();
+    text.split("\0\0")
+        .filter(|call| !call.is_empty())
+        .map(|call| call.split('\0').map(str::to_owned).collect())
+        .collect()
+}
+
+#[test]
+fn every_word_arrives_as_it_was_meant() {
+    let script = script();
+    assert!(!script.contains("hunter2") && !script.contains('\u{1b}') && !script.contains('\u{202e}'), "{script}");
+    let calls = calls(&script);
+    let words = |start: &[&str]| {
+        let starts =
+            |call: &&Vec<String>| call.iter().zip(start).filter(|(word, start)| word == start).count() == start.len();
+        calls.iter().find(starts).unwrap_or_else(|| panic!("{start:?} in {calls:#?}")).clone()
+    };
+    assert_eq!(
+        words(&["az", "postgres", "flexible-server", "update"])[4..],
+        [
+            "--subscription",
+            "s",
+            "-g",
+            "rg",
+            "-n",
+            "srv",
+            "--microsoft-entra-auth",
+            "Enabled",
+            "--password-auth",
+            "Enabled"
+        ]
+    );
+    let admin = words(&["az", "postgres", "flexible-server", "microsoft-entra-admin", "create"]);
+    assert_eq!(admin[admin.len() - 4..], ["-u", HOSTILE, "-t", "Group"]);
+    let assigned = words(&["az", "webapp", "identity", "assign"]);
+    assert_eq!(assigned[4..], ["--subscription", "s", "-g", HOSTILE, "-n", "a", "--identities", "[system]"]);
+    let set = words(&["az", "webapp", "config", "appsettings", "set"]);
+    let at = set.iter().position(|word| word == "--settings").unwrap();
+    assert_eq!(set[at + 1..], [format!("A={HOSTILE}"), format!("B={ID}"), "C=hunter2".to_owned()]);
+    assert_eq!(words(&["az", "webapp", "config", "appsettings", "delete"]).last().unwrap(), "D");
+    let psql = words(&["psql"]);
+    assert!(
+        psql.ends_with(&["-U".into(), HOSTILE.into(), "-d".into(), "postgres".into(), "-f".into(), "-".into()]),
+        "{psql:?}"
+    );
+    let read = words(&["stdin"]);
+    assert!(read[1].contains(ID) && read[1].contains("SQL") && !read[1].contains("known after apply"), "{read:?}");
+    assert_eq!(read[2], "a-token");
+    let put = words(&["az", "rest", "--method", "put"]);
+    assert_eq!(put[put.len() - 2..], ["--body", "{}"]);
+}
