@@ -18,6 +18,7 @@ use super::locate;
 use super::output::Output;
 use super::progress::Progress;
 use super::{findings, live, override_gate, place, prompt};
+use crate::diff::Change;
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
@@ -249,7 +250,9 @@ pub(super) fn planned_page(planned: &Planned, full: bool) -> Result<Page, Failur
         Stay::Kept(why) | Stay::Never(why) => why.clone(),
     };
     let stays: Vec<(String, String)> = planned.stays.iter().map(|(what, stay)| (what.clone(), why(stay))).collect();
-    let digest = if planned.steps.is_empty() { None } else { Some(pipeline::steps_digest(&planned.steps)?) };
+    // Steps that were planned without a look at everything are not those that somebody with the rights would approve.
+    let partial = planned.changes.changes.iter().any(Change::not_readable);
+    let digest = if planned.steps.is_empty() || partial { None } else { Some(pipeline::steps_digest(&planned.steps)?) };
     Ok(reviewed(plan(&planned.changes, PlanView { full }), &stays, digest.as_deref()))
 }
 

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
 use super::{findings, live, place};
-use crate::diff::Summary;
+use crate::diff::{Change, Reason, Summary};
 use crate::journal::Owned;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, SavedPlan};
@@ -56,7 +56,8 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         Ok(planned) => planned,
         Err(failure) => return findings::of_failure(output, &source, &file, failure),
     };
-    if let Some(path) = &args.out {
+    let unreadable = planned.changes.changes.iter().find_map(not_readable);
+    if let (Some(path), None) = (&args.out, &unreadable) {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;
         let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
@@ -66,8 +67,22 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         output.aside(&notes.into_iter().map(Line::plain).collect::<Text>());
     }
     output.page(&planned_page(&planned, args.live.full)?)?;
+    if let (Some(_), Some(failure)) = (&args.out, unreadable) {
+        return Err(failure);
+    }
     let changes = &planned.changes;
     Ok(exit(changes.has_changes(), changes.summary(), args.detailed_exitcode, args.expect_no_changes))
+}
+
+/// Why a plan with this change is not saved: the steps of a saved plan are all that there is to do.
+fn not_readable(change: &Change) -> Option<Failure> {
+    let Reason::NotReadable(why) = &change.reason else { return None };
+    let class = change.failure.as_ref().map_or(Class::Forbidden, |failure| failure.class);
+    Some(
+        Failure::new(class, "the plan is not saved: a part of it is not readable")
+            .detail(format!("{}: {why}", change.address))
+            .remedy("plan with an identity that may look at everything"),
+    )
 }
 
 /// Writes a file that only its owner may read.
@@ -92,7 +107,7 @@ fn exit(has_changes: bool, summary: Summary, detailed: bool, expect_none: bool) 
 #[cfg(test)]
 mod tests {
     use super::{Exit, exit};
-    use crate::diff::Summary;
+    use crate::diff::{Change, Reason, Summary};
 
     #[test]
     fn exit_codes_of_plan() {

@@ -70,7 +70,7 @@ fn detail(Verified { change, holds }: &Verified) -> String {
         _ if *holds => notes.join("; "),
         (None, _, Reason::Missing) => "not there".to_owned(),
         (None, _, Reason::Differs(fields)) => format!("differs: {}", fields.join(", ")),
-        (None, _, Reason::Unreadable(why) | Reason::Gate(why)) => why.clone(),
+        (None, _, Reason::Unreadable(why) | Reason::NotReadable(why) | Reason::Gate(why)) => why.clone(),
         (None, _, Reason::LeansOn(address)) => format!("{address} comes first"),
         (None, _, Reason::AsWanted) => String::new(),
     }
