@@ -7,12 +7,13 @@ use clap::Args;
 use super::apply::planned_page;
 use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
+use super::explain::Known;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{findings, live, place};
+use super::{explain, findings, live, place};
 use crate::diff::{Change, Reason, Summary};
 use crate::journal::Owned;
-use crate::model::{Class, Failure};
+use crate::model::{Address, Class, Failure};
 use crate::pipeline::{self, SavedPlan};
 use crate::report::{Line, Text};
 use crate::resources::schemas;
@@ -35,6 +36,13 @@ pub struct PlanArgs {
     /// Save the plan's steps into a file that `apply` takes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Explain one resource: why it changes, what it leans on, what holds it, who writes it, what undoes it
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "out")]
+    pub explain: Option<Address>,
+    /// With --explain of grants: the old role that the new one replaces [default: those whose password login the plan
+    /// file turns off]
+    #[arg(long, value_name = "ROLE", requires = "explain")]
+    pub replaces: Vec<String>,
 }
 
 /// Runs `plan`.
@@ -66,7 +74,13 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         }
         output.aside(&notes.into_iter().map(Line::plain).collect::<Text>());
     }
-    output.page(&planned_page(&planned, args.live.full)?)?;
+    match &args.explain {
+        Some(address) => {
+            let known = Known { source: &source, file: &file, planned: &planned, world: &world };
+            output.page(&explain::page(known, address, &args.replaces).await?)?;
+        }
+        None => output.page(&planned_page(&planned, args.live.full)?)?,
+    }
     if let (Some(_), Some(failure)) = (&args.out, unreadable) {
         return Err(failure);
     }
@@ -107,7 +121,7 @@ fn exit(has_changes: bool, summary: Summary, detailed: bool, expect_none: bool) 
 #[cfg(test)]
 mod tests {
     use super::{Exit, exit};
-    use crate::diff::{Change, Reason, Summary};
+    use crate::diff::Summary;
 
     #[test]
     fn exit_codes_of_plan() {

@@ -115,7 +115,8 @@ fn symbol(action: Action) -> Option<Symbol> {
     }
 }
 
-fn resource(change: &Change, full: bool) -> Block {
+/// One change as a block.
+pub(super) fn resource(change: &Change, full: bool) -> Block {
     let empty = Attributes::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);

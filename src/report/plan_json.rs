@@ -7,7 +7,7 @@ use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Class, Failure};
 
 /// The version of the format: additions raise the second number, everything else the first.
-const FORMAT_VERSION: &str = "1.0";
+pub(super) const FORMAT_VERSION: &str = "1.0";
 
 /// The data of a plan page.
 pub(super) fn data(changes: &ChangeSet, summary: &Summary) -> Json {
@@ -34,7 +34,8 @@ fn diagnostic(change: &Change) -> Option<Json> {
     }))
 }
 
-fn resource_change(change: &Change) -> Json {
+/// One change as data.
+pub(super) fn resource_change(change: &Change) -> Json {
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     let mut object = Map::new();
     let mut put = |name: &str, value: Json| object.insert(name.to_owned(), value);

@@ -12,6 +12,7 @@ mod clock;
 mod database_grants;
 mod database_role;
 mod escrow;
+mod explain_grants;
 #[cfg(test)]
 mod kept_tests;
 mod live;
@@ -40,6 +41,7 @@ use jiff::Timestamp;
 
 pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
+pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};

@@ -24,7 +24,18 @@ async fn the_migration_runs_from_password_to_managed_identity_in_one_apply() {
     stand.apply("plan.toml").ends(11).says(&["ReadOnly"]);
     stand.control("POST", "read_only", json!({"on": false})).await;
 
+    let settings = stand.run(&["plan", "--explain", "app_settings.rmhazuregeoapi", "plan.toml"]).ends(0);
+    settings.says(&[
+        "never while another step of site:rmhazuregeoapi runs",
+        "faithful: rollback gives back",
+        "plan.toml:30",
+    ]);
+    let slip = stand.run(&["plan", "--explain", "app_setting.rmhazuregeoapi", "plan.toml"]).ends(1);
+    slip.says(&["the plan has no such resource", "did you mean app_settings.rmhazuregeoapi?"]);
+
     stand.apply("plan.toml").ends(0).says(&["Apply complete!"]);
+    let grants = ["plan", "--explain", "database_grants.geopgflex", "--replaces", "geoapp", "plan.toml"];
+    stand.run(&grants).ends(0).says(&["gives rmhazuregeoapi-identity", "lacks CREATE on 2 schemas: app, geo"]);
     let after = stand.health().await;
     assert_eq!(after["database"]["auth_method"], "managed_identity", "{after}");
     assert_eq!(after["database"]["user"], "rmhazuregeoapi-identity");

@@ -13,6 +13,7 @@ fn a_plan_as_data() {
     insta::assert_snapshot!(json(&page), @r#"
     {
       "complete": false,
+      "diagnostics": [],
       "format_version": "1.0",
       "resource_changes": [
         {
@@ -46,6 +47,7 @@ fn a_plan_as_data() {
             "app_identity.geoapi"
           ],
           "name": "geoapi-identity",
+          "not_readable": false,
           "notes": [],
           "reason": {
             "address": "app_identity.geoapi",
@@ -98,6 +100,7 @@ fn a_plan_as_data() {
           "kind": "app_settings",
           "leans_on": [],
           "name": "geoapi",
+          "not_readable": false,
           "notes": [],
           "reason": {
             "kind": "as_wanted"
@@ -128,6 +131,7 @@ fn a_plan_as_data() {
           "kind": "database_role",
           "leans_on": [],
           "name": "later",
+          "not_readable": false,
           "notes": [],
           "reason": {
             "kind": "unreadable",
@@ -147,6 +151,7 @@ fn a_plan_as_data() {
         "destroy": 0,
         "held": 0,
         "irreversible": 1,
+        "not_readable": 0,
         "restarts": 1,
         "unknown": 1
       }

@@ -1,6 +1,7 @@
 //! What the tests of reports share: change sets that are as awkward as they can be.
 
 mod data;
+mod explain;
 mod plans;
 mod runs;
 mod sql;
