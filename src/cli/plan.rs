@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::apply::planned_page;
-use super::args::{Global, LiveArgs, PlanFileArg};
+use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
 use super::exit::Exit;
 use super::explain::Known;
 use super::load::{load, narrowed};
@@ -15,7 +16,7 @@ use crate::diff::{Change, Reason, Summary};
 use crate::journal::Owned;
 use crate::model::{Address, Class, Failure};
 use crate::pipeline::{self, SavedPlan};
-use crate::report::{Line, Text};
+use crate::report::{Line, Text, plan_events};
 use crate::resources::schemas;
 
 /// Show what would be done; changes nothing
@@ -27,6 +28,9 @@ pub struct PlanArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// Events while it runs.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Exit with 2 when there are changes, with 4 when only a gate holds the rest
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -47,6 +51,7 @@ pub struct PlanArgs {
 
 /// Runs `plan`.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    output.stream(args.stream.json)?;
     let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
@@ -73,6 +78,9 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
             notes.push("It ends where the system cannot be read yet; plan again after it to plan the rest.".to_owned());
         }
         output.aside(&notes.into_iter().map(Line::plain).collect::<Text>());
+    }
+    if output.streams() {
+        output.events(&plan_events(&planned.changes, Timestamp::now()))?;
     }
     match &args.explain {
         Some(address) => {

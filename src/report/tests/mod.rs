@@ -5,6 +5,7 @@ mod explain;
 mod plans;
 mod runs;
 mod sql;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 
