@@ -36,6 +36,7 @@ pub async fn page(known: Known<'_>, address: &Address, replaces: &[String]) -> R
     let is_gate = |on: &Address| known.world.schema(&on.kind).is_some_and(|schema| schema.nature == Nature::Gate);
     let mut told = Explained {
         steps: known.planned.steps.iter().filter(|step| step.address == *address).collect(),
+        serial_key: known.world.schema(&address.kind).and_then(|schema| (schema.serial_key)(&change.key)),
         gates: graph.leans_on_all(address).into_iter().filter(is_gate).collect(),
         dependants: graph.dependants(address),
         place: change.place.as_ref().map(|place| at(known.source, place)),

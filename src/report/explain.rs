@@ -16,6 +16,8 @@ use crate::model::{Address, Step, Undo};
 pub struct Explained<'a> {
     /// Its steps, in order; none for what does not act or has to wait.
     pub steps: Vec<&'a Step>,
+    /// Steps with the same key never overlap.
+    pub serial_key: Option<String>,
     /// The gates that it leans on, directly or through others.
     pub gates: BTreeSet<Address>,
     /// What leans on it, directly or through others.
@@ -57,7 +59,7 @@ pub fn explain(change: &Change, changes: &ChangeSet, told: &Explained<'_>) -> Pa
     section("What leans on it", told.dependants.iter().map(|on| neighbour(on, changes)).collect());
     section("Gates", told.gates.iter().map(|gate| neighbour(gate, changes)).collect());
     section("Undo", if change.changes() { vec![undo(&change.undo)] } else { Vec::new() });
-    section("Written by", told.steps.iter().flat_map(|step| written(step)).collect());
+    section("Written by", writers(change, told));
     section("Rules", told.rules.iter().flat_map(rule).collect());
     for view in &told.roles {
         section(&format!("What {} may do, beside {}", view.role, view.old), beside(view));
@@ -115,12 +117,19 @@ fn word(change: &Change) -> &'static str {
     }
 }
 
+fn writers(change: &Change, told: &Explained<'_>) -> Vec<Line> {
+    let mut lines: Vec<Line> = told.steps.iter().flat_map(|step| written(step)).collect();
+    if lines.is_empty() && change.changes() {
+        lines.push(Line::plain("no step yet: it waits for what cannot be read, or for a gate"));
+    }
+    let serial = told.serial_key.iter().filter(|_| change.changes());
+    lines.extend(serial.map(|key| Line::plain(format!("never while another step of {key} runs"))));
+    lines
+}
+
 fn written(step: &Step) -> Vec<Line> {
     let via = step.via.as_ref().map_or_else(String::new, |via| format!(" through connection {via}"));
     let mut lines = vec![Line::plain(format!("step {}{via}", step.id))];
-    if let Some(key) = &step.serial_key {
-        lines.push(Line::plain(format!("  never while another step of {key} runs")));
-    }
     if step.restarts > 0 {
         lines
             .push(Line::of(Tone::Change, format!("  {}", plan::plural(step.restarts as usize, "restart", "restarts"))));
@@ -168,6 +177,7 @@ fn data(change: &Change, told: &Explained<'_>) -> Json {
         "place": told.place,
         "leans_on": change.leans_on,
         "dependants": told.dependants,
+        "serial_key": told.serial_key,
         "gates": told.gates,
         "steps": told.steps.iter().map(step).collect::<Vec<_>>(),
         "rules": rules.collect::<Vec<_>>(),

@@ -31,6 +31,7 @@ mod soak;
 mod testing;
 mod validation;
 mod verify;
+mod verify_database;
 mod verify_tomorrow;
 mod worlds;
 
@@ -49,6 +50,7 @@ pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};
+pub use verify_database::try_in_database;
 pub use worlds::Worlds;
 
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};

@@ -31,6 +31,7 @@ fn a_change_is_explained() {
     let step = step(&settings.address);
     let told = Explained {
         steps: vec![&step],
+        serial_key: Some("site:geoapi".into()),
         gates: BTreeSet::from([Address::new("validation", "geoapi")]),
         dependants: BTreeSet::from([Address::new("check", "health")]),
         place: Some("plan.toml:12".into()),
@@ -69,9 +70,9 @@ fn a_change_is_explained() {
     Written by:
 
       step app_settings.geoapi@owner through connection owner
-        never while another step of site:geoapi runs
         1 restart
         after app_identity.geoapi
+      never while another step of site:geoapi runs
 
     Rules:
 
@@ -110,6 +111,7 @@ fn hostile() -> Page {
     let view = RoleView { role: EVIL.into(), old: EVIL.into(), gains: vec![EVIL.into()], lacks: vec![EVIL.into()] };
     let told = Explained {
         steps: vec![&step],
+        serial_key: Some(EVIL.into()),
         gates: BTreeSet::from([Address::new("validation", EVIL)]),
         dependants: BTreeSet::from([Address::new("check", EVIL)]),
         place: Some(EVIL.into()),
