@@ -136,10 +136,10 @@ pub async fn plan_with(
     released.keep_theirs(&mut readings);
     let mut changes = diff(released.desired(), &readings, &schemas);
     changes.changes.extend(released.gone(world).await);
-    refuse_unreadable(&changes)?;
+    refuse_unreadable(&changes, PLANS_WITHOUT)?;
     lint(desired, &changes, &schemas)?;
     let steps = steps(&changes, &schemas);
-    let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown);
+    let frontier = changes.changes.iter().any(|change| change.action == Action::Unknown && !change.not_readable());
     Ok(Planned { changes, steps, frontier, stays: released.stays })
 }
 
@@ -179,7 +179,11 @@ pub async fn apply(
     let mut frontier = false;
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
-        let planning = plan_with(world, &file.desired, &made, options.parallelism);
+        let planning = async {
+            let planned = plan_with(world, &file.desired, &made, options.parallelism).await?;
+            refuse_unreadable(&planned.changes, |_| false)?;
+            Ok(planned)
+        };
         let planned = match unless_stopped(stop, planning).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
             Err(failure) if phase > 0 && failure.class == Class::Interrupted => {
@@ -317,9 +321,19 @@ fn given(changes: &ChangeSet) -> BTreeMap<Address, Attributes> {
     still.map(|change| (change.address.clone(), change.outputs.clone())).collect()
 }
 
-fn refuse_unreadable(changes: &ChangeSet) -> Result<(), Failure> {
-    let failed: Vec<(&Address, &Failure)> =
-        changes.changes.iter().filter_map(|change| Some((&change.address, change.failure.as_ref()?))).collect();
+/// Planning goes on without what whoever is signed in may not look at.
+const PLANS_WITHOUT: fn(&Change) -> bool = Change::not_readable;
+
+/// Refuses a change set with looks that failed, but for those that one can go on without. Where nothing at all could be
+/// read there is nothing to go on with.
+fn refuse_unreadable(changes: &ChangeSet, goes_without: fn(&Change) -> bool) -> Result<(), Failure> {
+    let nothing = changes.changes.iter().all(Change::not_readable);
+    let failed: Vec<(&Address, &Failure)> = changes
+        .changes
+        .iter()
+        .filter(|change| nothing || !goes_without(change))
+        .filter_map(|change| Some((&change.address, change.failure.as_ref()?)))
+        .collect();
     match failed.as_slice() {
         [] => Ok(()),
         all if all.iter().all(|(_, failure)| !failure.flaws().is_empty()) => {

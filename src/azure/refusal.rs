@@ -51,7 +51,15 @@ impl Refusal {
             (false, true) => message.clone(),
             (false, false) => format!("{message} ({})", notes.join(", ")),
         };
-        let failure = Failure { detail: Some(detail), ..headline(class, what, &code, &message) };
+        let headline = headline(class, &code, &message);
+        // What was asked for stands in the first line, so that a report can show it alone.
+        let right = if class == Class::Forbidden { missing_right(&message) } else { None };
+        let detail = match right {
+            Some((action, scope)) => format!("{action} on {scope}\n{detail}"),
+            None if detail.is_empty() => what.to_owned(),
+            None => format!("{what}\n{detail}"),
+        };
+        let failure = Failure { detail: Some(detail), ..headline };
         Self { status, code, failure }
     }
 
@@ -110,33 +118,31 @@ fn classify(status: u16, code: &str) -> Class {
     }
 }
 
-fn headline(class: Class, what: &str, code: &str, message: &str) -> Failure {
+/// The action and the scope that a message about rights names.
+fn missing_right(message: &str) -> Option<(&str, &str)> {
+    Some((quoted(message, "action '")?, quoted(message, "scope '")?))
+}
+
+fn headline(class: Class, code: &str, message: &str) -> Failure {
     match class {
-        Class::NotSignedIn => Failure::new(class, format!("Azure does not accept the token: {what}"))
+        Class::NotSignedIn => Failure::new(class, "Azure does not accept the token")
             .remedy("sign in again, for example with `az login`, and check the tenant"),
-        Class::Forbidden => {
-            let action = quoted(message, "action '");
-            let scope = quoted(message, "scope '");
-            let summary = match (action, scope) {
-                (Some(action), Some(scope)) => format!("not allowed: {action} on {scope}"),
-                _ => format!("not allowed: {what}"),
-            };
-            let remedy = match (action, scope) {
-                (Some(action), Some(scope)) => {
-                    format!("grant a role with the action {action} on {scope}; a new grant takes some minutes")
-                }
-                _ => "grant the missing role; a new grant takes some minutes".to_owned(),
-            };
-            Failure::new(class, summary).remedy(remedy)
-        }
-        Class::NotFound => Failure::new(class, format!("not found: {what}")),
+        Class::Forbidden => Failure::new(class, "not allowed").remedy(match missing_right(message) {
+            Some((action, scope)) => {
+                format!("grant a role with the action {action} on {scope}; a new grant takes some minutes")
+            }
+            None => "grant the missing role; a new grant takes some minutes".to_owned(),
+        }),
+        Class::NotFound => Failure::new(class, "Azure does not know it")
+            .remedy("check the name, the resource group and the subscription in the plan file"),
         Class::Busy if code == "UpsertServerManagementOperationComputeOnlySupportForStoppedServer" => {
-            Failure::new(class, format!("the server is stopped: {what}"))
-                .remedy("start it with `az postgres flexible-server start`")
+            Failure::new(class, "the server is stopped").remedy("start it with `az postgres flexible-server start`")
         }
-        Class::Busy => Failure::new(class, format!("Azure is busy: {what}")).remedy("try again in a few minutes"),
-        Class::Conflict => Failure::new(class, format!("Azure sees a conflict: {what}")),
-        _ => Failure::new(class, format!("Azure refused: {what}")),
+        Class::Busy => Failure::new(class, "Azure is busy").remedy("try again in a few minutes"),
+        Class::Conflict => {
+            Failure::new(class, "Azure sees a conflict").remedy("look at what else changes it, and plan again")
+        }
+        _ => Failure::new(class, "Azure refused").remedy("mend what Azure names, and plan again"),
     }
 }
 
@@ -157,10 +163,10 @@ mod tests {
         let body = json!({ "error": { "code": "ResourceNotFound", "message": "The Resource was not found." } });
         let refusal = Refusal::of("GET sites/app", 404, Some("r-1"), &body);
         assert_eq!(refusal.failure.class, Class::NotFound);
-        assert_eq!(refusal.failure.summary, "not found: GET sites/app");
+        assert_eq!(refusal.failure.summary, "Azure does not know it");
         assert_eq!(
             refusal.failure.detail.unwrap(),
-            "The Resource was not found. (code ResourceNotFound, HTTP 404, x-ms-request-id r-1)"
+            "GET sites/app\nThe Resource was not found. (code ResourceNotFound, HTTP 404, x-ms-request-id r-1)"
         );
     }
 
@@ -177,7 +183,7 @@ mod tests {
         assert_eq!((refusal.code.as_str(), refusal.failure.class), ("BadRequest", Class::Other));
         assert_eq!(
             refusal.failure.detail.unwrap(),
-            "Site.FunctionAppConfig is invalid. [extended code 51021] (code BadRequest, HTTP 400)"
+            "PATCH sites/app\nSite.FunctionAppConfig is invalid. [extended code 51021] (code BadRequest, HTTP 400)"
         );
     }
 
@@ -188,7 +194,8 @@ mod tests {
         let body = json!({ "error": { "code": "AuthorizationFailed", "message": message } });
         let failure = Refusal::of("PATCH sites/app", 403, None, &body).failure;
         assert_eq!(failure.class, Class::Forbidden);
-        assert_eq!(failure.summary, "not allowed: Microsoft.Web/sites/write on /subscriptions/s/x");
+        assert_eq!(failure.summary, "not allowed");
+        assert_eq!(failure.first_cause(), "Microsoft.Web/sites/write on /subscriptions/s/x");
     }
 
     #[test]
@@ -206,6 +213,6 @@ mod tests {
     #[test]
     fn a_body_of_another_shape_still_gives_the_status() {
         let refusal = Refusal::of("GET x", 502, Some("r"), &json!("Bad Gateway"));
-        assert_eq!(refusal.failure.detail.unwrap(), "HTTP 502, x-ms-request-id r");
+        assert_eq!(refusal.failure.detail.unwrap(), "GET x\nHTTP 502, x-ms-request-id r");
     }
 }

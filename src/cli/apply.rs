@@ -7,23 +7,24 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
-
 use async_trait::async_trait;
+use clap::{Args, ValueEnum};
+use jiff::Timestamp;
 
-use super::args::{Global, LiveArgs, PlanFileArg, duration};
+use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs, duration};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::locate;
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::listener;
 use super::{findings, live, override_gate, place, prompt};
+use crate::diff::{Change, ChangeSet};
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::journal::Outcome;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::plan::PlanFile;
-use crate::report::{Line, Page, PlanView, Run, Text, outcome, plan, reviewed, terminal};
+use crate::report::{Line, Page, PlanView, Run, Text, end_events, outcome, plan, plan_events, reviewed, terminal};
 use crate::resources::{Live, schemas};
 use crate::store::{Held, Store};
 
@@ -36,6 +37,9 @@ pub struct ApplyArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// Events while it runs.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Do not ask before changing anything
     #[arg(long)]
     pub auto_approve: bool,
@@ -85,6 +89,7 @@ pub enum FailureScope {
 
 /// Runs `apply` on a plan file or on a saved plan.
 pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    output.stream(args.stream.json)?;
     if let Some(saved) = args.file.as_deref().map_or(Ok(None), saved)? {
         return apply_saved(args, global, output, &saved).await;
     }
@@ -98,9 +103,14 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     let store = place::store(&source, &file, global).await?;
     let stop = stop_on_signal()?;
     let (mut held, world) = unless_stopped(&stop, begin(args, global, store.as_ref(), &file)).await?;
-    let (progress, options) = (Progress::new(output.stderr_color()), options(args));
-    let context =
-        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
+    let (progress, options) = (listener(output), options(args));
+    let context = Context {
+        world: &world,
+        store: store.as_ref(),
+        listener: progress.as_ref(),
+        options: &options,
+        stop: stop.as_ref(),
+    };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(None) };
     if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
@@ -123,14 +133,20 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
         Ok((held, world))
     };
     let (mut held, world) = unless_stopped(&stop, begin).await?;
-    let (progress, options) = (Progress::new(output.stderr_color()), options(args));
-    let context =
-        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
+    let (progress, options) = (listener(output), options(args));
+    let context = Context {
+        world: &world,
+        store: store.as_ref(),
+        listener: progress.as_ref(),
+        options: &options,
+        stop: stop.as_ref(),
+    };
     let terminal = Terminal { args, output, stop: stop.as_ref(), asked: Mutex::new(Some(true)) };
     if let Some(exit) = resume::before_apply(&saved.plan, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
-    show(&plan(&saved.changes(&schemas()), PlanView { full: args.live.full }), output)?;
+    let changes = saved.changes(&schemas());
+    show(&changes, &plan(&changes, PlanView { full: args.live.full }), output)?;
     let applied = pipeline::apply_saved(&context, saved, held.as_mut()).await?;
     terminal.conclude(&applied)
 }
@@ -208,7 +224,7 @@ pub(super) struct Terminal<'a> {
 impl Approve for Terminal<'_> {
     async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
         // With JSON on standard output, that is kept for the result: the change set is shown on standard error.
-        show(&planned_page(planned, self.args.live.full)?, self.output)?;
+        show(&planned.changes, &planned_page(planned, self.args.live.full)?, self.output)?;
         let explanation = "pgentra will perform the actions described above.";
         let ask = prompt::confirm("Do you want to perform these actions?", explanation, REMEDY, self.stop);
         let answer = self.args.auto_approve || ask.await?;
@@ -217,6 +233,9 @@ impl Approve for Terminal<'_> {
     }
 
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
+        if self.output.streams() {
+            self.output.events(&plan_events(&planned.changes, Timestamp::now()))?;
+        }
         self.output.page(&planned_page(planned, self.args.live.full)?)
     }
 }
@@ -249,14 +268,20 @@ pub(super) fn planned_page(planned: &Planned, full: bool) -> Result<Page, Failur
         Stay::Kept(why) | Stay::Never(why) => why.clone(),
     };
     let stays: Vec<(String, String)> = planned.stays.iter().map(|(what, stay)| (what.clone(), why(stay))).collect();
-    let digest = if planned.steps.is_empty() { None } else { Some(pipeline::steps_digest(&planned.steps)?) };
+    // Steps that were planned without a look at everything are not those that somebody with the rights would approve.
+    let partial = planned.changes.changes.iter().any(Change::not_readable);
+    let digest = if planned.steps.is_empty() || partial { None } else { Some(pipeline::steps_digest(&planned.steps)?) };
     Ok(reviewed(plan(&planned.changes, PlanView { full }), &stays, digest.as_deref()))
 }
 
 const REMEDY: &str =
     "pass --auto-approve, or save a plan with `pgentra plan --out FILE`, have it reviewed, and apply that";
 
-pub(super) fn show(page: &Page, output: &Output) -> Result<(), Failure> {
+/// Shows a change set before it is carried out.
+pub(super) fn show(changes: &ChangeSet, page: &Page, output: &Output) -> Result<(), Failure> {
+    if output.streams() {
+        return output.events(&plan_events(changes, Timestamp::now()));
+    }
     if !output.is_text() {
         output.aside(&terminal(page));
         return Ok(());
@@ -272,6 +297,9 @@ pub fn conclude(
     detailed: bool,
     output: &Output,
 ) -> Result<Exit, Failure> {
+    if output.streams() {
+        output.events(&end_events(run, ended, Timestamp::now()))?;
+    }
     output.page(&outcome(run, failures))?;
     Ok(Exit::of_outcome(ended, detailed))
 }

@@ -109,6 +109,15 @@ pub struct LiveArgs {
     pub full: bool,
 }
 
+/// Events while a command runs.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct StreamArgs {
+    /// Write events to standard output while it runs, one JSON object per line, in the envelope of Terraform's
+    /// machine-readable UI; the result goes into --json-into
+    #[arg(long)]
+    pub json: bool,
+}
+
 pub(super) fn parallelism(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if (1..=256).contains(&count) => Ok(count),

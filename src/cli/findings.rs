@@ -5,21 +5,31 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use std::fmt::Write as _;
 
 use anstream::ColorChoice;
+use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::annotate;
 use super::exit::Exit;
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Class, Failure, Finding, Flaw, Severity, looks_secret, secret_name};
+use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, looks_secret, secret_name};
 use crate::plan::{PlanFile, line_column};
-use crate::report::{Page, clean, guard_lines};
+use crate::report::{Page, clean, finding_event, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
 /// As text they go to standard error, so that standard output stays data.
 pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
     let color = output.stderr_color() != ColorChoice::Never;
     output.aside_raw(&text(source, findings, color));
+    if output.streams() {
+        let path = source.path.display();
+        let line = |place: &Place| format!("{path}:{}", line_column(&source.text, place.span.start).0);
+        for finding in findings {
+            let place = finding.place.as_ref().map(line);
+            // Standard error has it too, and the exit code says it.
+            drop(output.event(&finding_event(finding, place.as_deref(), Timestamp::now())));
+        }
+    }
     if let Some(dialect) = output.annotations() {
         output.aside_raw(&annotate::findings(dialect, source, findings));
     }

@@ -63,7 +63,8 @@ pub fn narrowed(desired: Vec<Desired>, only: &[Address]) -> Result<Vec<Desired>,
     let mut kept: BTreeSet<Address> = BTreeSet::new();
     for address in only {
         if !desired.iter().any(|want| want.address == *address) {
-            return Err(Failure::new(Class::Input, format!("the plan file has no {address}"))
+            return Err(Failure::new(Class::Input, "the plan file has no such resource")
+                .detail(address.to_string())
                 .remedy("`pgentra graph` lists the addresses"));
         }
         kept.insert(address.clone());

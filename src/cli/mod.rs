@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod evidence_keys;
 pub mod evidence_view;
 pub mod exit;
+pub mod explain;
 pub mod findings;
 pub mod fmt;
 pub mod graph;

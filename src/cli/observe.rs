@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::Args;
+use jiff::Timestamp;
 
-use super::args::{Global, PlanFileArg, duration};
+use super::args::{Global, PlanFileArg, StreamArgs, duration};
 use super::evidence_view::view;
 use super::exit::Exit;
 use super::load::load;
@@ -14,7 +15,7 @@ use crate::evidence::Verdict;
 use crate::model::{Class, Desired, Failure};
 use crate::pipeline::{self, Author, Observed};
 use crate::plan::PlanFile;
-use crate::report::{Line, Text, evidence};
+use crate::report::{Line, Text, evidence, observation_event};
 use crate::resources::schemas;
 use crate::store::Store;
 
@@ -27,6 +28,9 @@ pub struct ObserveArgs {
     /// The plan file.
     #[command(flatten)]
     pub file: PlanFileArg,
+    /// Events while it runs.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Stay, and observe again after this time
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     pub every: Option<Duration>,
@@ -37,6 +41,7 @@ pub struct ObserveArgs {
 
 /// Runs `observe`.
 pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    output.stream(args.stream.json)?;
     let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
@@ -94,6 +99,14 @@ async fn once(
         views.push(view(&pipeline::terms(want)?, &ledger, decision));
     }
     let faults: Vec<String> = ledger.faults.iter().map(|fault| fault.what.clone()).collect();
+    if output.streams() {
+        let now = Timestamp::now();
+        for (want, Observed { observation, .. }) in wanted.iter().zip(&seen) {
+            let measured = observation.measurements.iter();
+            let measured = measured.map(|one| (one.sensor.clone(), one.verdict == Verdict::Passed));
+            output.event(&observation_event(&want.address, &measured.collect::<Vec<_>>(), now))?;
+        }
+    }
     output.page(&evidence(&views, &faults, &[]))?;
     let well = seen.iter().all(|one| {
         one.observation.measurements.iter().all(|one| one.verdict == Verdict::Passed) && one.observation.scope.is_some()

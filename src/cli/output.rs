@@ -6,11 +6,15 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anstream::{AutoStream, ColorChoice};
+use jiff::Timestamp;
+use serde_json::Value as Json;
 
 use super::annotate::{self, Dialect, dialect};
 use super::args::{Format, Global};
 use crate::model::{Class, Failure};
-use crate::report::{MarkdownView, Page, Text, failure, html, json, markdown, terminal};
+use crate::report::{
+    MarkdownView, Page, Text, failure, failure_event, html, json, json_line, markdown, terminal, version_event,
+};
 
 /// The sinks of one command.
 #[derive(Debug)]
@@ -25,6 +29,8 @@ pub struct Output {
     /// The command, and the plan file's name once it is known: what a comment or a page in a browser is about.
     command: String,
     plan: OnceLock<String>,
+    /// Whether standard output is a stream of events, one JSON object per line.
+    streams: AtomicBool,
 }
 
 impl Output {
@@ -41,6 +47,7 @@ impl Output {
             annotations: dialect(global.annotations, &|name| std::env::var(name).ok()),
             command: command.to_owned(),
             plan: OnceLock::new(),
+            streams: AtomicBool::new(false),
         }
     }
 
@@ -52,6 +59,37 @@ impl Output {
     /// Whether the result is text for a person at a terminal. If not, standard output is kept for the result alone.
     pub fn is_text(&self) -> bool {
         self.format == Format::Text
+    }
+
+    /// Makes standard output a stream of events, where that was asked for, and begins it.
+    ///
+    /// # Errors
+    /// `Input`: another format was asked for too.
+    pub fn stream(&self, asked: bool) -> Result<(), Failure> {
+        if !asked {
+            return Ok(());
+        }
+        if !self.is_text() {
+            return Err(Failure::new(Class::Input, "--json and --format do not go together")
+                .remedy("take --json for events while it runs, --json-into FILE for the result besides"));
+        }
+        self.streams.store(true, Ordering::Relaxed);
+        self.event(&version_event(env!("CARGO_PKG_VERSION"), Timestamp::now()))
+    }
+
+    /// Whether standard output is a stream of events.
+    pub fn streams(&self) -> bool {
+        self.streams.load(Ordering::Relaxed)
+    }
+
+    /// One event of the stream.
+    pub fn event(&self, event: &Json) -> Result<(), Failure> {
+        self.data(&json_line(event))
+    }
+
+    /// Some events of the stream.
+    pub fn events(&self, events: &[Json]) -> Result<(), Failure> {
+        events.iter().try_for_each(|event| self.event(event))
     }
 
     /// Whose annotations are written besides, on standard error.
@@ -82,6 +120,9 @@ impl Output {
 
     /// The result.
     pub fn page(&self, page: &Page) -> Result<(), Failure> {
+        if self.streams() {
+            return self.json_file(page);
+        }
         match self.format {
             Format::Text => self.text(&terminal(page))?,
             Format::Json => self.data(&json(page))?,
@@ -129,6 +170,11 @@ impl Output {
         self.aside(&terminal(&page));
         if let Some(dialect) = self.annotations {
             self.aside_raw(&annotate::failure(dialect, error));
+        }
+        if self.streams() {
+            // As below: a stream that cannot be written must not hide why the command failed.
+            let _ = self.event(&failure_event(error, Timestamp::now()));
+            return;
         }
         if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.

@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::apply::planned_page;
-use super::args::{Global, LiveArgs, PlanFileArg};
+use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
 use super::exit::Exit;
+use super::explain::Known;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{findings, live, place};
-use crate::diff::{Allowed, Summary, drift};
+use super::{explain, findings, live, place};
+use crate::diff::{Allowed, Change, Reason, Summary, drift};
 use crate::journal::Owned;
-use crate::model::{Class, Failure};
+use crate::model::{Address, Class, Failure};
 use crate::pipeline::{self, SavedPlan};
-use crate::report::{Line, Text};
+use crate::report::{Line, Text, plan_events};
 use crate::resources::schemas;
 
 /// Show what would be done; changes nothing
@@ -26,6 +28,9 @@ pub struct PlanArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// Events while it runs.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Exit with 2 when there are changes, with 4 when only a gate holds the rest
     #[arg(long)]
     pub detailed_exitcode: bool,
@@ -41,10 +46,18 @@ pub struct PlanArgs {
     /// Save the plan's steps into a file that `apply` takes
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
+    /// Explain one resource: why it changes, what it leans on, what holds it, who writes it, what undoes it
+    #[arg(long, value_name = "ADDRESS", conflicts_with = "out")]
+    pub explain: Option<Address>,
+    /// With --explain of grants: the old role that the new one replaces [default: those whose password login the plan
+    /// file turns off]
+    #[arg(long, value_name = "ROLE", requires = "explain")]
+    pub replaces: Vec<String>,
 }
 
 /// Runs `plan`.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    output.stream(args.stream.json)?;
     let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
         Ok(usable) => usable,
         Err(exit) => return Ok(exit),
@@ -69,7 +82,8 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         let passed_over = passed_over.iter().map(|path| Line::plain(format!("Passed over, as it may differ: {path}")));
         output.aside(&passed_over.collect::<Text>());
     }
-    if let Some(path) = &args.out {
+    let unreadable = planned.changes.changes.iter().find_map(not_readable);
+    if let (Some(path), None) = (&args.out, &unreadable) {
         let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;
         let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
@@ -78,9 +92,32 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         }
         output.aside(&notes.into_iter().map(Line::plain).collect::<Text>());
     }
-    output.page(&planned_page(&planned, args.live.full)?)?;
+    if output.streams() {
+        output.events(&plan_events(&planned.changes, Timestamp::now()))?;
+    }
+    match &args.explain {
+        Some(address) => {
+            let known = Known { source: &source, file: &file, planned: &planned, world: &world };
+            output.page(&explain::page(known, address, &args.replaces).await?)?;
+        }
+        None => output.page(&planned_page(&planned, args.live.full)?)?,
+    }
+    if let (Some(_), Some(failure)) = (&args.out, unreadable) {
+        return Err(failure);
+    }
     let changes = &planned.changes;
     Ok(exit(changes.has_changes(), changes.summary(), args.detailed_exitcode, args.expect_no_changes))
+}
+
+/// Why a plan with this change is not saved: the steps of a saved plan are all that there is to do.
+fn not_readable(change: &Change) -> Option<Failure> {
+    let Reason::NotReadable(why) = &change.reason else { return None };
+    let class = change.failure.as_ref().map_or(Class::Forbidden, |failure| failure.class);
+    Some(
+        Failure::new(class, "the plan is not saved: a part of it is not readable")
+            .detail(format!("{}: {why}", change.address))
+            .remedy("plan with an identity that may look at everything"),
+    )
 }
 
 /// Writes a file that only its owner may read.

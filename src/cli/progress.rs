@@ -7,10 +7,40 @@ use std::time::Duration;
 
 use anstream::ColorChoice;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use jiff::Timestamp;
 
+use super::output::Output;
 use crate::engine::Listener;
 use crate::journal::Record;
-use crate::report::{Line, Live, Text};
+use crate::report::{Line, Live, Stream, Text};
+
+/// Who tells of a run while it goes on: events on standard output where those were asked for, otherwise progress.
+pub fn listener(output: &Output) -> Box<dyn Listener + '_> {
+    if output.streams() {
+        Box::new(Events { output, stream: Mutex::default() })
+    } else {
+        Box::new(Progress::new(output.stderr_color()))
+    }
+}
+
+/// Writes a run as a stream of events.
+struct Events<'a> {
+    output: &'a Output,
+    stream: Mutex<Stream>,
+}
+
+impl Listener for Events<'_> {
+    fn event(&self, record: &Record) {
+        let events = lock(&self.stream).hear(record);
+        // A reader that went away does not end a run; the journal has it all.
+        drop(self.output.events(&events));
+    }
+
+    fn note(&self, step: &str, text: &str) {
+        let event = lock(&self.stream).progress(step, text, Timestamp::now());
+        drop(self.output.event(&event));
+    }
+}
 
 /// Shows a run while it goes on.
 #[derive(Debug)]

@@ -7,11 +7,11 @@ use async_trait::async_trait;
 use clap::Args;
 
 use super::apply::{conclude, failures, show, stop_on_signal};
-use super::args::{Global, PlanFileArg, duration};
+use super::args::{Global, PlanFileArg, StreamArgs, duration};
 use super::exit::Exit;
 use super::load::load;
 use super::output::Output;
-use super::progress::Progress;
+use super::progress::listener;
 use super::show::chosen;
 use super::{live, place, prompt};
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
@@ -35,6 +35,9 @@ pub struct RollbackArgs {
     /// Remove also what is kept otherwise: Entra authentication, administrators and new identities
     #[arg(long)]
     pub remove_kept: bool,
+    /// Events while it runs.
+    #[command(flatten)]
+    pub stream: StreamArgs,
     /// Do not ask before changing anything
     #[arg(long)]
     pub auto_approve: bool,
@@ -51,6 +54,7 @@ pub struct RollbackArgs {
 
 /// Runs `rollback`. A lone argument that is a plan file is taken for one, as every other command does.
 pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+    output.stream(args.stream.json)?;
     let is_file = |run: &&String| args.file.is_none() && std::path::Path::new(run).exists();
     let lone = args.run.as_ref().filter(is_file);
     let file = PlanFileArg { file: lone.map(PathBuf::from).or_else(|| args.file.clone()) };
@@ -85,9 +89,14 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         expect: None,
         who: format!("{}@{}", note.who, note.host),
     };
-    let progress = Progress::new(output.stderr_color());
-    let context =
-        Context { world: &world, store: store.as_ref(), listener: &progress, options: &options, stop: stop.as_ref() };
+    let progress = listener(output);
+    let context = Context {
+        world: &world,
+        store: store.as_ref(),
+        listener: progress.as_ref(),
+        options: &options,
+        stop: stop.as_ref(),
+    };
     let how =
         RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
     let terminal = Terminal { args, output, stop: stop.as_ref() };
@@ -135,7 +144,7 @@ impl Terminal<'_> {
             Stay::Never(why) => format!("cannot be undone: {why}"),
         };
         let stays: Vec<(String, String)> = planned.stays.iter().map(|(step, stay)| (step.clone(), why(stay))).collect();
-        show(&way_back(&planned.changes, PlanView { full: self.args.full }, &stays), self.output)
+        show(&planned.changes, &way_back(&planned.changes, PlanView { full: self.args.full }, &stays), self.output)
     }
 }
 

@@ -12,8 +12,9 @@ use super::{live, place};
 use crate::diff::{Action, Change, Reason};
 use crate::model::Failure;
 use crate::pipeline::{self, Verified};
+use crate::plan::PlanFile;
 use crate::report::{Check, checklist, junit};
-use crate::resources::{Proof, proofs, schemas};
+use crate::resources::{Live, Proof, proofs, schemas, try_in_database};
 
 /// Look whether everything is as the plan file says and works; changes nothing
 ///
@@ -34,6 +35,9 @@ pub struct VerifyArgs {
     /// Try what is made tomorrow for real: make objects as those who make them, in a transaction that is rolled back
     #[arg(long)]
     pub try_future: bool,
+    /// Try the statements of the plan for real, in transactions that are rolled back, so that a missing right shows
+    #[arg(long)]
+    pub try_in_database: bool,
 }
 
 /// Runs `verify`.
@@ -50,12 +54,31 @@ pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<
     let own = verified.iter().filter(|verified| verified.change.action != Action::Held).map(line);
     let besides = proofs(&world, &file.desired, args.try_future).await;
     let besides = besides.into_iter().map(|Proof { label, holds, detail }| Check { label, holds, detail });
-    let checks: Vec<Check> = own.chain(besides).collect();
+    let tried = if args.try_in_database { tried(&world, &file, args.live.parallelism).await } else { Vec::new() };
+    let checks: Vec<Check> = own.chain(besides).chain(tried).collect();
     if let Some(path) = &args.junit_into {
         output::write(path, &junit(&format!("verify {}", file.name), &checks))?;
     }
     output.page(&checklist("Verification", &checks))?;
     Ok(if checks.iter().all(|check| check.holds) { Exit::Done } else { Exit::CheckFailed })
+}
+
+/// The database part of the plan, tried for real; what cannot be planned cannot be tried.
+async fn tried(world: &Live, file: &PlanFile, parallelism: usize) -> Vec<Check> {
+    let check = |label: String, holds: bool, detail: String| Check { label, holds, detail };
+    let planned = match pipeline::plan(world, &file.desired, parallelism).await {
+        Ok(planned) => planned,
+        Err(failure) => return vec![check("The plan can be tried in the database".into(), false, failure.to_string())],
+    };
+    let proofs = try_in_database(world, &planned.steps).await.into_iter();
+    let mut checks: Vec<Check> = proofs.map(|Proof { label, holds, detail }| check(label, holds, detail)).collect();
+    let unread = planned.changes.changes.iter().filter(|change| change.action == Action::Unknown);
+    checks.extend(unread.map(|change| {
+        let why =
+            if let Reason::Unreadable(why) | Reason::NotReadable(why) = &change.reason { why.as_str() } else { "" };
+        check(format!("The database takes {}", change.address), true, format!("not tried: {why}"))
+    }));
+    checks
 }
 
 fn line(verified: &Verified) -> Check {
@@ -70,7 +93,7 @@ fn detail(Verified { change, holds }: &Verified) -> String {
         _ if *holds => notes.join("; "),
         (None, _, Reason::Missing) => "not there".to_owned(),
         (None, _, Reason::Differs(fields)) => format!("differs: {}", fields.join(", ")),
-        (None, _, Reason::Unreadable(why) | Reason::Gate(why)) => why.clone(),
+        (None, _, Reason::Unreadable(why) | Reason::NotReadable(why) | Reason::Gate(why)) => why.clone(),
         (None, _, Reason::LeansOn(address)) => format!("{address} comes first"),
         (None, _, Reason::AsWanted) => String::new(),
     }

@@ -20,7 +20,7 @@ pub enum Action {
     Delete,
     /// Looked at during apply; nothing is changed.
     Check,
-    /// Cannot be read before earlier steps are done; what it needs is known after them.
+    /// Cannot be looked at: before earlier steps are done, or for want of a right; the reason says which.
     Unknown,
     /// Held by a gate.
     Held,
@@ -40,6 +40,8 @@ pub enum Reason {
     LeansOn(Address),
     /// It cannot be read yet: why.
     Unreadable(String),
+    /// Whoever is signed in may not look at it: which right is missing.
+    NotReadable(String),
     /// A gate holds it: why.
     Gate(String),
 }
@@ -88,6 +90,11 @@ impl Change {
         matches!(self.action, Action::Create | Action::Update | Action::Delete | Action::Unknown)
     }
 
+    /// Whether whoever is signed in may not look at it. What it needs is unknown, and nothing of this plan will tell.
+    pub fn not_readable(&self) -> bool {
+        matches!(self.reason, Reason::NotReadable(_))
+    }
+
     /// Whether it is a check that passes as things stand.
     pub fn passes(&self) -> bool {
         let passed = self.before.as_ref().and_then(|before| before.get("passed"));
@@ -120,6 +127,8 @@ pub struct Summary {
     pub check: usize,
     /// Resources that cannot be read yet.
     pub unknown: usize,
+    /// Resources that whoever is signed in may not look at.
+    pub not_readable: usize,
     /// Steps held by a gate.
     pub held: usize,
     /// Restarts of apps and servers.
@@ -132,12 +141,14 @@ impl ChangeSet {
     /// Counts the changes.
     pub fn summary(&self) -> Summary {
         let count = |action: Action| self.changes.iter().filter(|change| change.action == action).count();
+        let not_readable = self.changes.iter().filter(|change| change.not_readable()).count();
         Summary {
             add: count(Action::Create),
             change: count(Action::Update),
             destroy: count(Action::Delete),
             check: count(Action::Check),
-            unknown: count(Action::Unknown),
+            unknown: count(Action::Unknown) - not_readable,
+            not_readable,
             held: count(Action::Held),
             restarts: self.changes.iter().filter(|change| change.acts()).map(|change| change.restarts).sum(),
             irreversible: self

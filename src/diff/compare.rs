@@ -70,7 +70,7 @@ fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
 
 fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Failure>>, so_far: &ChangeSet) -> Change {
     let mut change = blank(want);
-    let changing = |on: &&Address| so_far.get(on).is_some_and(Change::changes);
+    let changing = |on: &&Address| so_far.get(on).is_some_and(|change| change.changes() && !change.not_readable());
     let makers = want.after.iter().filter(|on| MAKERS.contains(&on.kind.as_str()));
     let moving = makers.chain(&want.after).find(changing);
     let reading = match reading {
@@ -85,6 +85,10 @@ fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Fai
         Ok(after) => after,
         Err(failure) => return Change { failure: Some(failure), ..change },
     };
+    if let Some(reference) = hidden(&after, so_far) {
+        let why = format!("it needs {} of {}, which is not readable", reference.output, reference.address);
+        return not_readable(change, want, why, None);
+    }
     match (&reading.observed, schema.nature) {
         (Observed::Unreadable(unreadable), _) => cannot_read(change, want, moving, unreadable),
         (observed, Nature::Resource) => resource(change, schema, observed, after),
@@ -121,10 +125,13 @@ fn failed(change: Change, moving: Option<&Address>, schema: &Schema, want: &Desi
             reason: Reason::LeansOn(giver.clone()),
             ..change
         },
+        _ if failure.class == Class::Forbidden => {
+            not_readable(change, want, failure.first_cause().to_owned(), Some(failure))
+        }
         // What is missing may be what an earlier step makes.
         Some(giver) if failure.class == Class::Flawed && MAKERS.contains(&giver.kind.as_str()) => {
             let reason = failure.detail.unwrap_or(failure.summary);
-            cannot_read(change, want, moving, &Unreadable { reason, not_yet: true })
+            cannot_read(change, want, moving, &Unreadable { reason, not_yet: true, refused: false })
         }
         _ => Change { failure: Some(failure), ..change },
     }
@@ -138,7 +145,7 @@ fn held(change: Change, want: &Desired, reason: String) -> Change {
 }
 
 fn unread(change: Change, want: &Desired, moving: Option<&Address>, reason: &str) -> Change {
-    cannot_read(change, want, moving, &Unreadable { reason: reason.to_owned(), not_yet: true })
+    cannot_read(change, want, moving, &Unreadable { reason: reason.to_owned(), not_yet: true, refused: false })
 }
 
 /// What cannot be read is open as long as something before it changes; otherwise nothing in this plan will mend it.
@@ -151,11 +158,29 @@ fn cannot_read(change: Change, want: &Desired, moving: Option<&Address>, unreada
             reason: Reason::Unreadable(reason),
             ..change
         },
+        _ if unreadable.refused => {
+            let failure = Failure::new(Class::NotSignedIn, "the database refuses who is signed in").detail(&reason);
+            let failure = failure.remedy("sign in as somebody whom a connection of the plan file lets in");
+            let why = failure.first_cause().to_owned();
+            not_readable(change, want, why, Some(failure))
+        }
         _ => {
             let failure = Failure::new(Class::Other, format!("{} cannot be read", change.address)).detail(reason);
             Change { failure: Some(failure), ..change }
         }
     }
+}
+
+/// What whoever is signed in may not look at stays unknown; the rest of the plan goes on without it.
+fn not_readable(change: Change, want: &Desired, why: String, failure: Option<Failure>) -> Change {
+    let after = Some(want.attributes.clone());
+    Change { action: Action::Unknown, after, reason: Reason::NotReadable(why), failure, ..change }
+}
+
+/// A reference whose giver is not readable: whether its own resource differs is unknown too.
+fn hidden<'a>(after: &'a Attributes, so_far: &ChangeSet) -> Option<&'a Ref> {
+    let hides = |reference: &&Ref| so_far.get(&reference.address).is_some_and(Change::not_readable);
+    after.values().flat_map(Value::open_refs).find(hides)
 }
 
 fn resource(mut change: Change, schema: &Schema, observed: &Observed, after: Attributes) -> Change {
@@ -194,7 +219,8 @@ fn check(
     moving: Option<&Address>,
     so_far: &ChangeSet,
 ) -> Change {
-    let moving = moving.or_else(|| want.after.iter().find(|on| so_far.get(on).is_some_and(Change::acts)));
+    let acting = |on: &&Address| so_far.get(on).is_some_and(|change| change.acts() && !change.not_readable());
+    let moving = moving.or_else(|| want.after.iter().find(acting));
     let passes = matches!(observed, Observed::Present(state) if agrees_all(&state.attributes, passing));
     let reason = match moving {
         Some(giver) => Reason::LeansOn(giver.clone()),

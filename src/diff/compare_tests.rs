@@ -134,6 +134,37 @@ fn what_cannot_be_read_is_open_only_while_something_before_it_changes() {
 }
 
 #[test]
+fn what_one_may_not_look_at_stays_unknown_and_the_rest_is_compared() {
+    let desired = [
+        want("thing.a", json!({ "x": "1" }), &[]),
+        want("thing.b", json!({ "x": id_of("thing.a") }), &["thing.a"]),
+        want("thing.c", json!({ "x": "1" }), &["thing.a"]),
+        want("thing.d", json!({ "x": "1" }), &["thing.a"]),
+        want("check.e", json!({ "x": "q" }), &["thing.a"]),
+    ];
+    let forbidden = Failure::new(Class::Forbidden, "not allowed").detail("x/read on /s\nsaid Azure");
+    let passed = attributes(json!({ "passed": true }));
+    let passes = Reading { desired: Some(passed.clone()), ..Reading::present(passed, Attributes::new()) };
+    let found = readings(vec![
+        ("thing.a", Err(forbidden)),
+        ("thing.b", there(json!({ "x": "7" }))),
+        ("thing.c", there(json!({ "x": "0" }))),
+        ("thing.d", Ok(Reading::refused("server s lets nobody in"))),
+        ("check.e", Ok(passes)),
+    ]);
+    let set = diff(&desired, &found, &schemas);
+    assert_eq!(told(&set), ["thing.a Unknown", "check.e None", "thing.b Unknown", "thing.c Update", "thing.d Unknown"]);
+    let why = |name: &str| match &set.get(&address(name)).unwrap().reason {
+        Reason::NotReadable(why) => why.as_str(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((why("thing.a"), why("thing.d")), ("x/read on /s", "server s lets nobody in"));
+    assert_eq!(why("thing.b"), "it needs id of thing.a, which is not readable");
+    assert_eq!((set.summary().not_readable, set.summary().unknown, set.summary().change), (3, 0, 1));
+    assert!(set.has_changes() && planned(&set).is_empty(), "nobody knows that nothing changes, and nothing is done");
+}
+
+#[test]
 fn checks_run_when_something_before_them_changes_or_they_do_not_pass() {
     let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("check.c", json!({ "x": "q" }), &["thing.a"])];
     let passing = |passes: bool| {

@@ -91,6 +91,11 @@ impl Failure {
         self.flaws.as_ref().map_or(&[], |flaws| flaws.0.as_slice())
     }
 
+    /// The cause in one line, or the summary where there is none.
+    pub fn first_cause(&self) -> &str {
+        self.detail.as_ref().and_then(|detail| detail.lines().next()).unwrap_or(&self.summary)
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

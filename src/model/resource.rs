@@ -60,8 +60,10 @@ pub struct State {
 pub struct Unreadable {
     /// One line: `server rmhpgflex takes no Entra tokens yet`.
     pub reason: String,
-    /// Whether an earlier step of the same plan may make it readable. Otherwise (network, rights) it is an error.
+    /// Whether an earlier step of the same plan may make it readable. Otherwise (network) it is an error.
     pub not_yet: bool,
+    /// Whether the service was reached and refused whoever is signed in: somebody else may be able to look.
+    pub refused: bool,
 }
 
 /// What one look found.
@@ -118,7 +120,12 @@ impl Reading {
 
     /// Nobody could look, and an earlier step may change that.
     pub fn not_yet(reason: impl Into<String>) -> Self {
-        Self::of(Observed::Unreadable(Unreadable { reason: reason.into(), not_yet: true }))
+        Self::of(Observed::Unreadable(Unreadable { reason: reason.into(), not_yet: true, refused: false }))
+    }
+
+    /// Whoever is signed in may not look; an earlier step may change that.
+    pub fn refused(reason: impl Into<String>) -> Self {
+        Self::of(Observed::Unreadable(Unreadable { reason: reason.into(), not_yet: true, refused: true }))
     }
 }
 

@@ -58,6 +58,12 @@ fn try_all(cases: &[Case]) {
             })
             .collect();
         let hit = seen.iter().any(|(r, at, help)| r == rule && *at == (*line, *column) && help.contains(remedy));
+        let bare = |finding: &&Finding| finding.severity == Severity::Error && finding.remedy.is_none();
+        assert_eq!(found.iter().find(bare), None, "{to:?}: every error says what to do");
+        assert!(
+            found.iter().all(|finding| !finding.title.contains('\n') && !finding.title.ends_with('.')),
+            "{found:#?}"
+        );
         assert!(hit, "{to:?}: expected {rule} at {line}:{column} ({remedy}), found {seen:#?}");
         assert!(seen.len() <= 2, "{to:?}: more findings than mistakes: {seen:#?}");
     }

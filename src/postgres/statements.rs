@@ -10,7 +10,8 @@ use sqlx::AssertSqlSafe;
 pub use grants::{Acting, grants};
 pub use login::{end_sessions, set_login};
 pub use roles::{create_role, drop_role, update_role};
-pub(super) use trial::trial;
+pub use trial::TERMINATES;
+pub(super) use trial::{trial, tried};
 
 /// Statements are sent together up to about this many bytes.
 const MESSAGE_BYTES: usize = 1 << 20;

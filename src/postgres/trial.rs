@@ -5,8 +5,18 @@ use sqlx::Row;
 use super::connect::Lease;
 use super::letters::LetterSet;
 use super::privilege::ObjectType;
-use super::statements::trial;
+use super::statements::{trial, tried};
 use crate::model::Failure;
+
+/// Runs the statements of writes, as [`Script::statements`](super::statements::Script::statements) gives them, in one
+/// transaction that is rolled back, with a short wait for locks. Sessions are not ended. Nothing stays.
+///
+/// # Errors
+/// The first statement that was refused.
+pub async fn try_statements(lease: &mut Lease, statements: &[String]) -> Result<(), Failure> {
+    let doing = format!("try the statements in database {:?} as {:?}", lease.database(), lease.user());
+    lease.rows_within(&tried(statements), sqlx::query("SELECT 1"), &doing).await.map(drop)
+}
 
 /// The letters that each role lacks on an object of a kind that `creator` makes in `schema` now. Nothing stays: the
 /// transaction is rolled back. Fails where the session may not become the creator, or it may not create there.

@@ -17,6 +17,7 @@ pub fn failure(failure: &Failure) -> Page {
 /// The cause and the remedy, indented; each line of a cause of several lines is a line here.
 pub(super) fn details(failure: &Failure) -> Vec<Line> {
     let detail = failure.detail.iter().flat_map(|detail| detail.lines()).map(|line| Line::plain(format!("  {line}")));
-    let remedy = failure.remedy.iter().map(|remedy| Line::of(Tone::Good, "  help: ").and(remedy));
+    let remedy = failure.remedy.iter().flat_map(|remedy| remedy.lines());
+    let remedy = remedy.map(|line| Line::of(Tone::Good, "  help: ").and(line));
     detail.chain(remedy).collect()
 }

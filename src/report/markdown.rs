@@ -52,7 +52,7 @@ pub fn markdown(page: &Page, view: MarkdownView<'_>) -> String {
 
 /// Whether a consequence is one that a reviewer must not overlook.
 fn warns(line: &Line) -> bool {
-    line.text().contains("restart") || line.text().contains("irreversible")
+    ["restart", "irreversible", "not readable"].iter().any(|word| line.text().contains(word))
 }
 
 fn fitted(head: String, pieces: &[Piece], budget: usize) -> String {

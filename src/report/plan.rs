@@ -115,7 +115,8 @@ fn symbol(action: Action) -> Option<Symbol> {
     }
 }
 
-fn resource(change: &Change, full: bool) -> Block {
+/// One change as a block.
+pub(super) fn resource(change: &Change, full: bool) -> Block {
     let empty = Attributes::new();
     let before = change.before.as_ref().unwrap_or(&empty);
     let after = change.after.as_ref().unwrap_or(&empty);
@@ -187,6 +188,7 @@ fn comments(change: &Change) -> Vec<Line> {
 
 fn unknown(reason: &Reason) -> String {
     match reason {
+        Reason::NotReadable(why) => format!("(not readable: {why})"),
         Reason::Unreadable(why) => format!("(known after apply: {why})"),
         Reason::LeansOn(address) => format!("(known after apply: {address} comes first)"),
         _ => "(known after apply)".to_owned(),
@@ -207,7 +209,7 @@ pub(super) fn undo(undo: &Undo) -> Line {
 fn problems(changes: &ChangeSet) -> Option<Block> {
     let mut lines = Vec::new();
     for change in &changes.changes {
-        let Some(failure) = &change.failure else { continue };
+        let Some(failure) = change.failure.as_ref().filter(|_| !change.not_readable()) else { continue };
         lines.push(Line::of(Tone::Bad, "Error: ").and(format!("{}: {}", change.address, failure.summary)));
         lines.extend(super::failure::details(failure));
     }
@@ -265,6 +267,11 @@ fn consequences(summary: &Summary) -> Vec<Line> {
     }
     if summary.check > 0 {
         lines.push(Line::plain(format!("{} during apply.", plural(summary.check, "check", "checks"))));
+    }
+    if summary.not_readable > 0 {
+        let resources = plural(summary.not_readable, "resource is", "resources are");
+        let line = format!("{resources} not readable for whoever is signed in, who cannot apply this plan.");
+        lines.push(Line::of(Tone::Bad, line));
     }
     if summary.unknown > 0 {
         let resources = plural(summary.unknown, "resource", "resources");

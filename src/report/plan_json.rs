@@ -7,7 +7,7 @@ use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Class, Failure};
 
 /// The version of the format: additions raise the second number, everything else the first.
-const FORMAT_VERSION: &str = "1.0";
+pub(super) const FORMAT_VERSION: &str = "1.0";
 
 /// The data of a plan page.
 pub(super) fn data(changes: &ChangeSet, summary: &Summary) -> Json {
@@ -15,11 +15,27 @@ pub(super) fn data(changes: &ChangeSet, summary: &Summary) -> Json {
         "format_version": FORMAT_VERSION,
         "complete": changes.changes.iter().all(|change| change.action != Action::Unknown && change.failure.is_none()),
         "resource_changes": changes.changes.iter().map(resource_change).collect::<Vec<_>>(),
+        "diagnostics": changes.changes.iter().filter_map(diagnostic).collect::<Vec<_>>(),
         "summary": summary,
     })
 }
 
-fn resource_change(change: &Change) -> Json {
+/// What could not be looked at, in the words of Terraform's diagnostics.
+fn diagnostic(change: &Change) -> Option<Json> {
+    let (severity, why) = match (&change.reason, &change.failure) {
+        (Reason::NotReadable(why), _) => ("warning", why.clone()),
+        (_, Some(failure)) => ("error", failure.to_string()),
+        _ => return None,
+    };
+    let summary = if severity == "warning" { "not readable" } else { "cannot be looked at" };
+    let remedy = change.failure.as_ref().and_then(|failure| failure.remedy.as_ref());
+    Some(json!({
+        "severity": severity, "summary": summary, "detail": why, "address": change.address, "remedy": remedy,
+    }))
+}
+
+/// One change as data.
+pub(super) fn resource_change(change: &Change) -> Json {
     let (before, after) = (change.before.as_ref(), change.after.as_ref());
     let mut object = Map::new();
     let mut put = |name: &str, value: Json| object.insert(name.to_owned(), value);
@@ -45,6 +61,7 @@ fn resource_change(change: &Change) -> Json {
     put("notes", json!(change.notes));
     put("held", json!(change.action == Action::Held));
     put("unknown", json!(change.action == Action::Unknown));
+    put("not_readable", json!(change.not_readable()));
     if let Some(failure) = &change.failure {
         put("failure", failure_data(failure));
     }
@@ -69,6 +86,7 @@ fn reason(reason: &Reason) -> Json {
         Reason::Differs(fields) => json!({ "kind": "differs", "fields": fields }),
         Reason::LeansOn(address) => json!({ "kind": "leans_on", "address": address }),
         Reason::Unreadable(why) => json!({ "kind": "unreadable", "why": why }),
+        Reason::NotReadable(why) => json!({ "kind": "not_readable", "why": why }),
         Reason::Gate(why) => json!({ "kind": "gate", "why": why }),
     }
 }

@@ -30,7 +30,7 @@ pub fn sql(plan: &str, steps: &[StepSql], changes: &ChangeSet) -> (String, Json)
         text.push_str(&block(step));
     }
     for change in changes.changes.iter().filter(|change| change.action == Action::Unknown) {
-        let why = if let Reason::Unreadable(why) = &change.reason { why } else { "" };
+        let why = if let Reason::Unreadable(why) | Reason::NotReadable(why) = &change.reason { why } else { "" };
         text.push('\n');
         text.push_str(&remark(&format!("{}: known after apply: {why}", change.address)));
     }

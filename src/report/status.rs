@@ -98,7 +98,8 @@ fn differs(change: &Change) -> Vec<Line> {
     let tone = if change.action == Action::Held { Tone::Change } else { Tone::Bad };
     let why = match &change.reason {
         Reason::Differs(fields) if change.action == Action::Update => format!(": {}", fields.join(", ")),
-        Reason::Gate(why) | Reason::Unreadable(why) => format!(": {why}"),
+        Reason::NotReadable(_) if change.failure.is_some() => String::new(),
+        Reason::Gate(why) | Reason::Unreadable(why) | Reason::NotReadable(why) => format!(": {why}"),
         _ => String::new(),
     };
     let head =

@@ -117,7 +117,7 @@ impl Kind for AppSettings {
         let mut notes = notes(&all);
         if look.purpose == Purpose::Plan {
             refuse_missing(&id, look.attributes, &all)?;
-            notes.extend(sign_in_changes(&environment(live, &id, &all).await?, look.attributes));
+            notes.extend(sign_in_note(environment(live, &id, &all).await, look.attributes)?);
             reading.desired = Some(restated(&lens, look.attributes, &mut notes));
         }
         // Which names are secrets goes with every end, so that each later look shows them the same way.
@@ -232,6 +232,21 @@ fn sign_in_changes(environment: &Map<String, Json>, asked: &Attributes) -> Optio
     let wanted = entries(Some(asked), "settings").map(|(name, value)| (name.clone(), value.clone())).collect();
     let (now, then) = (sign_in(environment, &Attributes::new()), sign_in(environment, &wanted));
     (now != then).then(|| format!("sign-in: {now} now, {then} after this"))
+}
+
+/// What there is to say about the sign-in; without the connection strings that cannot be judged, and the settings still
+/// can.
+fn sign_in_note(
+    environment: Result<Map<String, Json>, Failure>,
+    asked: &Attributes,
+) -> Result<Option<String>, Failure> {
+    match environment {
+        Ok(environment) => Ok(sign_in_changes(&environment, asked)),
+        Err(failure) if failure.class == Class::Forbidden => {
+            Ok(Some(format!("sign-in: unknown, connection strings (not readable: {})", failure.first_cause())))
+        }
+        Err(failure) => Err(failure),
+    }
 }
 
 fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> Result<(), Failure> {

@@ -13,6 +13,7 @@ mod database_grants;
 mod database_role;
 mod database_settings;
 mod escrow;
+mod explain_grants;
 #[cfg(test)]
 mod kept_tests;
 mod live;
@@ -31,6 +32,7 @@ mod soak;
 mod testing;
 mod validation;
 mod verify;
+mod verify_database;
 mod verify_tomorrow;
 mod worlds;
 
@@ -43,6 +45,7 @@ pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
 pub use database_grants::{Folded, FoldedRule, fold};
 pub use database_settings::{Said, said};
+pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
@@ -50,6 +53,7 @@ pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, environment, sign_in};
 pub use validation::decision;
 pub use verify::{Proof, proofs};
+pub use verify_database::try_in_database;
 pub use worlds::Worlds;
 
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};

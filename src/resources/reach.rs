@@ -25,7 +25,7 @@ pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Resul
         Ok(lease) => Ok(Ok(lease)),
         Err(rejection) if rejection.refused && rejection.failure.class == Class::NotSignedIn => {
             let why = rejection.failure.detail.unwrap_or_default();
-            Ok(Err(Reading::not_yet(format!("server {server} lets none of its connections in yet: {why}"))))
+            Ok(Err(Reading::refused(format!("server {server} lets none of its connections in yet: {why}"))))
         }
         Err(rejection) if rejection.refused && rejection.failure.class == Class::NotFound => {
             Err(Failure::flawed(vec![no_database(live, look, server, database).await]))

@@ -10,3 +10,4 @@ mod readme;
 mod rooms;
 mod source;
 mod texts;
+mod words;

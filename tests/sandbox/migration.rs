@@ -24,7 +24,27 @@ async fn the_migration_runs_from_password_to_managed_identity_in_one_apply() {
     stand.apply("plan.toml").ends(11).says(&["ReadOnly"]);
     stand.control("POST", "read_only", json!({"on": false})).await;
 
-    stand.apply("plan.toml").ends(0).says(&["Apply complete!"]);
+    let settings = stand.run(&["plan", "--explain", "app_settings.rmhazuregeoapi", "plan.toml"]).ends(0);
+    settings.says(&[
+        "never while another step of site:rmhazuregeoapi runs",
+        "faithful: rollback gives back",
+        "plan.toml:30",
+    ]);
+    let slip = stand.run(&["plan", "--explain", "app_setting.rmhazuregeoapi", "plan.toml"]).ends(1);
+    slip.says(&["the plan has no such resource", "did you mean app_settings.rmhazuregeoapi?"]);
+
+    let ran = stand.run(&["apply", "--auto-approve", "--json", "--json-into", "result.json", "plan.toml"]).ends(0);
+    let events: Vec<Value> = ran.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let kinds: Vec<&str> = events.iter().filter_map(|event| event["type"].as_str()).collect();
+    assert_eq!((kinds[0], kinds.last()), ("version", Some(&"outputs")), "{kinds:?}");
+    for kind in ["planned_change", "change_summary", "apply_start", "apply_progress", "apply_complete"] {
+        assert!(kinds.contains(&kind), "{kind} in {kinds:?}");
+    }
+    assert_eq!(events.last().unwrap()["outputs"]["outcome"]["value"], "applied");
+    assert!(std::fs::read_to_string(stand.here().join("result.json")).unwrap().contains("\"applied\""));
+    stand.run(&["plan", "--json", "--format", "json", "plan.toml"]).ends(1).says(&["do not go together"]);
+    let grants = ["plan", "--explain", "database_grants.geopgflex", "--replaces", "geoapp", "plan.toml"];
+    stand.run(&grants).ends(0).says(&["gives rmhazuregeoapi-identity", "lacks CREATE on 2 schemas: app, geo"]);
     let after = stand.health().await;
     assert_eq!(after["database"]["auth_method"], "managed_identity", "{after}");
     assert_eq!(after["database"]["user"], "rmhazuregeoapi-identity");

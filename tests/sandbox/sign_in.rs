@@ -136,7 +136,21 @@ async fn a_missing_right_is_named_with_its_scope() {
         (stand.vars["PGENTRA_SANDBOX_READER_ID"].clone(), stand.vars["PGENTRA_SANDBOX_READER_SECRET"].clone());
     let reader = [("AZURE_CLIENT_ID", id.as_str()), ("AZURE_CLIENT_SECRET", secret.as_str())];
     let list = ["Microsoft.Web/sites/config/list/action", "/providers/Microsoft.Web/sites/rmhazuregeoapi/config"];
-    with(&stand, &reader, &["plan", "plan.toml"]).ends(11).says(&list);
+    let goes_on = [
+        "app_settings.rmhazuregeoapi (not readable: Microsoft.Web/sites/config/list/action on /subscr",
+        "Plan: 1 to add",
+    ];
+    let plan = with(&stand, &reader, &["plan", "plan.toml"]).ends(0).says(&list).says(&goes_on);
+    assert!(!plan.out.contains("Plan digest"), "what was planned in part is not to be approved:\n{}", plan.out);
+    with(&stand, &reader, &["plan", "--detailed-exitcode", "plan.toml"]).ends(2);
+    with(&stand, &reader, &["plan", "--expect-no-changes", "plan.toml"]).ends(2);
+    let json = with(&stand, &reader, &["plan", "--format", "json", "plan.toml"]).ends(0);
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!((&json["complete"], &json["diagnostics"][0]["summary"]), (&json!(false), &json!("not readable")));
+    with(&stand, &reader, &["plan", "--out", "saved", "plan.toml"]).ends(11).says(&["the plan is not saved"]);
+    assert!(!stand.here().join("saved").exists());
+    let only = ["plan", "--only", "server_auth.rmhpgflex", "--detailed-exitcode", "plan.toml"];
+    with(&stand, &reader, &only).ends(2).says(&["0 to add, 1 to change"]);
     with(&stand, &reader, &["apply", "--auto-approve", "plan.toml"]).ends(11).says(&list);
 
     // May read everything, also settings, and write nothing.

@@ -34,13 +34,14 @@ pub fn html(page: &Page, title: &str) -> String {
         }
     }
     let filters = if main.contains("<details class=\"resource") { FILTERS } else { "" };
-    format!(
+    // On its way into a file it may pass through the log of a CI system.
+    super::clean::guard_lines(&format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
          <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\">\n\
          <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1>{title}</h1>\n{summary}</header>\n\
          {filters}<main>\n{main}</main>\n<script>\n{SCRIPT}</script>\n</body>\n</html>\n"
-    )
+    ))
 }
 
 /// Hidden until the script runs, because without it they would do nothing.

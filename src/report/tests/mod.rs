@@ -2,9 +2,11 @@
 
 mod az;
 mod data;
+mod explain;
 mod plans;
 mod runs;
 mod sql;
+mod stream;
 
 use std::collections::{BTreeMap, BTreeSet};
 

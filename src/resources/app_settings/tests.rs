@@ -211,3 +211,20 @@ fn undo_is_never_when_a_secret_would_be_lost() {
     let never = undo(json!({ "P": seen("x") }), json!({ "P": null }));
     assert_eq!(never, Undo::Never("nobody can give back the old value of P".into()));
 }
+
+#[tokio::test]
+async fn unreadable_connection_strings_hide_the_sign_in_alone() {
+    let mut app = app(&shared(&json!({ "MODE": "old" })));
+    let (live, _) = live(move |seen: &Seen| {
+        if seen.path.ends_with("/config/connectionstrings/list") {
+            return error(403, "AuthorizationFailed");
+        }
+        app(seen)
+    });
+    let asked = settings(json!({ "MODE": "new" }));
+    let reading = look(&live, "app_settings", &key(), &asked, Purpose::Plan).await.unwrap();
+    let found = settings(json!({ "MODE": "old" }));
+    assert!(matches!(reading.observed, Observed::Present(state) if state.attributes == found));
+    let note = reading.notes.join("\n");
+    assert!(note.starts_with("sign-in: unknown, connection strings (not readable: "), "{note}");
+}
