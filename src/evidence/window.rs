@@ -36,6 +36,8 @@ pub struct Window {
     pub unseeing: Option<String>,
     /// The time of the newest dated observation of the validation, whatever it came to.
     pub newest: Option<Timestamp>,
+    /// What each observation of the run measured without a gap; as many as there are observations.
+    measured: Vec<Vec<Interval>>,
 }
 
 impl Window {
@@ -62,8 +64,30 @@ impl Window {
         self.restarts.push(Restart { seq, at, why });
         self.scope = None;
         self.observations.clear();
+        self.measured.clear();
         self.covered_until = None;
         self.events.clear();
+    }
+
+    /// Ends the run for a gap in what was measured. What came after the gap is a run of its own, and goes on with the
+    /// observation at `at` that showed the gap.
+    fn restart_after_gap(&mut self, seq: u64, at: Timestamp, covers: &[Interval], grace: SignedDuration, why: String) {
+        let cut = self.clone();
+        self.restart(seq, Some(at), why);
+        let runs = (1..cut.observations.len()).map(|first| (&cut.observations[first..], &cut.measured[first..]));
+        let next = (at, covers);
+        let whole = |(observations, measured): &(&[(u64, Timestamp)], &[Vec<Interval>])| {
+            let looks = observations.iter().map(|(_, at)| *at).zip(measured.iter().map(Vec::as_slice)).chain([next]);
+            covered_throughout(looks, grace)
+        };
+        let Some((observations, measured)) = runs.into_iter().find(whole) else { return };
+        self.scope = cut.scope;
+        self.covered_until = observations
+            .first()
+            .map(|(_, began)| measured.iter().fold(*began, |until, covers| extended(until, covers)));
+        self.observations = observations.to_vec();
+        self.measured = measured.to_vec();
+        self.events = cut.events;
     }
 
     fn take(&mut self, entry: &Entry, observation: &Observation, at: Timestamp, covers: &[Interval]) {
@@ -75,6 +99,7 @@ impl Window {
         let events = observation.measurements.iter().flat_map(|one| &one.events);
         self.events.extend(events.map(|occurrence| (occurrence.event, occurrence.at)));
         self.observations.push((entry.seq, at));
+        self.measured.push(covers.to_vec());
     }
 }
 
@@ -86,6 +111,16 @@ fn extended(until: Timestamp, covers: &[Interval]) -> Timestamp {
         .into_iter()
         .filter(|one| one.from <= one.to)
         .fold(until, |until, one| if one.from <= until { until.max(one.to) } else { until })
+}
+
+/// Whether at each of these looks, all but the last `grace` since the first one was measured.
+fn covered_throughout<'a>(mut looks: impl Iterator<Item = (Timestamp, &'a [Interval])>, grace: SignedDuration) -> bool {
+    let Some((began, covers)) = looks.next() else { return false };
+    let mut until = extended(began, covers);
+    looks.all(|(at, covers)| {
+        until = extended(until, covers);
+        at.duration_since(until) <= grace
+    })
 }
 
 /// Goes through the trusted part of a ledger and finds the window that the terms are about.
@@ -194,7 +229,7 @@ fn admit(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observ
         } else if let Some(until) = covered.filter(|until| at.duration_since(*until) > terms.grace()) {
             let (until, at_text) = (moment(until), moment(at));
             let why = format!("nothing was measured between {until} and {at_text} by a sensor that misses nothing");
-            window.restart(entry.seq, Some(at), why);
+            window.restart_after_gap(entry.seq, at, &covers, terms.grace(), why);
         } else if window.covered_until.is_none() && !covers.is_empty() {
             let why = "only from here on does a sensor cover the time between observations".to_owned();
             window.restart(entry.seq, Some(at), why);

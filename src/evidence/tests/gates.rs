@@ -45,6 +45,29 @@ fn a_failing_day_starts_it_again() {
 }
 
 #[test]
+fn what_came_after_an_unmeasured_second_is_a_run_of_its_own() {
+    let mut book = Book::days(0..=0);
+    // The logs were asked from one second later than they had been asked up to.
+    book.observe_with(DAY, |one| {
+        let covers = one.measurements[1].covers.unwrap();
+        let from = covers.from + jiff::SignedDuration::from_secs(1);
+        one.measurements[1] = Measurement::passed("logs", "").covering(Interval { from, ..covers });
+    });
+    for day in 2..=8 {
+        book.observe(day * DAY);
+    }
+    let decision = book.decide(8 * DAY);
+    assert_eq!(decision.window.restarts.len(), 1, "{decision:?}");
+    assert_eq!(decision.window.began(), Some(at(DAY)));
+    assert!(decision.open, "{decision:?}");
+    assert!(!book.decide(8 * DAY).window.restarts[0].why.is_empty());
+    let mut short = Book::days(0..=0);
+    short.lines = book.lines[..8].to_vec();
+    short.head = None;
+    assert!(!decide(&terms(), &verify(&short.lines, &[key("the key")], None), &now(7 * DAY)).open);
+}
+
+#[test]
 fn a_failure_counts_whoever_vouches_for_it() {
     for vouched in [None, Some(key("another key"))] {
         let mut book = Book::days(0..=6);
