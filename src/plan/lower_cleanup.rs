@@ -224,7 +224,13 @@ fn role_password(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     draft.key.extend(old.clone());
     draft.attributes.insert("password".to_owned(), false.into());
     let first = LISTS.iter().flat_map(|(key, ..)| cleanup.removed(key)).next();
-    give_up_or_keep(&mut draft, cleanup, first.and_then(|name| cleanup.escrow(name)));
+    let mut place = first.and_then(|name| cleanup.escrow(name));
+    // The vault is the app's, not the server's.
+    if let (Some(Value::Map(place)), Some(site)) = (&mut place, cleanup.table("app")) {
+        let part = |name: &str| Some((name.to_owned(), site.get(name)?.clone()));
+        place.extend(["subscription", "resource_group"].into_iter().filter_map(part));
+    }
+    give_up_or_keep(&mut draft, cleanup, place);
     vec![draft]
 }
 

@@ -12,6 +12,7 @@ mod clock;
 mod database_grants;
 mod database_role;
 mod escrow;
+mod kept_password;
 #[cfg(test)]
 mod kept_tests;
 mod live;
@@ -19,6 +20,7 @@ mod memory;
 mod password_login;
 mod password_setting;
 mod reach;
+mod role_password;
 mod sensors;
 mod server_admin;
 mod server_auth;
@@ -160,6 +162,7 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &escrow::Escrow,
         &password_login::PasswordLogin,
         &password_setting::PasswordSetting,
+        &role_password::RolePassword,
     ]
 }
 
