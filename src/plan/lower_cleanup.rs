@@ -149,6 +149,14 @@ impl<'a> Lowering<'a> {
         draft.attributes.insert("enabled".to_owned(), false.into());
         let within = cleanup.about.get("period").cloned().unwrap_or_else(|| "7d".into());
         draft.attributes.insert("seen_within".to_owned(), within);
+        let logs = cleanup.about.get("sensors").and_then(Value::as_list).unwrap_or_default();
+        let logs = logs
+            .iter()
+            .filter(|sensor| sensor.as_map().and_then(|sensor| sensor.get("kind")?.as_text()) == Some("server_logs"));
+        let logs: Vec<Value> = logs.cloned().collect();
+        if !logs.is_empty() {
+            draft.attributes.insert("sensors".to_owned(), Value::List(logs));
+        }
         if let Some(options) = cleanup.node.get("server_password_auth") {
             draft.set("admin_password", &Type::Table(ENV), options.get("admin_password"));
         }

@@ -78,6 +78,13 @@ pub async fn validity(lease: &mut Lease, role: &str) -> Result<Option<Validity>,
     rows.first().map(one).transpose()
 }
 
+/// The roles that a server without passwords would lock out, as far as anybody may see, with their open sessions.
+pub async fn password_roles(lease: &mut Lease) -> Result<Vec<(String, i64)>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/server_password_auth/others.sql"));
+    let rows = lease.rows(query, "see who else signs in by password").await?;
+    rows.iter().map(|row| Ok((column(row, "role")?, column(row, "sessions")?))).collect()
+}
+
 /// What time it is by the server's clock.
 pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;

@@ -26,7 +26,7 @@ pub use effective::{Count, Demand, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectEntry, ObjectName};
 pub(crate) use errors::failure;
 pub use letters::LetterSet;
-pub use login::{Login, Session, Validity, clock, login, may_alter, validity};
+pub use login::{Login, Session, Validity, clock, login, may_alter, password_roles, validity};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
 pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};

@@ -24,6 +24,7 @@ mod role_password;
 mod sensors;
 mod server_admin;
 mod server_auth;
+mod server_password_auth;
 mod sign_in;
 mod site_lists;
 mod slot_settings;
@@ -163,6 +164,7 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &password_login::PasswordLogin,
         &password_setting::PasswordSetting,
         &role_password::RolePassword,
+        &server_password_auth::ServerPasswordAuth,
     ]
 }
 

@@ -19,7 +19,7 @@ pub(super) use cleanup::{ESCROW, LOGIN, PASSWORD_SETTING, theirs};
 pub(super) use database::ROLE;
 pub(super) use grants::GRANTS;
 pub(super) use role_password::ROLE_PASSWORD;
-pub(super) use server::{ADMIN, AUTH};
+pub(super) use server::{ADMIN, AUTH, SERVER_PASSWORD_AUTH};
 pub(super) use site::{IDENTITY, SETTINGS, SLOT_SETTINGS};
 
 /// How a kind behaves.
