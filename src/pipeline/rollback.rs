@@ -146,12 +146,13 @@ async fn plan_back(
     for (task, fit) in all.into_iter().zip(fits) {
         let step = &task.step;
         let standing = stuck.iter().find(|(id, _)| step.leans_on.contains(id));
+        let lost = if fit == Fit::Fits && task.stay.is_none() { world.lost(step).await? } else { None };
         let stay = match (&task.stay, standing) {
             _ if fit == Fit::AlreadyThere && task.stay.is_some() => continue,
             (Some(Stay::Kept(why)), _) => Some(Stay::Kept(why.clone())),
             (Some(Stay::Never(why)), _) => Some(Stay::Never(why.clone())),
             (None, Some((on, _))) => Some(Stay::Never(format!("{on} leans on it and cannot be undone"))),
-            (None, None) => None,
+            (None, None) => lost.map(Stay::Never),
         };
         if let Some(stay) = stay {
             if let Stay::Never(why) = &stay {

@@ -116,6 +116,12 @@ pub trait World: Send + Sync {
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
 
+    /// Why the end that a step leads to cannot be reached any more, whatever was thought when it was planned: what it would
+    /// give back is kept nowhere now. `None`: as far as one can see, it can.
+    async fn lost(&self, _step: &Step) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// Waits for an operation that an earlier process began and told its journal of (see [`Watch::accepted`]). How it
     /// ended does not matter: the look that follows decides.
     async fn follow(&self, _operation: &str, _watch: &dyn Watch) -> Result<(), Failure> {
