@@ -55,7 +55,8 @@ fn answers(azure: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static + use<
             }
             let there = azure.deleted;
             azure.deleted &= seen.method != "DELETE";
-            return if there { reply(200, json!({})) } else { error(404, "SecretNotFound") };
+            let done = if seen.method == "DELETE" { 204 } else { 200 };
+            return if there { reply(done, json!({})) } else { error(404, "SecretNotFound") };
         }
         if seen.path.ends_with("/vaults/kv") {
             return reply(200, json!({ "properties": { "vaultUri": "https://kv.vault.test/" } }));
