@@ -117,7 +117,7 @@ impl Kind for RolePassword {
         let (server, name) = (text(&step.key, "server")?, text(&step.key, "name")?);
         let doing = format!("change the password of {name:?}");
         let script = if takes_away(step)? {
-            if let Some(kept) = Kept::of(ends(step).0)? {
+            if let Some(kept) = Kept::of(ends(step).1)?.or(Kept::of(ends(step).0)?) {
                 kept.demand(live, ends(step).0).await?;
             }
             clear_password(name)
