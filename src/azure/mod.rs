@@ -43,5 +43,5 @@ pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssign
 pub use tokens::{AccessToken, TokenSource, Tokens};
 pub use transport::{environment, extra_certificates, http_client};
 pub(crate) use transport::{explain, is_certificate_error};
-pub use vault::{Standing, Vault};
+pub use vault::{Standing, Vault, Version};
 pub use waiting::Waiting;

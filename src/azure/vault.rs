@@ -11,6 +11,7 @@ use azure_core::error::ErrorKind;
 use azure_core::http::{ClientOptions, ExponentialRetryOptions, HttpClient, RetryOptions, StatusCode, Transport};
 use azure_security_keyvault_secrets::models::{SecretClientGetSecretOptions, SetSecretParameters};
 use azure_security_keyvault_secrets::{SecretClient, SecretClientOptions};
+use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::azure::arm::Arm;
@@ -29,6 +30,17 @@ const LOOK_AGAIN: Duration = Duration::from_millis(500);
 pub struct Vault {
     client: SecretClient,
     url: String,
+}
+
+/// One version of a secret.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Its id.
+    pub id: String,
+    /// When it was made, to the second, as far as the vault says.
+    pub made: Option<Timestamp>,
+    /// Its text.
+    pub value: Secret,
 }
 
 /// Whether a secret is there.
@@ -124,11 +136,23 @@ impl Vault {
         let body = parameters.try_into().map_err(|error| refused(&doing, &error))?;
         let answer = self.client.set_secret(name, body, None).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
-        // The SDK's own parser takes only vaults at the root of a host, which an emulator's need not be.
-        let id = secret.id.unwrap_or_default();
-        let version = id.split(['?', '#']).next().and_then(|id| id.rsplit_once(&format!("/secrets/{name}/")));
         let nameless = || Failure::new(Class::Other, format!("cannot {doing}")).detail("the answer names no version");
-        version.map(|(_, version)| version.to_owned()).ok_or_else(nameless)
+        version(secret.id.as_deref(), name).ok_or_else(nameless)
+    }
+
+    /// The newest version.
+    ///
+    /// # Errors
+    /// `NotFound`: there is none; otherwise those of the vault.
+    pub async fn newest(&self, name: &str) -> Result<Version, Failure> {
+        let doing = format!("read secret {name} of {}", self.url);
+        let answer = self.client.get_secret(name, None).await.map_err(|error| refused(&doing, &error))?;
+        let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
+        let none = || Failure::new(Class::NotFound, format!("cannot {doing}")).detail("it has no value");
+        let id = version(secret.id.as_deref(), name).unwrap_or_default();
+        let made = secret.attributes.and_then(|attributes| attributes.created);
+        let made = made.and_then(|made| Timestamp::from_second(made.unix_timestamp()).ok());
+        Ok(Version { id, made, value: secret.value.map(Secret::new).ok_or_else(none)? })
     }
 
     /// The text of a version, or of the newest one.
@@ -212,6 +236,13 @@ impl Vault {
         }
         Ok(())
     }
+}
+
+/// The version in the id of a secret. The SDK's own parser takes only vaults at the root of a host, which an emulator's
+/// need not be.
+fn version(id: Option<&str>, name: &str) -> Option<String> {
+    let id = id?.split(['?', '#']).next()?;
+    id.rsplit_once(&format!("/secrets/{name}/")).map(|(_, version)| version.to_owned())
 }
 
 fn refused(doing: &str, error: &azure_core::Error) -> Failure {

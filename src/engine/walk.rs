@@ -17,7 +17,7 @@ pub(super) enum Walked {
     AlreadyThere(Attributes),
     /// Written, and seen to hold.
     Done(Attributes),
-    /// Somebody else changed it; nothing was written.
+    /// Nothing was written: somebody else changed it, or the service turned the write away.
     Refused(Failure),
     /// A gate holds it.
     Held { reason: String, earliest: Option<Timestamp> },
@@ -109,14 +109,38 @@ async fn staying(
 pub(super) async fn write(world: &dyn World, intent: &Intent, watch: &dyn Watch) -> Result<Walked, Failure> {
     let step = &intent.step;
     let schema = schema(world, step)?;
-    if let Written::Held { reason, earliest } = world.write(step, watch).await? {
-        return Ok(Walked::Held { reason, earliest });
+    match world.write(step, watch).await {
+        Ok(Written::Held { reason, earliest }) => return Ok(Walked::Held { reason, earliest }),
+        Ok(Written::Done) => {}
+        Err(failure) if turned_away(world, intent, schema, &failure, watch).await => {
+            return Ok(Walked::Refused(failure));
+        }
+        Err(failure) => return Err(failure),
     }
     if schema.nature != Nature::Resource {
         return Ok(Walked::Done(Attributes::new()));
     }
     let outputs = look_again(world, step, schema, watch).await?;
     intent.clash.clone().map_or(Ok(Walked::Done(outputs)), Err)
+}
+
+/// Whether a write was turned away before anything was written: the service said no, and a look still finds exactly what
+/// was there before. Then there is nothing to finish and nothing to undo.
+async fn turned_away(
+    world: &dyn World,
+    intent: &Intent,
+    schema: &Schema,
+    failure: &Failure,
+    watch: &dyn Watch,
+) -> bool {
+    const NO: [Class; 5] = [Class::Forbidden, Class::NotSignedIn, Class::Input, Class::Conflict, Class::Unfit];
+    if schema.nature != Nature::Resource || intent.clash.is_some() || !NO.contains(&failure.class) {
+        return false;
+    }
+    match look(world, &intent.step, watch).await {
+        Ok(reading) => settled(&intent.step, schema, &reading, false).verdict == Verdict::Write,
+        Err(_) => false,
+    }
 }
 
 /// A look that nobody waits for.

@@ -124,7 +124,7 @@ pub enum Event {
         step: String,
         /// What went wrong.
         error: String,
-        /// Whether somebody else had changed it, so that nothing was written.
+        /// Whether nothing was written: somebody else had changed it, or the service turned the write away.
         refused: bool,
     },
     /// Its undo is about to be run.

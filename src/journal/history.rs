@@ -49,6 +49,25 @@ impl History {
             .find(|dated| dated.run.outcome == Some(Outcome::Applied) && self.undone_by(&dated.id).is_none())
     }
 
+    /// The steps of `id` that later runs undid and that nobody brought back since. What a rollback keeps is none of them.
+    pub fn undone_steps(&self, id: &str) -> BTreeSet<String> {
+        let whole = |dated: &&Dated| dated.run.outcome == Some(Outcome::Applied) && self.undone_by(&dated.id).is_none();
+        let steps = self.rollbacks_of(id).filter(whole).flat_map(|dated| &dated.run.steps);
+        steps.map(|step| step.step.id.clone()).collect()
+    }
+
+    /// The newest run of which something was kept when it was undone.
+    pub fn newest_kept(&self) -> Option<&Dated> {
+        let kept = |dated: &&Dated| dated.run.operation == Operation::Apply && self.keeps(dated);
+        self.0.iter().rev().find(kept)
+    }
+
+    /// Whether something of a run is still there, be it only because it was kept when the run was undone.
+    pub fn keeps(&self, dated: &Dated) -> bool {
+        let undone = self.undone_steps(&dated.id);
+        dated.run.steps.iter().any(|step| step.stands() && !undone.contains(&step.step.id))
+    }
+
     fn rollbacks_of(&self, id: &str) -> impl DoubleEndedIterator<Item = &Dated> {
         let of = move |dated: &&Dated| matches!(&dated.run.operation, Operation::Rollback { run } if run == id);
         self.after(id).iter().filter(of)

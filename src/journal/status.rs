@@ -17,7 +17,7 @@ pub enum Status {
     Held,
     /// It failed; it may have happened in part.
     Failed,
-    /// Nothing was written: somebody else had changed it, or it could not be looked at.
+    /// Nothing was written: somebody else had changed it, it could not be looked at, or the write was turned away.
     Refused,
     /// Its undo was begun.
     Undoing,

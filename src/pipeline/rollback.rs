@@ -1,6 +1,6 @@
 //! Undoes a run that has ended, as a run of its own: the same steps with their ends swapped, in reverse order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::StreamExt;
 
@@ -57,7 +57,9 @@ pub async fn rollback(
     let targets = targets(&history, id, how)?;
     let (mut backs, mut shown) = (Vec::new(), Planned::default());
     for target in targets {
-        let back = plan_back(context, &target, how, backs.is_empty(), &mut shown).await?;
+        let undone = history.undone_steps(&target);
+        let target = Target { id: &target, undone: &undone, newest: backs.is_empty() };
+        let back = plan_back(context, &target, how, &mut shown).await?;
         backs.push(back);
     }
     let nothing = backs.iter().all(|back| back.tasks.is_empty());
@@ -92,14 +94,16 @@ fn targets(history: &History, id: Option<&str>, how: RollbackOptions<'_>) -> Res
     let none =
         || Failure::new(Class::Input, "there is no run that can be undone").remedy("`pgentra history` lists them");
     let Some(id) = id else {
-        return history.newest().map(|newest| vec![newest.id.clone()]).ok_or_else(none);
+        let kept = || history.newest_kept().filter(|_| how.remove_kept);
+        return history.newest().or_else(kept).map(|newest| vec![newest.id.clone()]).ok_or_else(none);
     };
     let target = history.get(id).ok_or_else(|| Failure::new(Class::NotFound, format!("there is no run {id}")))?;
     if how.through {
         let runs: Vec<String> = history.back_to(id).into_iter().map(|dated| dated.id.clone()).collect();
         return if runs.is_empty() { Err(none()) } else { Ok(runs) };
     }
-    if let Some(by) = history.undone_by(id) {
+    let kept = how.remove_kept && history.keeps(target);
+    if let Some(by) = history.undone_by(id).filter(|_| !kept) {
         return Err(Failure::new(Class::Input, format!("run {id} was undone already, by run {}", by.id))
             .remedy(format!("`pgentra rollback {}` would undo that", by.id)));
     }
@@ -111,20 +115,27 @@ fn targets(history: &History, id: Option<&str>, how: RollbackOptions<'_>) -> Res
     Ok(vec![target.id.clone()])
 }
 
-/// Plans the way back of one run and adds it to what is shown. `newest`: it is the first to be undone, so that its steps
-/// can be held against the live system now.
+/// A run that is to be undone.
+struct Target<'a> {
+    id: &'a str,
+    /// Its steps that an earlier rollback undid: all but what that one kept.
+    undone: &'a BTreeSet<String>,
+    /// Whether it is the first to be undone, so that its steps can be held against the live system now.
+    newest: bool,
+}
+
+/// Plans the way back of one run and adds it to what is shown.
 async fn plan_back(
     context: &Context<'_>,
-    id: &str,
+    run: &Target<'_>,
     how: RollbackOptions<'_>,
-    newest: bool,
     shown: &mut Planned,
 ) -> Result<Back, Failure> {
     let Context { world, store, options, .. } = *context;
     let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
-    let target = folded(store, id).await?;
-    let all = back(&target, &|_| true, how.remove_kept, &schemas);
-    let fits: Vec<Fit> = if newest {
+    let target = folded(store, run.id).await?;
+    let all = back(&target, &|step| !run.undone.contains(&step.step.id), how.remove_kept, &schemas);
+    let fits: Vec<Fit> = if run.newest {
         let looks = all.iter().map(|task| fit(world, &task.step, true));
         let looks = futures::stream::iter(looks).buffered(options.parallelism.max(1));
         looks.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?
@@ -135,12 +146,13 @@ async fn plan_back(
     for (task, fit) in all.into_iter().zip(fits) {
         let step = &task.step;
         let standing = stuck.iter().find(|(id, _)| step.leans_on.contains(id));
+        let lost = if fit == Fit::Fits && task.stay.is_none() { world.lost(step).await? } else { None };
         let stay = match (&task.stay, standing) {
             _ if fit == Fit::AlreadyThere && task.stay.is_some() => continue,
             (Some(Stay::Kept(why)), _) => Some(Stay::Kept(why.clone())),
             (Some(Stay::Never(why)), _) => Some(Stay::Never(why.clone())),
             (None, Some((on, _))) => Some(Stay::Never(format!("{on} leans on it and cannot be undone"))),
-            (None, None) => None,
+            (None, None) => lost.map(Stay::Never),
         };
         if let Some(stay) = stay {
             if let Stay::Never(why) = &stay {
@@ -154,7 +166,7 @@ async fn plan_back(
         }
     }
     shown.steps.extend(tasks.iter().map(|task| task.step.clone()));
-    Ok(Back { id: id.to_owned(), run: target, tasks, stuck })
+    Ok(Back { id: run.id.to_owned(), run: target, tasks, stuck })
 }
 
 /// Adds a step to the change set that is shown; where several runs changed the same resource, the oldest end counts.

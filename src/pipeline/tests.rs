@@ -8,6 +8,7 @@ use crate::engine::{Scope, Stay};
 use crate::journal::Outcome;
 use crate::model::{Class, Value};
 use crate::plan::PlanFile;
+use crate::store::Store as _;
 
 /// A thing, one that refers to it, a foreign thing that is changed in part, and a check at the end.
 fn chain() -> PlanFile {
@@ -232,6 +233,11 @@ async fn what_is_kept_stays_unless_asked() {
     assert_eq!((outcome(&applied), bench.world.all().len()), (Some(Outcome::Applied), 1));
     let shown = bench.yes.0.lock().unwrap().last().unwrap().stays.clone();
     assert_eq!(shown, [("kept.k".to_owned(), Stay::Kept("others may use it".to_owned()))]);
+    let run = &bench.store.runs().await.unwrap()[0];
+    bench.rollback(Some(run), JUST_IT).await.unwrap_err();
+    bench.rollback(Some(run), RollbackOptions { remove_kept: true, ..JUST_IT }).await.unwrap();
+    assert!(bench.world.all().is_empty(), "what an earlier rollback kept can still be removed");
+    bench.rollback(None, RollbackOptions { remove_kept: true, ..JUST_IT }).await.unwrap_err();
     let bench = Bench::new();
     bench.apply(&wanted()).await.unwrap();
     bench.rollback(None, RollbackOptions { remove_kept: true, ..JUST_IT }).await.unwrap();

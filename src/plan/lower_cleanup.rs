@@ -149,6 +149,14 @@ impl<'a> Lowering<'a> {
         draft.attributes.insert("enabled".to_owned(), false.into());
         let within = cleanup.about.get("period").cloned().unwrap_or_else(|| "7d".into());
         draft.attributes.insert("seen_within".to_owned(), within);
+        let logs = cleanup.about.get("sensors").and_then(Value::as_list).unwrap_or_default();
+        let logs = logs
+            .iter()
+            .filter(|sensor| sensor.as_map().and_then(|sensor| sensor.get("kind")?.as_text()) == Some("server_logs"));
+        let logs: Vec<Value> = logs.cloned().collect();
+        if !logs.is_empty() {
+            draft.attributes.insert("sensors".to_owned(), Value::List(logs));
+        }
         if let Some(options) = cleanup.node.get("server_password_auth") {
             draft.set("admin_password", &Type::Table(ENV), options.get("admin_password"));
         }
@@ -224,7 +232,13 @@ fn role_password(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     draft.key.extend(old.clone());
     draft.attributes.insert("password".to_owned(), false.into());
     let first = LISTS.iter().flat_map(|(key, ..)| cleanup.removed(key)).next();
-    give_up_or_keep(&mut draft, cleanup, first.and_then(|name| cleanup.escrow(name)));
+    let mut place = first.and_then(|name| cleanup.escrow(name));
+    // The vault is the app's, not the server's.
+    if let (Some(Value::Map(place)), Some(site)) = (&mut place, cleanup.table("app")) {
+        let part = |name: &str| Some((name.to_owned(), site.get(name)?.clone()));
+        place.extend(["subscription", "resource_group"].into_iter().filter_map(part));
+    }
+    give_up_or_keep(&mut draft, cleanup, place);
     vec![draft]
 }
 

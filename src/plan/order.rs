@@ -136,7 +136,9 @@ impl Indexes {
         let mut before = BTreeSet::new();
         match draft.address.kind.as_str() {
             "server_admin" => before.extend(found(&self.auth, &server)),
-            "database_role" => before.extend(found(&self.control, &server)),
+            "database_role" | "password_login" | "role_password" | "server_password_auth" => {
+                before.extend(found(&self.control, &server));
+            }
             "database_grants" => {
                 before.extend(found(&self.control, &server));
                 for role in roles_of(&draft.attributes) {

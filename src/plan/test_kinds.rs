@@ -231,14 +231,39 @@ static PASSWORD_SETTING: Schema = kind(
     ],
     &[],
 );
-static ROLE_PASSWORD: Schema = kind("role_password", &[SERVER, ROLE], &[]);
-static SERVER_PASSWORD_AUTH: Schema = kind("server_password_auth", &[SUBSCRIPTION, GROUP, SERVER], &[]);
-
-/// The kinds that a cleanup comes to and that have no plan file.
-pub(super) static CLEANUP: [&Schema; 2] = [&ROLE_PASSWORD, &SERVER_PASSWORD_AUTH];
+static ROLE_PASSWORD: Schema = kind(
+    "role_password",
+    &[
+        SERVER,
+        ROLE,
+        Field::new("password", Type::Bool, "Has one.").required(),
+        Field::new(
+            "escrow",
+            Type::Table(&[
+                VAULT,
+                SECRET,
+                Field::new("subscription", Type::Guid, "Subscription.").required(),
+                Field::new("resource_group", Type::Text, "Resource group.").required(),
+            ]),
+            "Where it is kept.",
+        ),
+    ],
+    &[],
+);
+static SERVER_PASSWORD_AUTH: Schema = kind(
+    "server_password_auth",
+    &[
+        SUBSCRIPTION,
+        GROUP,
+        SERVER,
+        Field::new("enabled", Type::Bool, "Takes passwords.").required(),
+        Field::new("admin_password", Type::Table(super::describe::ENV), "The administrator's."),
+    ],
+    &[],
+);
 
 /// The kinds that have a plan file each.
-pub(super) static KINDS: [&Schema; 13] = [
+pub(super) static KINDS: [&Schema; 15] = [
     &SERVER_AUTH,
     &SERVER_ADMIN,
     &APP_IDENTITY,
@@ -252,6 +277,8 @@ pub(super) static KINDS: [&Schema; 13] = [
     &ESCROW,
     &PASSWORD_LOGIN,
     &PASSWORD_SETTING,
+    &ROLE_PASSWORD,
+    &SERVER_PASSWORD_AUTH,
 ];
 
 #[test]

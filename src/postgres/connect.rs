@@ -1,5 +1,7 @@
 //! Connections: at most two at once per server and one per database, kept and reused, each signed in afresh.
 
+mod password;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -61,6 +61,30 @@ pub async fn may_alter(lease: &mut Lease, role: &str) -> Result<bool, Failure> {
     rows.first().map_or(Ok(false), |row| column(row, "may"))
 }
 
+/// Until when the password of a role is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Validity {
+    /// As PostgreSQL writes it; `None` is without end.
+    pub until: Option<String>,
+    /// Whether that is in the past by the server's clock.
+    pub over: bool,
+}
+
+/// Until when the password of a role is taken; `None`: there is no such role.
+pub async fn validity(lease: &mut Lease, role: &str) -> Result<Option<Validity>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/role_password/validity.sql")).bind(role);
+    let rows = lease.rows(query, &format!("see until when the password of {role:?} is taken")).await?;
+    let one = |row| Ok(Validity { until: column(row, "valid_until")?, over: column(row, "over")? });
+    rows.first().map(one).transpose()
+}
+
+/// The roles that a server without passwords would lock out, as far as anybody may see, with their open sessions.
+pub async fn password_roles(lease: &mut Lease) -> Result<Vec<(String, i64)>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/server_password_auth/others.sql"));
+    let rows = lease.rows(query, "see who else signs in by password").await?;
+    rows.iter().map(|row| Ok((column(row, "role")?, column(row, "sessions")?))).collect()
+}
+
 /// What time it is by the server's clock.
 pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;

@@ -14,6 +14,7 @@ mod privilege;
 mod quote;
 mod role_state;
 mod roles;
+mod scram;
 mod statements;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,13 +27,15 @@ pub use effective::{Count, Demand, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectEntry, ObjectName};
 pub(crate) use errors::failure;
 pub use letters::LetterSet;
-pub use login::{Login, Session, clock, login, may_alter};
+pub use login::{Login, Session, Validity, clock, login, may_alter, password_roles, validity};
 pub use mapped::{databases_of, mapped_roles};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
 pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};
 pub use roles::{Power, Roles};
+pub use scram::verifier;
 pub use statements::{
     Acting, Script, TERMINATES, create_role, drop_role, end_sessions, grants, set_login, update_role,
 };
+pub use statements::{NEVER, clear_password, set_password};
 pub use trial::{try_statements, try_tomorrow};

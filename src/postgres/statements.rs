@@ -2,6 +2,7 @@
 
 mod grants;
 mod login;
+mod password;
 mod roles;
 mod trial;
 
@@ -9,6 +10,7 @@ use sqlx::AssertSqlSafe;
 
 pub use grants::{Acting, grants};
 pub use login::{end_sessions, set_login};
+pub use password::{NEVER, clear_password, set_password};
 pub use roles::{create_role, drop_role, update_role};
 pub use trial::TERMINATES;
 pub(super) use trial::{trial, tried};

@@ -89,6 +89,10 @@ impl Server {
             .status()
             .unwrap();
         assert!(made.success(), "initdb failed");
+        // Everybody is trusted but the members of one role.
+        let rules = std::fs::read_to_string(data.join("pg_hba.conf")).unwrap();
+        let asked = "host all +by_password 127.0.0.1/32 scram-sha-256\n";
+        std::fs::write(data.join("pg_hba.conf"), format!("{asked}{rules}")).unwrap();
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         // The shell waits for the end of its standard input, which comes with the end of this process.
         let script = "\"$0\" -D \"$1\"/data -k \"$1\" -p \"$2\" -h 127.0.0.1 -F -c log_statement=all \

@@ -79,7 +79,7 @@ impl Live {
             }
             Event::Failed { step, error, refused } => {
                 let took = self.took(step, record.at);
-                let word = if *refused { "Conflict" } else { "Failed" };
+                let word = if *refused { "Refused, nothing written" } else { "Failed" };
                 name(step).with(Tone::Bad, word).and(format!("{took}: {error}"))
             }
             Event::UndoStarted { step } => {

@@ -139,7 +139,7 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::Done { step, .. } => (Tone::Good, "done", step, none()),
         Event::Held { step, reason, earliest } => (Tone::Change, "held", step, until(reason, *earliest)),
         Event::Failed { step, error, refused } => {
-            (Tone::Bad, if *refused { "conflict" } else { "failed" }, step, error.clone())
+            (Tone::Bad, if *refused { "refused" } else { "failed" }, step, error.clone())
         }
         Event::UndoStarted { step } => (Tone::Plain, "undo started", step, none()),
         Event::Undone { step } => (Tone::Change, "undone", step, none()),
@@ -199,6 +199,7 @@ fn worth_telling(step: &str, tally: &Tally) -> Option<Line> {
         Fate::UndoFailed(error) => Some(line(Tone::Bad, "not undone").and(format!(": {error}"))),
         Fate::Started => Some(line(Tone::Change, "unfinished")),
         Fate::Undoing => Some(line(Tone::Change, "undo unfinished")),
+        Fate::Failed { refused: true, .. } => Some(line(Tone::Change, "unchanged").and(": nothing was written")),
         Fate::Planned | Fate::AlreadyThere | Fate::Done | Fate::Failed { .. } => None,
     }
 }

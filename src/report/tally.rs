@@ -14,7 +14,7 @@ pub(super) enum Fate {
     AlreadyThere,
     Done,
     Held { reason: String, earliest: Option<Timestamp> },
-    Failed { error: String, conflict: bool },
+    Failed { error: String, refused: bool },
     Undoing,
     Undone,
     Kept(String),
@@ -94,7 +94,7 @@ impl Tally {
             }
             Event::Failed { step, error, refused } => {
                 self.failures.push((step.clone(), error.clone()));
-                self.put(step, Fate::Failed { error: error.clone(), conflict: *refused });
+                self.put(step, Fate::Failed { error: error.clone(), refused: *refused });
             }
             Event::UndoStarted { step } => self.put(step, Fate::Undoing),
             Event::Undone { step } => self.put(step, Fate::Undone),

@@ -104,8 +104,13 @@ pub(crate) async fn write(
     handler: impl FnMut(&Seen) -> Reply + Send + 'static,
 ) -> (Result<Written, Failure>, Arc<Double>) {
     let (live, double) = live(handler);
+    (live.write(&step(kind, key, before, after), &Nobody).await, double)
+}
+
+/// A step between two ends.
+pub(crate) fn step(kind: &str, key: &Attributes, before: Option<Attributes>, after: Option<Attributes>) -> Step {
     let address = Address::new(kind, "test");
-    let step = Step {
+    Step {
         id: address.to_string(),
         address,
         key: key.clone(),
@@ -116,6 +121,5 @@ pub(crate) async fn write(
         leans_on: std::collections::BTreeSet::new(),
         serial_key: None,
         restarts: 0,
-    };
-    (live.write(&step, &Nobody).await, double)
+    }
 }

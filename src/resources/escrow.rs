@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use super::live::{optional_text, site_id, text};
 use super::site_lists::{LISTS, List, digested};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
+use crate::azure::Version;
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, SecretSource, SecretValue, Step, Type,
-    Undo, Value, agrees,
+    Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, SecretSource, SecretValue, Step,
+    Type, Undo, Value, agrees, duration, moment,
 };
 
 /// The kind `escrow`.
 pub struct Escrow;
 
-static SCHEMA: Schema = Schema {
+pub(super) static SCHEMA: Schema = Schema {
     kind: "escrow",
     doc: "The live value of a setting or connection string is kept as a secret in a key vault of the app's resource \
           group, before it is removed from the app. The value is never shown and never written anywhere else.",
@@ -33,12 +35,15 @@ static SCHEMA: Schema = Schema {
         Field::new(
             "purge_after",
             Type::Duration,
-            "When it is to be deleted for good. This version does not do that: it is a reminder in the plan.",
+            "How long after it was kept the first apply deletes it for good, if the app does not have it any more. From then \
+             on nobody can give it back.",
         ),
         Field::new("value", Type::Text, "Restated by a plan: a digest of the value."),
     ],
-    outputs: &[],
-    undo: |_, _| Undo::Faithful,
+    outputs: &[Output { name: "version", doc: "The id of the newest version of the secret.", same_as: None }],
+    undo: |before, after| {
+        if purges(before, after) { Undo::Never("it is deleted for good".to_owned()) } else { Undo::Faithful }
+    },
     serial_key: |key| optional_text(key, "app").map(|app| format!("site:{app}")),
     restarts: |_, _| 0,
     consistent_within: Duration::from_secs(30),
@@ -55,23 +60,41 @@ impl Kind for Escrow {
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
-        let kept = kept(live, look.key, look.attributes).await?;
+        let newest = kept(live, look.key, look.attributes).await?;
+        let kept = newest.as_ref().map_or(Value::Null, |newest| {
+            let digest = Some(live.digester.digest(newest.value.expose()));
+            Value::Secret(SecretValue { source: None, digest })
+        });
         let shown = |value: &Value| {
             let place = ["key_vault", "secret"].into_iter().filter_map(|name| look.attributes.get_key_value(name));
             let place = place.map(|(name, value)| (name.clone(), value.clone()));
             place.chain([("value".to_owned(), value.clone())]).collect::<Attributes>()
         };
-        let mut reading = match &kept {
-            Value::Null => Reading::absent(),
-            kept => Reading::present(shown(kept), Attributes::new()),
+        // After a purge it is there as an escrow that keeps nothing.
+        let purged = look.purpose == Purpose::Settle && look.attributes.get("value") == Some(&Value::Null);
+        let mut reading = match &newest {
+            None if purged => Reading::present(shown(&Value::Null), Attributes::new()),
+            None => Reading::absent(),
+            Some(newest) => {
+                let version = ("version".to_owned(), Value::text(newest.id.as_str()));
+                Reading::present(shown(&kept), Attributes::from([version]))
+            }
         };
         if look.purpose == Purpose::Settle {
             return Ok(reading);
         }
         let there = there(live, look.key).await?;
         let source = place(look.attributes)?;
-        if let Some(span) = optional_text(look.attributes, "purge_after") {
-            reading.notes.push(format!("{source} is to be purged by hand {span} after the cleanup"));
+        let due = match (&newest, &there) {
+            (Some(newest), Value::Null) => due(live, look.attributes, newest).await?,
+            _ => None,
+        };
+        if let Some((at, over)) = due {
+            let at = moment(at);
+            reading.notes.push(match over {
+                true => format!("{source} is due to be purged since {at}; no undo can give its value back after that"),
+                false => format!("{source} is purged by the first apply after {at}"),
+            });
         }
         match (&there, &kept) {
             (Value::Null, Value::Null) => {
@@ -79,6 +102,7 @@ impl Kind for Escrow {
                 reading = Reading { notes: reading.notes, ..Reading::present(shown(&Value::Null), Attributes::new()) };
                 reading.desired = Some(shown(&Value::Null));
             }
+            (Value::Null, _) if due.is_some_and(|(_, over)| over) => reading.desired = Some(shown(&Value::Null)),
             (Value::Null, kept) => reading.desired = Some(shown(kept)),
             (there, Value::Null) => reading.desired = Some(shown(there)),
             (there, kept) if agrees(there, kept) => reading.desired = Some(shown(kept)),
@@ -111,6 +135,16 @@ impl Kind for Escrow {
             vault.delete(secret).await?;
             return Ok(Written::Done);
         }
+        if purges(step.before.as_ref(), step.after.as_ref()) {
+            if there != Value::Null {
+                let summary = format!("{id} has {name} again, so that {source} is still needed");
+                return Err(Failure::new(Class::Conflict, summary).remedy("plan again"));
+            }
+            watch.note(&format!("deleting {source} for good"));
+            vault.delete(secret).await?;
+            vault.purge(secret).await?;
+            return Ok(Written::Done);
+        }
         match all.get(name) {
             Some(entry) if agrees(&there, end.get("value").unwrap_or(&Value::Null)) => {
                 watch.note(&format!("keeping {name} of {id} as {source}"));
@@ -131,17 +165,29 @@ fn place(attributes: &Attributes) -> Result<SecretSource, Failure> {
     Ok(SecretSource::KeyVault { vault: vault.to_owned(), secret: secret.to_owned() })
 }
 
-/// What the vault holds, by its digest.
-async fn kept(live: &Live, key: &Attributes, attributes: &Attributes) -> Result<Value, Failure> {
-    match live.fetch(key, &place(attributes)?).await {
-        Ok(secret) => {
-            let digest = Some(live.digester.digest(secret.expose()));
-            Ok(Value::Secret(SecretValue { source: None, digest }))
-        }
-        // A vault that is not there is another matter than a secret that is not.
-        Err(failure) if failure.class == Class::NotFound => {
-            live.vault(key, text(attributes, "key_vault")?).await.map(|_| Value::Null)
-        }
+/// Whether a step deletes what is kept for good.
+fn purges(before: Option<&Attributes>, after: Option<&Attributes>) -> bool {
+    let value = |end: Option<&Attributes>| end.and_then(|end| end.get("value")).cloned();
+    matches!(value(before), Some(Value::Secret(_))) && value(after) == Some(Value::Null)
+}
+
+/// When the newest version is to be purged, if ever, and whether that is over by Azure's clock.
+async fn due(live: &Live, attributes: &Attributes, newest: &Version) -> Result<Option<(Timestamp, bool)>, Failure> {
+    let (Some(span), Some(made)) = (optional_text(attributes, "purge_after"), newest.made) else { return Ok(None) };
+    let at = duration(span).and_then(|span| made.checked_add(span).ok());
+    let at =
+        at.ok_or_else(|| Failure::new(Class::Input, format!("purge_after: {span:?} is no span of time such as 30d")))?;
+    let times = live.clock.times(live, None).await;
+    Ok(Some((at, times.azure.unwrap_or(times.runner) >= at)))
+}
+
+/// The newest version in the vault, if there is one.
+async fn kept(live: &Live, key: &Attributes, attributes: &Attributes) -> Result<Option<Version>, Failure> {
+    // A vault that is not there is another matter than a secret that is not.
+    let vault = live.vault(key, text(attributes, "key_vault")?).await?;
+    match vault.newest(text(attributes, "secret")?).await {
+        Ok(newest) => Ok(Some(newest)),
+        Err(failure) if failure.class == Class::NotFound => Ok(None),
         Err(failure) => Err(failure),
     }
 }

@@ -4,7 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Map, Value as Json, json};
 
-use super::arm_testing::{attributes, live, look, write};
+use super::World as _;
+use super::arm_testing::{attributes, live, look, step, write};
 use crate::azure::double::{Reply, Seen, error, reply, reply_with};
 use crate::model::{Attributes, Class, Observed, Purpose, Reading, Undo, Value};
 
@@ -14,6 +15,7 @@ struct Azure {
     settings: Map<String, Json>,
     strings: Map<String, Json>,
     vault: Map<String, Json>,
+    deleted: bool,
     puts: usize,
 }
 
@@ -44,10 +46,17 @@ fn answers(azure: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static + use<
     move |seen| {
         let mut azure = lock(&azure);
         if let Some(path) = seen.path.strip_prefix("/secrets/") {
+            azure.deleted |= seen.bearer && seen.method == "DELETE";
             return secrets(&mut azure.vault, seen, path.trim_end_matches('/'));
         }
         if seen.path.contains("/deletedsecrets/") {
-            return if seen.bearer { error(404, "SecretNotFound") } else { challenge() };
+            if !seen.bearer {
+                return challenge();
+            }
+            let there = azure.deleted;
+            azure.deleted &= seen.method != "DELETE";
+            let done = if seen.method == "DELETE" { 204 } else { 200 };
+            return if there { reply(done, json!({})) } else { error(404, "SecretNotFound") };
         }
         if seen.path.ends_with("/vaults/kv") {
             return reply(200, json!({ "properties": { "vaultUri": "https://kv.vault.test/" } }));
@@ -71,12 +80,16 @@ fn secrets(vault: &mut Map<String, Json>, seen: &Seen, name: &str) -> Reply {
     if !seen.bearer {
         return challenge();
     }
-    let answer =
-        |value: &Json| reply(200, json!({ "id": format!("https://kv.vault.test/secrets/{name}/v1"), "value": value }));
+    let id = format!("https://kv.vault.test/secrets/{name}/v1");
+    let answer = |value: &Json| reply(200, json!({ "id": id, "value": value, "attributes": { "created": 1_000_000 } }));
     match (seen.method.as_str(), vault.get(name)) {
         ("PUT", _) => {
             vault.insert(name.to_owned(), seen.body["value"].clone());
             answer(&seen.body["value"])
+        }
+        ("DELETE", Some(_)) => {
+            vault.remove(name);
+            reply(200, json!({}))
         }
         (_, Some(value)) => answer(value),
         (_, None) => error(404, "SecretNotFound"),
@@ -200,4 +213,39 @@ async fn a_kept_value_that_was_replaced_is_not_given_back() {
     let (done, _) = write("password_setting", &key("settings", None), Some(after), Some(before), answers(&azure)).await;
     assert_eq!(done.unwrap_err().class, Class::Unfit);
     assert!(!lock(&azure).settings.contains_key("PW"));
+}
+
+/// The secret is of 1970, so that one day after it is long over, and 400 years are not.
+#[tokio::test]
+async fn what_is_kept_is_purged_when_it_is_due_and_nothing_can_give_it_back_then() {
+    let azure = azure();
+    let (value, gone) = keep_and_remove(&azure, "settings", "PW").await;
+    let escrow = key("settings", Some("PW"));
+    let after = |span: &str| {
+        let mut place = place();
+        place.insert("purge_after".to_owned(), Value::text(span));
+        place
+    };
+    let early = plan(&azure, "escrow", &escrow, &after("146000d")).await;
+    assert!(early.notes[0].contains("is purged by the first apply after"), "{:?}", early.notes);
+    let (before, wanted) = ends(early);
+    assert_eq!(before, wanted);
+    let due = plan(&azure, "escrow", &escrow, &after("1d")).await;
+    assert!(due.notes[0].contains("due to be purged since 1970-01-13"), "{:?}", due.notes);
+    let (before, purged) = ends(due);
+    assert!(matches!((super::escrow::SCHEMA.undo)(before.as_ref(), purged.as_ref()), Undo::Never(_)));
+
+    lock(&azure).settings.insert("PW".to_owned(), json!("hunter2"));
+    let (done, _) = write("escrow", &escrow, before.clone(), purged.clone(), answers(&azure)).await;
+    assert_eq!(done.unwrap_err().class, Class::Conflict, "the app has it again");
+    lock(&azure).settings.remove("PW");
+    write("escrow", &escrow, before, purged.clone(), answers(&azure)).await.0.unwrap();
+    assert!(lock(&azure).vault.is_empty() && !lock(&azure).deleted, "deleted, and purged");
+    let world = live(answers(&azure)).0;
+    let settled = look(&world, "escrow", &escrow, purged.as_ref().unwrap(), Purpose::Settle).await.unwrap();
+    assert_eq!(ends(settled).0, purged);
+    let (before, wanted) = ends(plan(&azure, "escrow", &escrow, &after("1d")).await);
+    assert_eq!(before, wanted, "there is nothing left to do");
+    let back = step("password_setting", &key("settings", None), Some(gone), Some(value));
+    assert!(world.lost(&back).await.unwrap().unwrap().contains("is there no more"));
 }

@@ -9,7 +9,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use super::{Clock, Kind, Watch, World, Written, register};
 use crate::azure::{Arm, Operation, ServerId, SiteId, Vault, Waiting};
 use crate::evidence::Ledger;
-use crate::model::{Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, Step, Value};
+use crate::model::{
+    Attributes, Class, Digester, Failure, Look, Reading, Schema, Secret, SecretSource, SecretValue, Step, Value,
+};
 use crate::postgres::Databases;
 use crate::probe::Web;
 
@@ -77,6 +79,22 @@ impl World for Live {
         watched(kind.write(&live, step, watch), &waiting, accepted, watch).await
     }
 
+    async fn lost(&self, step: &Step) -> Result<Option<String>, Failure> {
+        let Some(after) = &step.after else { return Ok(None) };
+        // A role's key does not say where the vault is.
+        let elsewhere = after.get("escrow").and_then(Value::as_map).filter(|place| place.contains_key("subscription"));
+        for source in after.values().flat_map(vaulted) {
+            match self.fetch(elsewhere.unwrap_or(&step.key), source).await {
+                Err(failure) if failure.class == Class::NotFound => {
+                    return Ok(Some(format!("what {source} kept is there no more")));
+                }
+                Err(failure) => return Err(failure),
+                Ok(_) => {}
+            }
+        }
+        Ok(None)
+    }
+
     async fn follow(&self, operation: &str, watch: &dyn Watch) -> Result<(), Failure> {
         let Ok(operation) = serde_json::from_str(operation) else { return Ok(()) };
         let (waiting, accepted) = Waiting::new();
@@ -86,6 +104,15 @@ impl World for Live {
             Err(refusal) if refusal.failure.class == Class::Interrupted => Err(refusal.failure),
             _ => Ok(()),
         }
+    }
+}
+
+/// The secrets of key vaults that a value, or an entry of it, is to be fetched from.
+fn vaulted(value: &Value) -> Vec<&SecretSource> {
+    match value {
+        Value::Secret(SecretValue { source: Some(source @ SecretSource::KeyVault { .. }), .. }) => vec![source],
+        Value::Map(map) => map.values().flat_map(vaulted).collect(),
+        _ => Vec::new(),
     }
 }
 

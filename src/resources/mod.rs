@@ -14,6 +14,7 @@ mod database_role;
 mod database_settings;
 mod escrow;
 mod explain_grants;
+mod kept_password;
 #[cfg(test)]
 mod kept_tests;
 mod live;
@@ -21,9 +22,11 @@ mod memory;
 mod password_login;
 mod password_setting;
 mod reach;
+mod role_password;
 mod sensors;
 mod server_admin;
 mod server_auth;
+mod server_password_auth;
 mod sign_in;
 mod site_lists;
 mod slot_settings;
@@ -120,6 +123,12 @@ pub trait World: Send + Sync {
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
 
+    /// Why the end that a step leads to cannot be reached any more, whatever was thought when it was planned: what it would
+    /// give back is kept nowhere now. `None`: as far as one can see, it can.
+    async fn lost(&self, _step: &Step) -> Result<Option<String>, Failure> {
+        Ok(None)
+    }
+
     /// Waits for an operation that an earlier process began and told its journal of (see [`Watch::accepted`]). How it
     /// ended does not matter: the look that follows decides.
     async fn follow(&self, _operation: &str, _watch: &dyn Watch) -> Result<(), Failure> {
@@ -167,6 +176,8 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &escrow::Escrow,
         &password_login::PasswordLogin,
         &password_setting::PasswordSetting,
+        &role_password::RolePassword,
+        &server_password_auth::ServerPasswordAuth,
     ]
 }
 

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::live::{optional_text, server_id, spelled};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
-use crate::azure::{AuthConfig, ServerId};
+use crate::azure::{AuthConfig, Server, ServerId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
 
 /// The kind `server_auth`.
@@ -29,8 +29,11 @@ static SCHEMA: Schema = Schema {
     undo: |_, _| Undo::Kept("turning Entra authentication off would restart the server and lock others out".to_owned()),
     serial_key: |key| optional_text(key, "server").map(|server| format!("server:{server}")),
     restarts: |before, after| {
-        let entra = |end: Option<&Attributes>| end.and_then(|end| end.get("entra_auth")).and_then(Value::as_bool);
-        u32::from(entra(before).unwrap_or(false) != entra(after).unwrap_or(false))
+        let flag = |end: Option<&Attributes>, name: &str, unsaid: bool| {
+            end.and_then(|end| end.get(name)).and_then(Value::as_bool).unwrap_or(unsaid)
+        };
+        let turns = |name, unsaid| flag(before, name, unsaid) != flag(after, name, unsaid);
+        u32::from(turns("entra_auth", false) || turns("password_auth", true))
     },
     consistent_within: Duration::from_mins(2),
 };
@@ -83,10 +86,7 @@ impl Kind for ServerAuth {
         if entra == auth.entra() && password == auth.password() && same_tenant {
             return Ok(Written::Done);
         }
-        if server.is_replica() {
-            let summary = format!("server {} is a read replica: it follows its primary's authentication", id.server);
-            return Err(Failure::new(Class::Input, summary).remedy("name the primary server in the plan file"));
-        }
+        refuse_replica(&id, &server)?;
         if auth.password() && !password {
             refuse_lock_out(live, &id, entra).await?;
         }
@@ -107,8 +107,17 @@ impl Kind for ServerAuth {
     }
 }
 
+/// A read replica is changed through its primary.
+pub(super) fn refuse_replica(id: &ServerId, server: &Server) -> Result<(), Failure> {
+    if !server.is_replica() {
+        return Ok(());
+    }
+    let summary = format!("server {} is a read replica: it follows its primary's authentication", id.server);
+    Err(Failure::new(Class::Input, summary).remedy("name the primary server in the plan file"))
+}
+
 /// Without passwords somebody has to be left who can sign in: Entra is on and has an administrator.
-async fn refuse_lock_out(live: &Live, id: &ServerId, entra: bool) -> Result<(), Failure> {
+pub(super) async fn refuse_lock_out(live: &Live, id: &ServerId, entra: bool) -> Result<(), Failure> {
     let summary = format!("server {} would let nobody in any more", id.server);
     if !entra {
         return Err(Failure::new(Class::Input, summary).detail("neither passwords nor Entra tokens would be taken"));

@@ -49,6 +49,10 @@ impl World for Worlds {
         self.of(&step.address.kind)?.write(step, watch).await
     }
 
+    async fn lost(&self, step: &Step) -> Result<Option<String>, Failure> {
+        self.of(&step.address.kind)?.lost(step).await
+    }
+
     /// An operation does not say whose it is; who does not know it has nothing to wait for.
     async fn follow(&self, operation: &str, watch: &dyn Watch) -> Result<(), Failure> {
         for world in &self.0 {

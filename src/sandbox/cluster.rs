@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep_until};
 
-use crate::model::{Class, Failure};
+use crate::model::{Class, Failure, Secret};
 
 use super::clock;
 use super::cluster_files::Files;
@@ -274,6 +274,20 @@ impl Database for Cluster {
             door.password = password;
         });
         if restart { self.restart().await } else { Ok(()) }
+    }
+
+    async fn set_admin_password(&self, password: &Secret) -> Result<(), Failure> {
+        let mut postgres = self.connect("postgres").await?;
+        let set: String = sqlx::query_scalar("SELECT format('ALTER ROLE %I PASSWORD %L', $1, $2)")
+            .bind(&self.secrets.admin_login)
+            .bind(password.expose())
+            .fetch_one(&mut postgres)
+            .await
+            .map_err(failed("take the administrator's password"))?;
+        // Safe: format() quoted both.
+        let set = sqlx::raw_sql(AssertSqlSafe(set)).execute(&mut postgres).await;
+        set.map(drop).map_err(failed("set the administrator's password"))?;
+        postgres.close().await.map_err(failed("end a session"))
     }
 
     async fn add_admin(&self, name: &str, object_id: &str, principal: PrincipalType) -> Result<(), Failure> {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
-use crate::model::Failure;
+use crate::model::{Failure, Secret};
 
 /// What kind of principal a role stands for, as in pgaadauth labels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,9 +30,12 @@ impl PrincipalType {
 /// The data plane of one flexible server, as the control plane drives it.
 #[async_trait]
 pub trait Database: Send + Sync {
-    /// Sets which ways of signing in the server takes, and ends all sessions when `restart` is set, as Azure does when
-    /// Entra authentication is turned on.
+    /// Sets which ways of signing in the server takes, and ends all sessions when `restart` is set: when Entra
+    /// authentication is turned on, or passwords are turned on or off.
     async fn set_auth(&self, entra: bool, password: bool, restart: bool) -> Result<(), Failure>;
+
+    /// Sets the password of the server's administrator.
+    async fn set_admin_password(&self, password: &Secret) -> Result<(), Failure>;
 
     /// Makes the login role of an Entra administrator: member of azure_pg_admin, CREATEROLE, CREATEDB, labelled.
     async fn add_admin(&self, name: &str, object_id: &str, principal: PrincipalType) -> Result<(), Failure>;

@@ -341,9 +341,13 @@ impl Emulator {
         let before = lock(&self.world).servers.get(&work.server).cloned();
         let Some(before) = before else { return Ok(()) };
         match &work.job {
-            Job::Update { entra, password, .. } => {
+            Job::Update { entra, password, admin_password, .. } => {
+                if let Some(password) = admin_password {
+                    self.database.set_admin_password(password).await?;
+                }
                 if (before.entra, before.password) != (*entra, *password) {
-                    self.database.set_auth(*entra, *password, *entra && !before.entra).await?;
+                    let restart = *entra && !before.entra || *password != before.password;
+                    self.database.set_auth(*entra, *password, restart).await?;
                 }
                 if before.entra && !entra {
                     for object_id in before.administrators.keys() {

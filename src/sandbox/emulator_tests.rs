@@ -15,7 +15,7 @@ use super::database::{Database, PrincipalType};
 use super::emulator::{Emulator, lock};
 use super::names::{self, CI_CLIENT, CI_OBJECT, DEPLOYERS, READER_CLIENT, SUBSCRIPTION, TENANT};
 use super::token::Issuer;
-use crate::model::Failure;
+use crate::model::{Failure, Secret};
 
 /// Notes what the control plane asks of PostgreSQL.
 #[derive(Default)]
@@ -25,6 +25,11 @@ struct Double(Mutex<Vec<String>>);
 impl Database for Double {
     async fn set_auth(&self, entra: bool, password: bool, restart: bool) -> Result<(), Failure> {
         lock(&self.0).push(format!("auth {entra} {password} {restart}"));
+        Ok(())
+    }
+
+    async fn set_admin_password(&self, _: &Secret) -> Result<(), Failure> {
+        lock(&self.0).push("admin password".to_owned());
         Ok(())
     }
 

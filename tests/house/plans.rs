@@ -95,6 +95,8 @@ fn the_schema_refuses_broken_plans() {
         ("escrow", "list = \"settings\"", "list = \"setting\""),
         ("password_login", "login = false", "login = \"no\""),
         ("password_setting", "names = [\"POSTGIS_PASSWORD\"]", "names = \"POSTGIS_PASSWORD\""),
+        ("role_password", "password = false", "password = \"none\""),
+        ("server_password_auth", "enabled = false", "enabled = 0"),
         ("check", "within = \"5m\"", "within = \"soon\""),
         ("validation", "period = \"7d\"", "period = \"soon\""),
         ("soak", "period = \"24h\"", "period = 24"),

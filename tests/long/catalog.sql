@@ -1,4 +1,5 @@
--- Every role, membership, label, privilege and default privilege that one database shows, a line each.
+-- Every role, membership, label, privilege and default privilege that one database shows, a line each. A date that never
+-- comes and no date are the same.
 WITH acl (what, items) AS (
     SELECT format('database %I', datname), coalesce(datacl, acldefault('d', datdba)) FROM pg_database
     UNION ALL
@@ -24,7 +25,7 @@ SELECT format('%s: %s may %s%s by %s', what, coalesce(nullif(grantee, 0)::regrol
 FROM acl, aclexplode(items)
 UNION ALL
 SELECT format('role %I super=%s inherit=%s createrole=%s createdb=%s login=%s limit=%s until=%s config=%s', rolname, rolsuper,
-              rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconnlimit, rolvaliduntil, rolconfig)
+              rolinherit, rolcreaterole, rolcreatedb, rolcanlogin, rolconnlimit, nullif(rolvaliduntil, 'infinity'), rolconfig)
 FROM pg_roles
 UNION ALL
 SELECT format('role %s is a member of %s by %s admin=%s', member::regrole, roleid::regrole, grantor::regrole, admin_option)

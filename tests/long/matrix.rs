@@ -18,27 +18,46 @@ struct Calls {
     plan: &'static str,
     write: (&'static str, &'static str),
     look: (&'static str, &'static str),
+    /// Which of these writes is the kind's: others of its plan file come first.
+    nth: usize,
     long_running: bool,
 }
 
 const SITE: &str = "*/sites/rmhazuregeoapi";
 const SERVER: &str = "*/flexibleservers/rmhpgflex";
+const SECRETS: &str = "/vaults/kv-ops/secrets/*";
 
-const ARM: [Calls; 5] = [
-    Calls { kind: "server_auth", plan: MIGRATION, write: ("PATCH", SERVER), look: ("GET", SERVER), long_running: true },
+const ARM: [Calls; 8] = [
+    Calls {
+        kind: "server_auth",
+        plan: MIGRATION,
+        write: ("PATCH", SERVER),
+        look: ("GET", SERVER),
+        nth: 1,
+        long_running: true,
+    },
     Calls {
         kind: "server_admin",
         plan: MIGRATION,
         write: ("PUT", "*/administrators/*"),
         look: ("GET", "*/administrators/*"),
+        nth: 1,
         long_running: true,
     },
-    Calls { kind: "app_identity", plan: MIGRATION, write: ("PATCH", SITE), look: ("GET", SITE), long_running: false },
+    Calls {
+        kind: "app_identity",
+        plan: MIGRATION,
+        write: ("PATCH", SITE),
+        look: ("GET", SITE),
+        nth: 1,
+        long_running: false,
+    },
     Calls {
         kind: "app_settings",
         plan: MIGRATION,
         write: ("PUT", "*/config/appsettings"),
         look: ("POST", "*/config/appsettings/list"),
+        nth: 1,
         long_running: false,
     },
     Calls {
@@ -46,7 +65,32 @@ const ARM: [Calls; 5] = [
         plan: "slot_settings.toml",
         write: ("PUT", "*/config/slotconfignames"),
         look: ("GET", "*/config/slotconfignames"),
+        nth: 1,
         long_running: false,
+    },
+    Calls {
+        kind: "escrow",
+        plan: "escrow.toml",
+        write: ("PUT", SECRETS),
+        look: ("GET", SECRETS),
+        nth: 1,
+        long_running: false,
+    },
+    Calls {
+        kind: "password_setting",
+        plan: "password_setting.toml",
+        write: ("PUT", "*/config/appsettings"),
+        look: ("POST", "*/config/appsettings/list"),
+        nth: 1,
+        long_running: false,
+    },
+    Calls {
+        kind: "server_password_auth",
+        plan: "server_password_auth.toml",
+        write: ("PATCH", SERVER),
+        look: ("GET", SERVER),
+        nth: 2,
+        long_running: true,
     },
 ];
 
@@ -100,10 +144,14 @@ enum Hit {
 const SQL_FAULTS: [(&str, Hit); 3] =
     [("connection cut", Hit::Cut), ("killed in it", Hit::Killed), ("killed after it", Hit::KilledLate)];
 
+const ROLES: &str = "BEGIN; LOCK TABLE pg_catalog.pg_authid IN SHARE MODE";
+
 /// What makes a write of each kind wait: a lock on a catalog that it has to change.
-const SQL: [(&str, &str); 2] = [
-    ("database_role", "BEGIN; LOCK TABLE pg_catalog.pg_authid IN SHARE MODE"),
-    ("database_grants", "BEGIN; LOCK TABLE pg_catalog.pg_class IN SHARE MODE"),
+const SQL: [(&str, &str, &str); 4] = [
+    ("database_role", MIGRATION, ROLES),
+    ("database_grants", MIGRATION, "BEGIN; LOCK TABLE pg_catalog.pg_class IN SHARE MODE"),
+    ("password_login", "password_login.toml", ROLES),
+    ("role_password", "role_password.toml", ROLES),
 ];
 
 #[derive(Default)]
@@ -172,9 +220,9 @@ fn rows() -> Vec<Row> {
                 });
             }
         }
-        for (kind, lock) in SQL {
+        for (kind, plan, lock) in SQL {
             for (fault, hit) in SQL_FAULTS {
-                rows.push(Row { kind, fault, plan: MIGRATION, way, how: How::Sql(kind, lock, hit) });
+                rows.push(Row { kind, fault, plan, way, how: How::Sql(kind, lock, hit) });
             }
         }
         for (fault, killed) in [("fails", false), ("killed in it", true)] {
@@ -239,6 +287,9 @@ async fn arm_fault(sandbox: &Sandbox, calls: &Calls, fault: &ArmFault) {
     let mut rule = (fault.rule)();
     rule["method"] = json!(method);
     rule["path"] = json!(path);
+    if !fault.on_look {
+        rule["nth"] = json!(calls.nth);
+    }
     sandbox.control("POST", "faults", &rule).await;
     let mut child = sandbox.spawn(&APPLY);
     if fault.killed {

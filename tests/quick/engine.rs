@@ -36,6 +36,21 @@ async fn a_plan_writes_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_write_that_was_turned_away_leaves_nothing_to_undo() {
+    let (file, store) = (migration(), MemoryStore::default());
+    let world = around(&file);
+    world.set_read_only(true);
+    let applied = apply(&world, &store, &file, false).await.unwrap();
+    let told = applied.records.iter().filter_map(|record| match &record.event {
+        Event::Failed { refused, .. } => Some(*refused),
+        _ => None,
+    });
+    let told: Vec<bool> = told.collect();
+    assert!(!told.is_empty() && told.iter().all(|refused| *refused), "{told:?}");
+    assert_eq!(rollback(&world, &store, RollbackOptions::default()).await.unwrap().run, None);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_rollback_of_everything_leads_back() {
     for (name, file) in plans() {
         let (world, store) = (around(&file), MemoryStore::default());

@@ -5,6 +5,7 @@ mod check;
 mod cleanup;
 mod database;
 mod grants;
+mod role_password;
 mod server;
 mod site;
 
@@ -17,7 +18,8 @@ pub(super) use check::CHECK;
 pub(super) use cleanup::{ESCROW, LOGIN, PASSWORD_SETTING, theirs};
 pub(super) use database::ROLE;
 pub(super) use grants::GRANTS;
-pub(super) use server::{ADMIN, AUTH};
+pub(super) use role_password::ROLE_PASSWORD;
+pub(super) use server::{ADMIN, AUTH, SERVER_PASSWORD_AUTH};
 pub(super) use site::{IDENTITY, SETTINGS, SLOT_SETTINGS};
 
 /// How a kind behaves.
@@ -26,6 +28,8 @@ pub struct Behaviour {
     /// Of a part of something bigger (the settings of a site): what it is like where nobody has written it. Such a part
     /// is never absent and cannot be removed, only given back. `None`: it is there once it was made.
     pub part: Option<fn() -> Attributes>,
+    /// What only its writes are told: a look says it back as it was asked for.
+    pub told: &'static [&'static str],
     /// Why there is nothing that it could be a part of, if so; such a look is an error.
     pub missing: fn(&State, &str, &Attributes) -> Option<String>,
     /// Why it cannot be looked at, if so. An earlier step may change that.
@@ -58,6 +62,7 @@ pub struct Lost {
 /// A kind that does what its schema says and refuses nothing.
 pub(super) const PLAIN: Behaviour = Behaviour {
     part: None,
+    told: &[],
     missing: |_, _, _| None,
     hidden: |_, _| None,
     plan: |_, _| Ok(None),

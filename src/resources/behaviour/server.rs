@@ -19,6 +19,33 @@ pub(in crate::resources) const AUTH: Behaviour = Behaviour {
 pub(in crate::resources) const ADMIN: Behaviour =
     Behaviour { laws: &[SERVER_IS_THERE, ADMIN_NEEDS_ENTRA, LAST_WAY_IN], ..PLAIN };
 
+/// `server_password_auth`: a part of its server.
+pub(in crate::resources) const SERVER_PASSWORD_AUTH: Behaviour = Behaviour {
+    part: Some(|| Attributes::from([("enabled".to_owned(), Value::Bool(true))])),
+    told: &["seen_within", "sensors", "admin_password"],
+    missing: no_server,
+    laws: &[LAST_ONE_OUT_GETS_IN],
+    ..PLAIN
+};
+
+const NO_MORE: &str = r#"
+[resource.server_password_auth.rmhpgflex]
+server = "rmhpgflex"
+enabled = false
+"#;
+
+const LAST_ONE_OUT_GETS_IN: Law = Law {
+    says: "a server stops taking passwords only once an Entra administrator can sign in",
+    class: Class::Input,
+    broken: |state, step| {
+        let off = step.after.as_ref().is_some_and(|end| end.get("enabled") == Some(&Value::Bool(false)));
+        let entra = state.get("server_auth", &step.key).is_some_and(|auth| says(auth, "entra_auth"));
+        let admin = state.like("server_admin", &step.key, &["server"]).next().is_some();
+        (off && !(entra && admin)).then(|| "nobody could sign in any more".to_owned())
+    },
+    trial: Trial::Refused { given: &[TOKENS], refused: NO_MORE, removal: false },
+};
+
 const NOWHERE: &str = r#"
 [resource.server_auth.nowhere]
 server = "nowhere"

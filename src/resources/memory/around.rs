@@ -36,6 +36,9 @@ impl MemoryWorld {
                 if ["escrow", "password_setting"].contains(&want.address.kind.as_str()) {
                     passwords(state, want);
                 }
+                if want.address.kind == "role_password" {
+                    state.put("role_password", &want.key, map([("value", theirs())]));
+                }
                 if want.key.contains_key("server") {
                     server(state, &want.key, desired);
                 }

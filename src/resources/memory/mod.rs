@@ -267,7 +267,11 @@ fn read(state: &State, schema: &Schema, behaviour: Behaviour, look: &Look<'_>) -
         (None, Purpose::Settle) => {}
     }
     let Some(live) = live(state, schema, behaviour, look.key) else { return Ok(Reading::absent()) };
-    let attributes = look.attributes.iter().map(|(name, asked)| (name.clone(), shown(asked, live.get(name)))).collect();
+    let seen = |(name, asked): (&String, &Value)| {
+        let told = behaviour.told.contains(&name.as_str());
+        (name.clone(), if told { asked.clone() } else { shown(asked, live.get(name)) })
+    };
+    let attributes = look.attributes.iter().map(seen).collect();
     let mut outputs = (behaviour.outputs)(look.key, &live, look.attributes);
     for output in schema.outputs {
         let value = output.same_as.map_or_else(|| live.get(output.name), |field| look.key.get(field));

@@ -122,7 +122,8 @@ impl Inner {
         let was = live(&self.state, schema, behaviour, &step.key).unwrap_or_default();
         let unwritten = behaviour.part.map(|unwritten| unwritten()).unwrap_or_default();
         let mut all = was.clone();
-        for name in before.keys().chain(after.keys()) {
+        let told = |name: &&String| behaviour.told.contains(&name.as_str());
+        for name in before.keys().chain(after.keys()).filter(|name| !told(name)) {
             let end = |end: &Attributes| end.get(name).cloned().unwrap_or(Value::Null);
             let value = changed(was.get(name), &end(before), &end(after));
             match unwritten.get(name) {

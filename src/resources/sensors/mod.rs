@@ -19,7 +19,7 @@ use async_trait::async_trait;
 
 use super::Live;
 use super::live::text;
-use crate::evidence::{Measurement, Scope, Standpoint, Times};
+use crate::evidence::{Measurement, Scope, Standpoint, Times, Verdict};
 use crate::model::{Attributes, Failure, Value};
 
 use log_queries::{LogQueries, log_queries};
@@ -104,6 +104,19 @@ pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box
     Ok(all)
 }
 
+/// Whether a sensor of server logs saw logins of a role since the standpoint's watermark.
+pub(super) async fn logins(
+    live: &Live,
+    server: &str,
+    role: &str,
+    sensor: &Attributes,
+    standpoint: Standpoint,
+) -> Result<Verdict, Failure> {
+    let role = Attributes::from([("server".to_owned(), server.into()), ("name".to_owned(), role.into())]);
+    let about = Attributes::from([("old_role".to_owned(), Value::Map(role))]);
+    Ok(logs::Log::new(live, &about, sensor)?.measure(standpoint).await.verdict)
+}
+
 /// The names of the sensors of a `validation`, without the live system.
 pub fn sensor_names(validation: &Attributes) -> BTreeSet<String> {
     let of = |list: &str| tables(validation, list).into_iter().filter_map(|table| table.get("name")?.as_text());
@@ -122,6 +135,6 @@ pub fn sensor_names(validation: &Attributes) -> BTreeSet<String> {
 }
 
 /// The tables in a list field.
-fn tables<'a>(attributes: &'a Attributes, name: &str) -> Vec<&'a Attributes> {
+pub(super) fn tables<'a>(attributes: &'a Attributes, name: &str) -> Vec<&'a Attributes> {
     attributes.get(name).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_map).collect()
 }

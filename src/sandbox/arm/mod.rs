@@ -13,6 +13,8 @@ pub mod sites;
 
 use serde_json::{Value, json};
 
+use crate::model::Secret;
+
 use super::call::{Call, Reply};
 use super::database::PrincipalType;
 use super::directory::Role;
@@ -64,6 +66,8 @@ pub enum Job {
         entra: bool,
         /// Whether passwords are.
         password: bool,
+        /// What the administrator's password becomes, when it changes.
+        admin_password: Option<Secret>,
         /// `authConfig.tenantId` afterwards.
         tenant: Option<String>,
         /// The other properties to merge in.

@@ -124,8 +124,8 @@ pub fn pretend(world: &mut World, id: &str, now: &str) {
 
 fn apply(server: &mut Server, job: &Job) {
     match job.clone() {
-        Job::Update { entra, password, tenant, properties, sku } => {
-            server.restarts += u64::from(entra && !server.entra);
+        Job::Update { entra, password, tenant, properties, sku, .. } => {
+            server.restarts += u64::from(entra && !server.entra || password != server.password);
             if !entra {
                 server.administrators.clear();
             }

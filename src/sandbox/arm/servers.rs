@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::model::Secret;
 use crate::sandbox::call::{Call, Reply};
 use crate::sandbox::state::{Server, World};
 
@@ -87,12 +88,18 @@ fn patch(arm: &mut Arm<'_>, call: &Call, server: &Server) -> Answer {
     }
     let given = auth["tenantId"].as_str().filter(|tenant| !tenant.is_empty()).map(str::to_owned);
     let tenant = entra.then(|| given.or(server.auth_tenant.clone()).unwrap_or_else(|| arm.world.tenant.clone()));
+    let admin_password = properties.get("administratorLoginPassword").and_then(Value::as_str).map(Secret::new);
+    if password && !server.password && admin_password.is_none() {
+        let message = "The admin credentials are required for creating admin role while enabling Password Authentication \
+                       and must be provided.";
+        return errors::error(400, "EngineCredentialsNotProvided", message).into();
+    }
     for fixed in ["state", "fullyQualifiedDomainName", "administratorLogin", "administratorLoginPassword", "createMode"]
     {
         properties.remove(fixed);
     }
     let sku = body.remove("sku").filter(|sku| !sku.is_null());
-    let job = Job::Update { entra, password, tenant, properties: Value::Object(properties), sku };
+    let job = Job::Update { entra, password, admin_password, tenant, properties: Value::Object(properties), sku };
     operations::begin(arm, call, server, job, &arm.world.server_id(server), "UpsertServerManagementOperationV2")
 }
 
