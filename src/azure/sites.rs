@@ -196,6 +196,17 @@ impl Arm {
         decode("an app", self.get(&id.path(""), WEB_VERSION).await?)
     }
 
+    /// All slots of an app but the app itself, by name.
+    pub async fn slots(&self, id: &SiteId) -> Result<BTreeMap<String, Site>, Refusal> {
+        let mut slots = BTreeMap::new();
+        for body in self.list(&id.whole_app().path("/slots"), WEB_VERSION).await? {
+            // A slot is called `app/slot`.
+            let name = body["name"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default().to_owned();
+            slots.insert(name, decode("a slot", body)?);
+        }
+        Ok(slots)
+    }
+
     /// Sets a site's identities; see [`Identity::body`]. Nothing else of the site is sent.
     pub async fn patch_identity(&self, id: &SiteId, body: &Value, note: Note<'_>) -> Result<(), Refusal> {
         self.change(Method::Patch, &id.path(""), WEB_VERSION, Some(body), note).await.map(drop)

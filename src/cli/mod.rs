@@ -4,6 +4,7 @@ pub mod annotate;
 pub mod apply;
 pub mod args;
 pub mod completions;
+pub mod doctor;
 pub mod evidence;
 pub mod evidence_keys;
 pub mod evidence_view;
@@ -80,6 +81,7 @@ pub enum Command {
     History(history::HistoryArgs),
     Show(show::ShowArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     Graph(graph::GraphArgs),
     Render(render::RenderArgs),
     Schema(schema::SchemaArgs),
@@ -145,6 +147,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
+        Command::Doctor(args) => doctor::run(args, global, output).await,
         Command::Graph(args) => graph::run(args, global, &schemas(), output),
         Command::Render(args) => render::run(args, global, output).await,
         Command::Schema(_) => schema::run(&schemas(), output),

@@ -28,7 +28,7 @@ pub use letters::LetterSet;
 pub use login::{Login, Session, clock, login, may_alter};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
-pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};
+pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, mapped_roles, role_state};
 pub use roles::{Power, Roles};
 pub use statements::{Acting, Script, create_role, drop_role, end_sessions, grants, set_login, update_role};
 pub use trial::try_tomorrow;

@@ -143,6 +143,17 @@ async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
     }
 }
 
+/// Every role that stands for an Entra principal, as far as the labels tell, by name.
+pub async fn mapped_roles(lease: &mut Lease) -> Result<BTreeMap<String, Mapping>, Failure> {
+    let query = sqlx::query(include_str!("../../sql/doctor/mapped.sql"));
+    let rows = lease.rows(query, "see which roles stand for principals").await?;
+    let one = |row: &PgRow| {
+        let labels: Vec<String> = column(row, "labels")?;
+        Ok((column(row, "name")?, Mapping::parse(labels.iter().map(String::as_str))))
+    };
+    rows.iter().map(one).collect()
+}
+
 /// Something that keeps a role from being dropped.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Leftover(pub String);

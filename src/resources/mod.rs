@@ -11,6 +11,7 @@ mod check_privileges;
 mod clock;
 mod database_grants;
 mod database_role;
+mod doctor;
 mod escrow;
 #[cfg(test)]
 mod kept_tests;
@@ -40,6 +41,7 @@ use jiff::Timestamp;
 
 pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
+pub use doctor::{Diagnosis, Facts, RULES, Rule, Severity, Unseen, diagnose, facts};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
