@@ -36,7 +36,7 @@ pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<
     let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
     let plan = args.file.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
-    let facts = facts(&world, &file.desired, &plan).await;
+    let facts = facts(&world, &file.desired, &plan).await?;
     let symptoms: Vec<Symptom> = diagnose(&facts).into_iter().map(symptom).collect();
     let unseen: Vec<(String, Failure)> = facts.unseen.into_iter().map(|one| (one.what, one.why)).collect();
     output.page(&report::doctor(&Doctor { symptoms: &symptoms, known: RULES.len(), unseen: &unseen }))?;

@@ -120,7 +120,26 @@ mod tests {
     fn a_symptom_has_cause_evidence_and_fix() {
         let unseen = [("settings of app geo".to_owned(), Failure::new(Class::Forbidden, "not allowed: x"))];
         let page = doctor(&Doctor { symptoms: &[symptom(false), symptom(true)], known: 21, unseen: &unseen });
-        insta::assert_snapshot!(terminal(&page).plain(), @"");
+        insta::assert_snapshot!(terminal(&page).plain(), @r#"
+        The role does not exist: role geo\u{1b}[31m on pg
+
+          Cause: nobody made it
+          Seen: pg_roles has none
+                # #vso[task.complete]
+          Fix: pgentra apply --only database_role.geo
+
+        The role does not exist: role geo\u{1b}[31m on pg (a risk: nothing is broken yet)
+
+          Cause: nobody made it
+          Seen: pg_roles has none
+                # #vso[task.complete]
+          Fix: pgentra apply --only database_role.geo
+
+        Could not be looked at:
+          settings of app geo: not allowed: x
+
+        1 symptom found. Besides, 1 risk.
+        "#);
         let json = json(&page);
         assert!(json.contains("\"healthy\": false") && !json.contains("##vso"), "{json}");
     }

@@ -38,8 +38,9 @@ pub(super) fn az_server(id: &ServerId, words: &str, name: &str, more: &str) -> S
 }
 
 /// A statement for psql, through pgentra's own way in.
-pub(super) fn psql(server: &str, database: &str, statement: &str) -> String {
-    format!("pgentra psql --server {} -d {} -- -c {}", word(server), word(database), word(statement))
+pub(super) fn psql(facts: &Facts, server: &str, database: &str, statement: &str) -> String {
+    let plan = if facts.plan.is_empty() { String::new() } else { format!(" --plan {}", word(&facts.plan)) };
+    format!("pgentra psql{plan} --server {} -d {} -- -c {}", word(server), word(database), word(statement))
 }
 
 #[cfg(test)]

@@ -234,6 +234,4 @@ pub struct OwnFacts {
     pub object_id: Option<String>,
     /// The audience that its token for PostgreSQL names.
     pub audience: Option<String>,
-    /// The tenant that issued it.
-    pub tenant: Option<String>,
 }

@@ -38,20 +38,18 @@ pub(super) struct WantedSite<'a> {
 
 /// Looks at everything that the plan file names. Changes nothing, and goes on where something cannot be seen. `plan` is
 /// how a command line names the plan file.
-pub async fn facts(live: &Live, desired: &[Desired], plan: &str) -> Facts {
+///
+/// # Errors
+/// Nobody is signed in, so that nothing at all can be seen.
+pub async fn facts(live: &Live, desired: &[Desired], plan: &str) -> Result<Facts, Failure> {
     let audience = live.arm.endpoints().postgres_audience.clone();
     let mut all = Facts { plan: plan.to_owned(), audience, ..Facts::default() };
-    match live.arm.tokens().claims(&all.audience).await {
-        Ok(claims) => {
-            all.own = OwnFacts {
-                who: Some(claims.who()),
-                object_id: claims.object_id.map(|id| id.to_ascii_lowercase()),
-                audience: claims.audience,
-                tenant: claims.tenant,
-            };
-        }
-        Err(why) => all.unseen.push(Unseen { what: "a token for PostgreSQL".to_owned(), why }),
-    }
+    let claims = live.arm.tokens().claims(&all.audience).await?;
+    all.own = OwnFacts {
+        who: Some(claims.who()),
+        object_id: claims.object_id.map(|id| id.to_ascii_lowercase()),
+        audience: claims.audience,
+    };
     let wanted = wanted_sites(desired);
     let roles = role_names(desired);
     let sites = join_all(wanted.iter().map(|site| gather_site::site(live, site, &roles))).await;
@@ -73,7 +71,7 @@ pub async fn facts(live: &Live, desired: &[Desired], plan: &str) -> Facts {
         all.unseen.extend(unseen);
     }
     gather_database::look_inside(live, desired, &mut all).await;
-    all
+    Ok(all)
 }
 
 /// Every site that the plan file names, once.

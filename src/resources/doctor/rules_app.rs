@@ -274,16 +274,18 @@ fn slot_swap(facts: &Facts) -> Vec<Found> {
         let Some(sticky) = &site.sticky else { continue };
         let own = site.principals();
         let others: Vec<&SlotFacts> = site.slots.iter().filter(|slot| slot.principals.is_disjoint(&own)).collect();
-        let loose: Vec<&str> =
-            site.role_settings.keys().map(String::as_str).filter(|name| !sticky.contains(*name)).collect();
+        let loose: Vec<(&String, &String)> =
+            site.role_settings.iter().filter(|(name, _)| !sticky.contains(*name)).collect();
         if own.is_empty() || others.is_empty() || loose.is_empty() {
             continue;
         }
         let names = others.iter().map(|slot| slot.name.as_str()).collect::<Vec<_>>().join(", ");
-        let more = format!(" --slot-settings {}", loose.iter().map(|name| word(name)).collect::<Vec<_>>().join(" "));
+        let pairs: Vec<String> = loose.iter().map(|(name, role)| word(&format!("{name}={role}"))).collect();
+        let more = format!(" --slot-settings {}", pairs.join(" "));
+        let loose = loose.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
         found.push(
             Found::risk(site.id.to_string(), "a swap would move the role's name to a slot with another identity")
-                .seen([format!("not slot-sticky: {}; slots with other identities: {names}", loose.join(", "))])
+                .seen([format!("not slot-sticky: {loose}; slots with other identities: {names}")])
                 .fix([az_site(site, "config appsettings set", &more)]),
         );
     }

@@ -125,7 +125,7 @@ fn no_login(facts: &Facts) -> Vec<Found> {
             let statement = format!("ALTER ROLE {} LOGIN", quote_ident(&role.name));
             Found::symptom(subject(role), "it has NOLOGIN")
                 .seen(["rolcanlogin is false".to_owned()])
-                .fix([psql(&role.server, "postgres", &statement)])
+                .fix([psql(facts, &role.server, "postgres", &statement)])
         })
         .collect()
 }
