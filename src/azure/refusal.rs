@@ -115,8 +115,9 @@ fn headline(class: Class, what: &str, code: &str, message: &str) -> Failure {
         Class::NotSignedIn => Failure::new(class, format!("Azure does not accept the token: {what}"))
             .remedy("sign in again, for example with `az login`, and check the tenant"),
         Class::Forbidden => {
-            let action = quoted(message, "action '");
-            let scope = quoted(message, "scope '");
+            // A linked refusal names first what is allowed.
+            let action = quoted(message, "action(s) '").or_else(|| quoted(message, "action '"));
+            let scope = quoted(message, "linked scope(s) '").or_else(|| quoted(message, "scope '"));
             let summary = match (action, scope) {
                 (Some(action), Some(scope)) => format!("not allowed: {action} on {scope}"),
                 _ => format!("not allowed: {what}"),

@@ -26,6 +26,11 @@ pub struct ServerId {
 }
 
 impl ServerId {
+    /// Its ARM id.
+    pub fn arm_id(&self) -> String {
+        self.path("")
+    }
+
     fn path(&self, rest: &str) -> String {
         let (subscription, group) = (segment(&self.subscription), segment(&self.resource_group));
         let server = segment(&self.server);

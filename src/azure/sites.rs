@@ -35,6 +35,11 @@ impl SiteId {
         Self { slot: None, ..self.clone() }
     }
 
+    /// Its ARM id.
+    pub fn arm_id(&self) -> String {
+        self.path("")
+    }
+
     fn path(&self, rest: &str) -> String {
         let slot = self.slot.as_deref().filter(|slot| !slot.eq_ignore_ascii_case("production"));
         let slot = slot.map(|slot| format!("/slots/{}", segment(slot))).unwrap_or_default();

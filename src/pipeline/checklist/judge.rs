@@ -6,7 +6,7 @@ use super::lines::{By, Line};
 use super::{Item, Sight, State};
 use crate::diff::{Action, Change, Reason};
 use crate::evidence::{Attestation, Event, Measurement, Observation, Record, Verdict};
-use crate::model::{Attributes, Value, agrees, in_words};
+use crate::model::{Address, Attributes, Value, agrees, in_words};
 use crate::pipeline::Verified;
 
 /// What was seen of a line, and when.
@@ -147,7 +147,7 @@ fn required(sight: &Sight<'_>) -> Judged {
     if asking.is_empty() {
         return Judged::unseen("the plan file requires no settings (`require_settings`)");
     }
-    let of = |address| sight.verified.iter().find(|one| one.change.address == *address);
+    let of = |address: &Address| sight.verified.iter().find(|one| one.change.address == *address);
     let failures = asking.iter().filter_map(|(want, _)| of(&want.address)?.change.failure.as_ref());
     let failures: Vec<String> = failures.map(ToString::to_string).collect();
     let names: Vec<&str> = asking.iter().flat_map(|(_, names)| *names).filter_map(Value::as_text).collect();
