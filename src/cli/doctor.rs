@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{live, place};
+use super::{doctor_can_i, live, place};
 use crate::model::{Class, Failure};
 use crate::report::{self, Doctor, Symptom};
 use crate::resources::{Diagnosis, RULES, Severity, diagnose, facts, schemas};
@@ -24,6 +24,9 @@ pub struct DoctorArgs {
     /// How the live system is looked at.
     #[command(flatten)]
     pub live: LiveArgs,
+    /// List each Azure action and database right that plan and apply need, and which are missing; exits with 11 then
+    #[arg(long)]
+    pub can_i: bool,
 }
 
 /// Runs `doctor`.
@@ -35,6 +38,9 @@ pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<
     file.desired = narrowed(file.desired, &args.live.only)?;
     let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
+    if args.can_i {
+        return doctor_can_i::run(&world, &file.desired, output).await;
+    }
     let plan = args.file.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     let facts = facts(&world, &file.desired, &plan).await?;
     let symptoms: Vec<Symptom> = diagnose(&facts).into_iter().map(symptom).collect();

@@ -5,6 +5,7 @@ pub mod apply;
 pub mod args;
 pub mod completions;
 pub mod doctor;
+mod doctor_can_i;
 pub mod evidence;
 pub mod evidence_keys;
 pub mod evidence_view;
@@ -29,6 +30,7 @@ pub mod prompt;
 pub mod psql;
 pub mod render;
 mod render_kql;
+mod render_rbac;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
