@@ -5,6 +5,8 @@
 
 #[path = "sandbox/clients.rs"]
 mod clients;
+#[path = "sandbox/doctor.rs"]
+mod doctor;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/life.rs"]
@@ -23,3 +25,5 @@ mod sensors;
 mod sign_in;
 #[path = "sandbox/stand.rs"]
 mod stand;
+#[path = "sandbox/standing.rs"]
+mod standing;

@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{doctor_can_i, live, place};
+use super::{doctor_can_i, doctor_local, live, place};
 use crate::model::{Class, Failure};
 use crate::report::{self, Doctor, Symptom};
 use crate::resources::{Diagnosis, RULES, Severity, diagnose, facts, schemas};
@@ -27,6 +27,9 @@ pub struct DoctorArgs {
     /// List each Azure action and database right that plan and apply need, and which are missing; exits with 11 then
     #[arg(long)]
     pub can_i: bool,
+    /// Try your own sign-in, and say which way to develop locally works: `az login`, a password, a service principal
+    #[arg(long, conflicts_with = "can_i")]
+    pub local: bool,
 }
 
 /// Runs `doctor`.
@@ -38,6 +41,9 @@ pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<
     file.desired = narrowed(file.desired, &args.live.only)?;
     let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
+    if args.local {
+        return doctor_local::run(&world, &file, global, output).await;
+    }
     if args.can_i {
         return doctor_can_i::run(&world, &file.desired, output).await;
     }

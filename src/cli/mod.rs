@@ -6,6 +6,7 @@ pub mod args;
 pub mod completions;
 pub mod doctor;
 mod doctor_can_i;
+mod doctor_local;
 pub mod evidence;
 pub mod evidence_keys;
 pub mod evidence_view;

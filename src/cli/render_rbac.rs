@@ -10,9 +10,9 @@ use super::exit::Exit;
 use super::live;
 use super::load::load;
 use super::output::Output;
-use crate::model::Failure;
+use crate::model::{Failure, StoreUrl};
 use crate::report::{Block, Page};
-use crate::resources::{Need, needs, schemas};
+use crate::resources::{BLOB_STORE, Need, Phase, needs, schemas};
 
 /// Options of `render rbac`.
 #[derive(Args, Clone, Debug)]
@@ -35,7 +35,11 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
     let world = live::world(&file.target, global, None).await?;
     let needs = needs(&file.desired, &world);
     let wanted = needs.into_iter().filter(|(_, why)| why.plan || !args.read_only).map(|(need, _)| need);
-    let data = definition(&file.name, args.read_only, &wanted.collect());
+    let blobs = file.store.as_deref().is_some_and(|url| matches!(url.parse(), Ok(StoreUrl::Blobs(_))));
+    let store = BLOB_STORE.iter().filter(|(_, _, phase)| blobs && (*phase == Phase::Plan || !args.read_only));
+    // Which resource group the account is in, its address does not say.
+    let store = store.map(|(action, data, _)| Need { scope: String::new(), action: (*action).to_owned(), data: *data });
+    let data = definition(&file.name, args.read_only, &wanted.chain(store).collect());
     let page = Page { blocks: Vec::<Block>::new(), data: data.clone().into() };
     if output.is_json() {
         output.page(&page)?;
@@ -53,7 +57,8 @@ fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
             needs.iter().filter(|need| need.data == data).map(|need| need.action.as_str()).collect();
         all.into_iter().collect()
     };
-    let scopes: BTreeSet<String> = needs.iter().map(|need| assignable(&need.scope)).collect();
+    let scopes: BTreeSet<String> = 
+        needs.iter().filter(|need| !need.scope.is_empty()).map(|need| assignable(&need.scope)).collect();
     let (word, what) = if read_only { ("plan", "Looks at") } else { ("apply", "Looks at and changes") };
     json!({
         "Name": format!("pgentra {word} {plan}"),

@@ -31,7 +31,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub use checklist::{Check, checklist};
+pub use checklist::{Check, checklist, ways};
 pub use clean::{clean, guard_lines, hide_secrets};
 pub use data::Data;
 pub use doctor::{Doctor, Symptom, doctor};

@@ -7,7 +7,7 @@ use sqlx::Row as _;
 use crate::model::{Desired, Failure, ServerTarget, Value};
 use crate::postgres::{Lease, Power, Roles, Snapshot, quote_ident};
 use crate::resources::Live;
-use crate::resources::database_grants::{rules, wanted};
+use crate::resources::database_grants::{Asked, Wishes, wanted};
 use crate::resources::live::optional_text;
 
 /// One right.
@@ -130,11 +130,15 @@ fn of_login(server: &str, want: &Desired, ways: &[Way]) -> Option<DatabaseRight>
 async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
     let database = optional_text(&want.key, "database").unwrap_or_default();
     let owners = async {
-        let rules = rules("grants", want.attributes.get("grants"))?;
+        let wishes = Wishes::read(&want.attributes)?;
         let mut lease = live.databases.lease_any(server, database).await.map_err(|rejection| rejection.failure)?;
-        let snapshot = Snapshot::read(&mut lease, &wanted(&rules)).await?;
+        let snapshot = Snapshot::read(&mut lease, &wanted(wishes.rules())).await?;
+        let mut asked = Asked::new(&wishes, &snapshot);
         let mut owners: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
         for object in snapshot.objects.iter().filter(|object| !object.extension) {
+            if asked.on(object).have.values().all(|pair| pair.letters.is_empty()) {
+                continue;
+            }
             let kinds = owners.entry(snapshot.roles.name(object.owner)).or_default();
             *kinds.entry(object.name.kind.to_string()).or_default() += 1;
         }

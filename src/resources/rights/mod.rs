@@ -13,7 +13,7 @@ use crate::resources::Live;
 use crate::resources::live::{optional_text, server_id, site_id};
 pub use database::{DatabaseRight, database_rights};
 use table::{On, When};
-pub use table::{Phase, TABLE};
+pub use table::{BLOB_STORE, Phase, TABLE};
 
 /// An Azure action that is needed at a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

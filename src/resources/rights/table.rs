@@ -180,6 +180,14 @@ pub const TABLE: &[Rights] = &[
     kind("password_setting", &[SITE, LIST, WRITE_LIST, VAULT], "Website Contributor, and Key Vault Secrets User"),
 ];
 
+/// What a store in Azure Blob Storage needs, on the storage account: action, whether on data, when.
+pub const BLOB_STORE: &[(&str, bool, Phase)] = &[
+    ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", true, Plan),
+    ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", true, Apply),
+    ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete", true, Apply),
+    ("Microsoft.Storage/storageAccounts/blobServices/containers/write", false, Apply),
+];
+
 /// What a kind needs; nothing for one that the table does not know.
 pub(super) fn of(kind: &str) -> impl Iterator<Item = &'static Right> + use<'_> {
     TABLE.iter().filter(move |rights| rights.kind == kind).flat_map(|rights| rights.rights.iter().copied().flatten())
