@@ -71,10 +71,14 @@ mod tests {
     #[test]
     fn wildcards_fit_as_in_azure() {
         let read = "Microsoft.Web/sites/config/Read";
-        for pattern in ["*", "*/read", "microsoft.web/*", "Microsoft.Web/sites/*/read", "microsoft.web/SITES/config/read"] {
+        for pattern in
+            ["*", "*/read", "microsoft.web/*", "Microsoft.Web/sites/*/read", "microsoft.web/SITES/config/read"]
+        {
             assert!(fits(pattern, read), "{pattern}");
         }
-        for pattern in ["", "*/write", "Microsoft.Web/sites/read", "Microsoft.Web/sites/config/read/*", "Microsoft.Sql/*"] {
+        for pattern in
+            ["", "*/write", "Microsoft.Web/sites/read", "Microsoft.Web/sites/config/read/*", "Microsoft.Sql/*"]
+        {
             assert!(!fits(pattern, read), "{pattern}");
         }
         assert!(!fits("a/*/a", "a/a"), "an overlap is no fit");

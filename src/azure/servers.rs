@@ -218,9 +218,8 @@ impl Arm {
     pub async fn firewall_rules(&self, id: &ServerId) -> Result<Vec<(String, String)>, Refusal> {
         let all = self.list(&id.path("/firewallRules"), POSTGRES_VERSION).await?;
         let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let range = |one: &Value| {
-            (text(&one["properties"]["startIpAddress"]), text(&one["properties"]["endIpAddress"]))
-        };
+        let range =
+            |one: &Value| (text(&one["properties"]["startIpAddress"]), text(&one["properties"]["endIpAddress"]));
         Ok(all.iter().map(range).collect())
     }
 

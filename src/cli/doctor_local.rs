@@ -92,7 +92,9 @@ async fn enter(
     let mut names: Vec<String> = Vec::new();
     if let Ok(mut lease) = world.databases.lease_any(server, "postgres").await {
         let mapped = mapped_roles(&mut lease).await.unwrap_or_default();
-        names.extend(mapped.into_iter().filter(|(_, to)| own.is_some() && to.object_id.as_deref() == own).map(|(role, _)| role));
+        names.extend(
+            mapped.into_iter().filter(|(_, to)| own.is_some() && to.object_id.as_deref() == own).map(|(role, _)| role),
+        );
     }
     names.extend(user.map(str::to_owned));
     let ways = &world.databases.server(server)?.connections;

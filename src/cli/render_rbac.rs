@@ -57,7 +57,7 @@ fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
             needs.iter().filter(|need| need.data == data).map(|need| need.action.as_str()).collect();
         all.into_iter().collect()
     };
-    let scopes: BTreeSet<String> = 
+    let scopes: BTreeSet<String> =
         needs.iter().filter(|need| !need.scope.is_empty()).map(|need| assignable(&need.scope)).collect();
     let (word, what) = if read_only { ("plan", "Looks at") } else { ("apply", "Looks at and changes") };
     json!({
@@ -99,6 +99,9 @@ mod tests {
         let role = definition("geo", false, &needs.into_iter().collect());
         assert_eq!(role["Actions"], serde_json::json!(["Microsoft.Web/sites/read", "logs/read", "x/read"]));
         assert_eq!(role["DataActions"], serde_json::json!(["get/action"]));
-        assert_eq!(role["AssignableScopes"], serde_json::json!(["/subscriptions/s", "/subscriptions/s/resourceGroups/g"]));
+        assert_eq!(
+            role["AssignableScopes"],
+            serde_json::json!(["/subscriptions/s", "/subscriptions/s/resourceGroups/g"])
+        );
     }
 }

@@ -44,7 +44,9 @@ pub fn rights(lines: &[RightLine]) -> Page {
     let unknown = lines.iter().filter(|line| line.held.is_none()).count();
     let verdict = match (missing, unknown) {
         (0, 0) => Line::of(Tone::Good, "Nothing is missing").and(format!(": all {} rights are there.", lines.len())),
-        (0, unknown) => Line::of(Tone::Change, format!("{unknown} of {} rights", lines.len())).and(" could not be asked for."),
+        (0, unknown) => {
+            Line::of(Tone::Change, format!("{unknown} of {} rights", lines.len())).and(" could not be asked for.")
+        }
         (missing, _) => Line::of(Tone::Bad, format!("{missing} of {} rights are missing.", lines.len())),
     };
     let data = json!({

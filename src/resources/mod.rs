@@ -45,7 +45,9 @@ pub use clock::{Clock, RealClock};
 pub use doctor::{Diagnosis, Facts, RULES, Rule, Severity, Unseen, diagnose, facts};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
-pub use rights::{BLOB_STORE, DatabaseRight, Need, Phase, TABLE as RIGHTS, Why, database_rights, held, needs};
+pub use rights::{
+    BLOB_STORE, DatabaseRight, Need, Phase, Right, Rights, TABLE as RIGHTS, Why, database_rights, held, needs,
+};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, sign_in};

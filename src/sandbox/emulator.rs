@@ -234,8 +234,11 @@ impl Emulator {
         };
         match self.issuer.check(token.trim(), &insights::AUDIENCES) {
             Ok(claims) => {
-                let role =
-                    lock(&self.world).directory.principals.get(&claims.object_id).map_or(Role::None, |who| who.role.clone());
+                let role = lock(&self.world)
+                    .directory
+                    .principals
+                    .get(&claims.object_id)
+                    .map_or(Role::None, |who| who.role.clone());
                 (self.query(source, call, &role), Some(claims.object_id))
             }
             Err(TokenFault::Audience) => {

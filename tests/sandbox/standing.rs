@@ -47,7 +47,9 @@ async fn the_checklist_follows_the_migration() {
     stand.keep("plan.toml", &format!("{MIGRATION}{VALIDATION}"));
     let before = status(&stand);
     assert_eq!(before["complete"], false);
-    for line in ["Enabled managed identity on the app", "Added USE_MANAGED_IDENTITY", "Remove the password from Azure config"] {
+    for line in
+        ["Enabled managed identity on the app", "Added USE_MANAGED_IDENTITY", "Remove the password from Azure config"]
+    {
         assert_eq!(state(&before, line).0, "not_yet", "{line}");
     }
     assert_eq!(state(&before, "Verified existing PostgreSQL connection variables present").0, "done");
@@ -78,5 +80,9 @@ async fn the_checklist_follows_the_migration() {
     assert_eq!(state(&observed, line), ("attested", "by Ada"));
     let gate = &observed["gates"][0];
     assert!(gate["open"] == false && gate["earliest"].is_string() && gate["observations"] == 1, "{gate:#}");
-    stand.run(&["status", "plan.toml", "--expect-complete"]).ends(10).says(&["held", "not before", "Migration under way"]);
+    stand.run(&["status", "plan.toml", "--expect-complete"]).ends(10).says(&[
+        "held",
+        "not before",
+        "Migration under way",
+    ]);
 }

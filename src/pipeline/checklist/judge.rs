@@ -116,7 +116,11 @@ fn principal(sight: &Sight<'_>) -> Judged {
     };
     let found: Vec<String> = identities.iter().filter_map(id).collect();
     let holds = found.len() == identities.len();
-    Judged::of(holds, if holds { found.join("; ") } else { "there is no principal id yet".to_owned() }, Some(sight.looked))
+    Judged::of(
+        holds,
+        if holds { found.join("; ") } else { "there is no principal id yet".to_owned() },
+        Some(sight.looked),
+    )
 }
 
 fn map<'a>(end: Option<&'a Attributes>, field: &str) -> Option<&'a Attributes> {
@@ -143,7 +147,8 @@ fn setting(sight: &Sight<'_>, name: &str) -> Judged {
 
 fn required(sight: &Sight<'_>) -> Judged {
     let asking = sight.desired.iter().filter_map(|want| Some((want, want.attributes.get("require")?.as_list()?)));
-    let asking: Vec<_> = asking.filter(|(want, names)| want.address.kind == "app_settings" && !names.is_empty()).collect();
+    let asking: Vec<_> =
+        asking.filter(|(want, names)| want.address.kind == "app_settings" && !names.is_empty()).collect();
     if asking.is_empty() {
         return Judged::unseen("the plan file requires no settings (`require_settings`)");
     }
@@ -198,8 +203,11 @@ const NO_OBSERVATION: &str = "nothing was observed yet: `pgentra observe`";
 fn job(sight: &Sight<'_>) -> Judged {
     let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
     let probes = validations.filter_map(|want| want.attributes.get("probes")?.as_list()).flatten();
-    let followed = probes.filter_map(Value::as_map).filter(|probe| map(Some(probe), "http").is_some_and(|http| http.contains_key("follow")));
-    let names: Vec<String> = followed.filter_map(|probe| Some(format!("probe {}", probe.get("name")?.as_text()?))).collect();
+    let followed = probes
+        .filter_map(Value::as_map)
+        .filter(|probe| map(Some(probe), "http").is_some_and(|http| http.contains_key("follow")));
+    let names: Vec<String> =
+        followed.filter_map(|probe| Some(format!("probe {}", probe.get("name")?.as_text()?))).collect();
     if names.is_empty() {
         return Judged::unseen("no validation has a probe with `follow`; `apply` sends the job, looking does not");
     }
@@ -213,7 +221,11 @@ fn asked(sight: &Sight<'_>) -> Judged {
     let blind = about.iter().any(|proof| proof.label.contains(" can use anything in "));
     match about.is_empty() {
         true => Judged::unseen("the plan file grants nothing"),
-        false => Judged::of(!blind, format!("asked PostgreSQL {} questions by has_*_privilege", about.len()), Some(sight.looked)),
+        false => Judged::of(
+            !blind,
+            format!("asked PostgreSQL {} questions by has_*_privilege", about.len()),
+            Some(sight.looked),
+        ),
     }
 }
 
@@ -249,7 +261,8 @@ fn quiet(sight: &Sight<'_>, hours: i64) -> Judged {
     if window.covered_until.is_none() {
         return Judged::unseen("no sensor covers the time between observations");
     }
-    let seen = format!("nothing failed for {}, by {} observations", in_words(window.length()), window.observations.len());
+    let seen =
+        format!("nothing failed for {}, by {} observations", in_words(window.length()), window.observations.len());
     Judged::of(window.length() >= wanted, seen, window.ended())
 }
 

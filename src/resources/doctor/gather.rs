@@ -120,7 +120,10 @@ fn role(want: &Desired, desired: &[Desired], sites: &[SiteFacts]) -> Option<Role
     let (mut wanted, mut app) = (None, None);
     match want.attributes.get("object_id") {
         Some(Value::Text(id)) => {
-            app = sites.iter().find(|site| site.principals().contains(&id.to_ascii_lowercase())).map(|site| site.id.clone());
+            app = sites
+                .iter()
+                .find(|site| site.principals().contains(&id.to_ascii_lowercase()))
+                .map(|site| site.id.clone());
             wanted = Some(id.clone());
         }
         Some(Value::Open(reference)) => {

@@ -24,9 +24,9 @@ pub(super) async fn server(live: &Live, name: &str, desired: &[Desired]) -> Gath
         server: target.name.clone(),
     };
     let seen = gathered.keep(&what, live.arm.server(&id).await);
-    let auth = desired.iter().find(|want| {
-        want.address.kind == "server_auth" && optional_text(&want.key, "server") == Some(name)
-    });
+    let auth = desired
+        .iter()
+        .find(|want| want.address.kind == "server_auth" && optional_text(&want.key, "server") == Some(name));
     let mut facts = bare(id, seen.as_ref());
     facts.auth_address = auth.map(|want| want.address.to_string());
     facts.tls = target.tls;
@@ -70,9 +70,8 @@ fn bare(id: ServerId, server: Option<&Server>) -> ServerFacts {
 
 /// Looks into the servers that let pgentra in.
 pub(super) async fn look_inside(live: &Live, desired: &[Desired], all: &mut Facts) {
-    let open = |facts: &Facts, server: &str| {
-        facts.servers.iter().any(|one| one.id.server == server && one.refused.is_none())
-    };
+    let open =
+        |facts: &Facts, server: &str| facts.servers.iter().any(|one| one.id.server == server && one.refused.is_none());
     for at in 0..all.roles.len() {
         let (server, name) = (all.roles[at].server.clone(), all.roles[at].name.clone());
         if open(all, &server) {
@@ -93,7 +92,9 @@ pub(super) async fn look_inside(live: &Live, desired: &[Desired], all: &mut Fact
     }
     for (server, name) in old_roles(desired) {
         if open(all, server) {
-            let seen = async { login(&mut live.databases.lease_any(server, DATABASE).await?, name).await.map_err(Rejection::from) };
+            let seen = async {
+                login(&mut live.databases.lease_any(server, DATABASE).await?, name).await.map_err(Rejection::from)
+            };
             match seen.await {
                 Ok(Login::Present { sessions, .. }) => {
                     all.old_roles.push(OldRole { server: server.to_owned(), name: name.to_owned(), sessions });
@@ -111,9 +112,9 @@ async fn role(live: &Live, server: &str, name: &str, wanted: Option<&str>) -> Re
     let mut lease = live.databases.lease_any(server, DATABASE).await?;
     let state = role_state(&mut lease, name).await?;
     let mapped = mapped_roles(&mut lease).await?;
-    let same = mapped.into_iter().filter(|(other, mapping)| {
-        other != name && wanted.is_some() && mapping.object_id.as_deref() == wanted
-    });
+    let same = mapped
+        .into_iter()
+        .filter(|(other, mapping)| other != name && wanted.is_some() && mapping.object_id.as_deref() == wanted);
     let others = same.map(|(other, _)| other).collect();
     Ok((state.map_or(Seen::Absent, |(_, state)| Seen::There(state)), others))
 }
@@ -139,8 +140,7 @@ async fn grants(live: &Live, want: &Desired, (server, database): (&str, &str), a
                 kind: one.kind,
                 text: one.text,
             };
-            let gaps: Vec<Gap> =
-                gaps.into_iter().filter(|one| !absent.contains(&one.role.as_str())).map(gap).collect();
+            let gaps: Vec<Gap> = gaps.into_iter().filter(|one| !absent.contains(&one.role.as_str())).map(gap).collect();
             all.gaps.extend(gaps);
         }
         Err(why) => all.unseen.push(Unseen { what: format!("database {database} on {server}"), why: why.failure }),

@@ -30,7 +30,8 @@ const ABOUT_LOGINS: [&str; 7] = [
 /// Asks the first log that a validation of the site names. No log is named by most plan files, and that is no fault.
 pub(super) async fn said(live: &Live, site: &WantedSite<'_>) -> Gathered<Vec<Said>> {
     let mut gathered = Gathered::default();
-    let sensors = site.validations.iter().flat_map(|one| one.get("sensors").and_then(Value::as_list).unwrap_or_default());
+    let sensors =
+        site.validations.iter().flat_map(|one| one.get("sensors").and_then(Value::as_list).unwrap_or_default());
     let named = |table: &&Attributes| {
         let traces = optional_text(table, "kind") != Some("server_logs");
         traces && (table.contains_key("app_insights") || table.contains_key("workspace"))
@@ -107,15 +108,18 @@ mod tests {
     use super::current;
 
     fn standing(newest_first: &[&str]) -> Vec<(String, usize)> {
-        let at = |seconds: usize| jiff::Timestamp::from_second(2_000_000_000 - i64::try_from(seconds).unwrap()).unwrap();
+        let at =
+            |seconds: usize| jiff::Timestamp::from_second(2_000_000_000 - i64::try_from(seconds).unwrap()).unwrap();
         let traces: Vec<_> = newest_first.iter().enumerate().map(|(row, text)| (at(row), (*text).to_owned())).collect();
         current(&traces).into_iter().map(|said| (said.text, said.times)).collect()
     }
 
     #[test]
     fn what_went_well_since_is_no_complaint_any_more() {
-        let (fell, token) = ("Falling back to password authentication: no", "Token acquired successfully (expires in ~9 s)");
-        let (connected, expired) = ("PostgreSQL connection established successfully (password)", "The access token has expired.");
+        let (fell, token) =
+            ("Falling back to password authentication: no", "Token acquired successfully (expires in ~9 s)");
+        let (connected, expired) =
+            ("PostgreSQL connection established successfully (password)", "The access token has expired.");
         assert_eq!(standing(&[fell, fell]), [(fell.to_owned(), 2)]);
         assert_eq!(standing(&[token, fell]), []);
         assert_eq!(standing(&[fell, token, fell]), [(fell.to_owned(), 1)]);

@@ -64,7 +64,10 @@ fn bare(wanted: &WantedSite<'_>, site: Site, roles: &BTreeMap<Address, String>) 
         function: site.kind.as_deref().is_none_or(|kind| kind.contains("functionapp")),
         state: site.properties.state.clone().unwrap_or_default(),
         wants_identity: identity,
-        wants_assigned: assigned.filter(|(_, wanted)| **wanted == Value::Bool(true)).map(|(id, _)| id.clone()).collect(),
+        wants_assigned: assigned
+            .filter(|(_, wanted)| **wanted == Value::Bool(true))
+            .map(|(id, _)| id.clone())
+            .collect(),
         settings: None,
         sign_in: None,
         settings_address: wanted.settings.map(|want| want.address.to_string()),
@@ -91,7 +94,12 @@ fn harmless(settings: &Map<String, Json>) -> BTreeMap<String, String> {
 }
 
 /// The other slots and the slot-sticky names. Plans without slots (Flex Consumption) refuse both questions.
-async fn slots(live: &Live, wanted: &WantedSite<'_>, facts: &mut SiteFacts, gathered: &mut Gathered<Option<SiteFacts>>) {
+async fn slots(
+    live: &Live,
+    wanted: &WantedSite<'_>,
+    facts: &mut SiteFacts,
+    gathered: &mut Gathered<Option<SiteFacts>>,
+) {
     let what = format!("slots of {}", wanted.id);
     let Some(mut all) = gathered.keep(&what, live.arm.slots(&wanted.id).await) else { return };
     if let Some(own) = &wanted.id.slot {
@@ -100,7 +108,8 @@ async fn slots(live: &Live, wanted: &WantedSite<'_>, facts: &mut SiteFacts, gath
             all.insert("production".to_owned(), site);
         }
     }
-    let slot = |(name, site): (String, Site)| SlotFacts { name, principals: principals(&site.identity.unwrap_or_default()) };
+    let slot =
+        |(name, site): (String, Site)| SlotFacts { name, principals: principals(&site.identity.unwrap_or_default()) };
     facts.slots = all.into_iter().map(slot).collect();
     if facts.slots.is_empty() {
         return;
@@ -118,7 +127,8 @@ fn principals(identity: &Identity) -> BTreeSet<String> {
 
 /// Whether asking changes nothing: no job is submitted by looking.
 fn harmless_request(http: &&&Attributes) -> bool {
-    let get = optional_text(http, "method").is_none_or(|method| method.is_empty() || method.eq_ignore_ascii_case("get"));
+    let get =
+        optional_text(http, "method").is_none_or(|method| method.is_empty() || method.eq_ignore_ascii_case("get"));
     get && !http.contains_key("body")
 }
 

@@ -130,10 +130,13 @@ fn token_service_off(facts: &Facts) -> Vec<Found> {
         site.setting("WEBSITE_DISABLE_MSI").is_some_and(|value| value == "1" || value.eq_ignore_ascii_case("true"))
     };
     let found = |site: &SiteFacts| {
-        Found::symptom(site.id.to_string(), "a setting turns its token service off, while Azure still shows the identity")
-            .seen(["app setting WEBSITE_DISABLE_MSI is set to true".to_owned()])
-            .seen(quotes(site, &NO_TOKEN))
-            .fix([az_site(site, "config appsettings delete", " --setting-names WEBSITE_DISABLE_MSI")])
+        Found::symptom(
+            site.id.to_string(),
+            "a setting turns its token service off, while Azure still shows the identity",
+        )
+        .seen(["app setting WEBSITE_DISABLE_MSI is set to true".to_owned()])
+        .seen(quotes(site, &NO_TOKEN))
+        .fix([az_site(site, "config appsettings delete", " --setting-names WEBSITE_DISABLE_MSI")])
     };
     facts.sites.iter().filter(off).map(found).collect()
 }
@@ -214,9 +217,10 @@ fn stale_token(facts: &Facts) -> Vec<Found> {
         let role = bound(facts, site);
         let (cause, seen) = match (expired.is_empty(), role.filter(|_| !other.is_empty())) {
             (false, _) => ("it keeps a token beyond its end".to_owned(), expired),
-            (true, Some(role)) => {
-                (format!("role {} and its identity agree, so that its token must be of an earlier identity", role.name), other)
-            }
+            (true, Some(role)) => (
+                format!("role {} and its identity agree, so that its token must be of an earlier identity", role.name),
+                other,
+            ),
             (true, None) => return None,
         };
         Some(Found::symptom(site.id.to_string(), cause).seen(seen).fix([restart(site)]))
@@ -227,9 +231,10 @@ fn stale_token(facts: &Facts) -> Vec<Found> {
 fn wrong_role_name(facts: &Facts) -> Vec<Found> {
     let mut found = Vec::new();
     for site in &facts.sites {
-        let wrong = site.role_settings.iter().filter(|(name, wanted)| {
-            site.settings.is_some() && site.setting(name) != Some(wanted.as_str())
-        });
+        let wrong = site
+            .role_settings
+            .iter()
+            .filter(|(name, wanted)| site.settings.is_some() && site.setting(name) != Some(wanted.as_str()));
         let wrong: Vec<String> = wrong
             .map(|(name, wanted)| match site.setting(name) {
                 Some(live) => format!("app setting {name} is {live}, the plan file says {wanted}"),
@@ -311,9 +316,12 @@ fn swapped(facts: &Facts, site: &SiteFacts) -> Option<Found> {
 fn password_sign_in(facts: &Facts) -> Vec<Found> {
     let by_password = |site: &&SiteFacts| site.sign_in == Some(SignIn::Password) && site.settings_address.is_some();
     let found = |site: &SiteFacts| {
-        let switch = site.setting("USE_MANAGED_IDENTITY").map_or("is not there".to_owned(), |value| format!("is {value}"));
+        let switch =
+            site.setting("USE_MANAGED_IDENTITY").map_or("is not there".to_owned(), |value| format!("is {value}"));
         Found::symptom(site.id.to_string(), "there is a password, and USE_MANAGED_IDENTITY is not true")
-            .seen([format!("app setting USE_MANAGED_IDENTITY {switch}; a password is in its settings or connection strings")])
+            .seen([format!(
+                "app setting USE_MANAGED_IDENTITY {switch}; a password is in its settings or connection strings"
+            )])
             .seen(site.auth_method.iter().map(|(path, method)| format!("{path} says auth_method {method}")))
             .fix(site.settings_address.iter().map(|address| apply(facts, address)))
     };

@@ -92,7 +92,10 @@ fn not_mapped(facts: &Facts) -> Vec<Found> {
         .map(|(role, _)| {
             Found::symptom(subject(role), "it is an ordinary role without a label of Entra")
                 .seen([format!("pg_shseclabel of {} has no pgaadauth label for {}", role.server, role.name)])
-                .fix(["# set adopt = true for the role in the plan file, then:".to_owned(), apply(facts, &role.address)])
+                .fix([
+                    "# set adopt = true for the role in the plan file, then:".to_owned(),
+                    apply(facts, &role.address),
+                ])
         })
         .collect()
 }
@@ -123,9 +126,12 @@ fn no_login(facts: &Facts) -> Vec<Found> {
     barred
         .map(|(role, _)| {
             let statement = format!("ALTER ROLE {} LOGIN", quote_ident(&role.name));
-            Found::symptom(subject(role), "it has NOLOGIN")
-                .seen(["rolcanlogin is false".to_owned()])
-                .fix([psql(facts, &role.server, "postgres", &statement)])
+            Found::symptom(subject(role), "it has NOLOGIN").seen(["rolcanlogin is false".to_owned()]).fix([psql(
+                facts,
+                &role.server,
+                "postgres",
+                &statement,
+            )])
         })
         .collect()
 }

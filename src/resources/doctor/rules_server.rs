@@ -87,7 +87,9 @@ fn firewall(facts: &Facts) -> Vec<Found> {
         }
         let cause = match server.public {
             Some(false) => "it can be reached through its private network only",
-            _ if own.is_some_and(|own| says(own, &["resolve", "lookup", "dns"])) => "its name does not resolve from here",
+            _ if own.is_some_and(|own| says(own, &["resolve", "lookup", "dns"])) => {
+                "its name does not resolve from here"
+            }
             _ => "its firewall lets only some addresses in",
         };
         let rules = server.firewall.as_ref().map(|rules| {
@@ -242,9 +244,12 @@ fn clock(facts: &Facts) -> Vec<Found> {
         }
         let apart = times.azure.filter(|azure| times.runner.duration_since(*azure).abs() > TOLERANCE);
         found.extend(apart.map(|azure| {
-            Found::symptom("this machine", "its clock is more than five minutes off, so that tokens count as expired or not valid yet")
-                .seen([format!("here it is {}, for Azure {}", moment(times.runner), moment(azure))])
-                .fix(["sudo timedatectl set-ntp true".to_owned()])
+            Found::symptom(
+                "this machine",
+                "its clock is more than five minutes off, so that tokens count as expired or not valid yet",
+            )
+            .seen([format!("here it is {}, for Azure {}", moment(times.runner), moment(azure))])
+            .fix(["sudo timedatectl set-ntp true".to_owned()])
         }));
     }
     // One machine has one clock, however many servers it was compared with.

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::facts::{Facts, FirewallRule, Gap, GapKind, OldRole, RoleFacts, Said, Seen, ServerFacts, SiteFacts, SlotFacts, Source};
+use super::facts::{
+    Facts, FirewallRule, Gap, GapKind, OldRole, RoleFacts, Said, Seen, ServerFacts, SiteFacts, SlotFacts, Source,
+};
 use super::{Diagnosis, RULES, Severity, diagnose};
 use crate::azure::{AuthConfig, Identity, ServerId, SiteId, UserAssigned};
 use crate::evidence::Times;
@@ -185,7 +187,10 @@ fn a_fallback_is_seen_by_the_app_and_names_who_is_connected() {
         let session = Session { pid: 7, since: None, from: Some("10.0.0.9".into()), database: None, application: None };
         facts.old_roles.push(OldRole { server: "pg".into(), name: "old".into(), sessions: vec![session] });
     });
-    assert!(rule == "password-fallback" && text.contains("connected as old on pg: 1, the oldest from 10.0.0.9"), "{text}");
+    assert!(
+        rule == "password-fallback" && text.contains("connected as old on pg: 1, the oldest from 10.0.0.9"),
+        "{text}"
+    );
     let (rule, text) = only(|facts| {
         let text = "Falling back to password authentication: Failed to acquire managed identity token: 400".to_owned();
         facts.sites[0].said.push(Said { source: Source::Log(now()), text, times: 12 });

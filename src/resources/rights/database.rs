@@ -42,7 +42,8 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
     for name in names {
         let speaks = |want: &&Desired| {
             let kind = want.address.kind.as_str();
-            optional_text(&want.key, "server") == Some(name) && matches!(kind, "database_role" | "database_grants" | "password_login")
+            optional_text(&want.key, "server") == Some(name)
+                && matches!(kind, "database_role" | "database_grants" | "password_login")
         };
         let ours: Vec<&Desired> = desired.iter().filter(speaks).collect();
         let Some(target) = live.databases.server(name).ok().filter(|_| !ours.is_empty()) else { continue };
@@ -52,7 +53,8 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
             place: format!("server {name}"),
             plan: true,
             kind: "database_role",
-            held_by: (!ways.is_empty()).then(|| ways.iter().map(|way| way.name.as_str()).collect::<Vec<_>>().join(", ")),
+            held_by: (!ways.is_empty())
+                .then(|| ways.iter().map(|way| way.name.as_str()).collect::<Vec<_>>().join(", ")),
             help: failure.map(|failure| failure.to_string()),
         });
         if ways.is_empty() {
@@ -94,7 +96,13 @@ async fn way(mut lease: Lease) -> Result<Way, Failure> {
     Ok(Way { name: lease.connection().to_owned(), user: lease.user().to_owned(), creates_principals, roles })
 }
 
-fn right(server: &str, kind: &'static str, right: String, held: Option<&Way>, help: impl FnOnce() -> String) -> DatabaseRight {
+fn right(
+    server: &str,
+    kind: &'static str,
+    right: String,
+    held: Option<&Way>,
+    help: impl FnOnce() -> String,
+) -> DatabaseRight {
     DatabaseRight {
         right,
         place: format!("server {server}"),
@@ -169,7 +177,11 @@ async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> V
             kind: "database_grants",
             held_by: acts.map(|way| way.name.clone()),
             help: acts.is_none().then(|| {
-                format!("GRANT {} TO {}, or a connection that signs in as the owner", quote_ident(&owner), quote_ident(user))
+                format!(
+                    "GRANT {} TO {}, or a connection that signs in as the owner",
+                    quote_ident(&owner),
+                    quote_ident(user)
+                )
             }),
         });
     }

@@ -12,8 +12,8 @@ use crate::model::{Attributes, Desired, Failure, Value};
 use crate::resources::Live;
 use crate::resources::live::{optional_text, server_id, site_id};
 pub use database::{DatabaseRight, database_rights};
+pub use table::{BLOB_STORE, Phase, Right, Rights, TABLE};
 use table::{On, When};
-pub use table::{BLOB_STORE, Phase, TABLE};
 
 /// An Azure action that is needed at a scope.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -70,12 +70,18 @@ fn scopes(want: &Desired, on: On, when: When, live: &Live) -> Vec<(String, bool)
             servers(want, live).into_iter().map(|id| (group(&id.subscription, &id.resource_group), false)).collect()
         }
         On::Vault => {
-            let (Some(subscription), Some(name)) = (optional_text(place, "subscription"), optional_text(place, "resource_group"))
+            let (Some(subscription), Some(name)) =
+                (optional_text(place, "subscription"), optional_text(place, "resource_group"))
             else {
                 return Vec::new();
             };
-            let id = |vault: &String| format!("{}/providers/Microsoft.KeyVault/vaults/{vault}", group(subscription, name));
-            texts(&want.key, "key_vault").iter().chain(&texts(&want.attributes, "key_vault")).map(|vault| (id(vault), false)).collect()
+            let id =
+                |vault: &String| format!("{}/providers/Microsoft.KeyVault/vaults/{vault}", group(subscription, name));
+            texts(&want.key, "key_vault")
+                .iter()
+                .chain(&texts(&want.attributes, "key_vault"))
+                .map(|vault| (id(vault), false))
+                .collect()
         }
         On::Identity => {
             let assigned = want.attributes.get("user_assigned").and_then(Value::as_map).into_iter().flatten();
