@@ -47,7 +47,7 @@ fn database(one: DatabaseRight) -> RightLine {
     let held = one.held_by.is_some();
     let detail = match (one.held_by, one.help) {
         (Some(way), _) => format!("through connection {way}"),
-        (None, Some(help)) => help,
+        (None, Some(remedy)) => remedy,
         (None, None) => String::new(),
     };
     let kinds = vec![one.kind.to_owned()];

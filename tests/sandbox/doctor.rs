@@ -15,7 +15,7 @@ fn symptoms(stand: &Stand, plan: &str) -> Vec<String> {
     let ours = all.iter().filter(|one| one["severity"] == "symptom");
     let rules: Vec<String> = ours.map(|one| one["rule"].as_str().unwrap().to_owned()).collect();
     let code =
-        if !rules.is_empty() { 10 } else { i32::from(found["unseen"].as_array().is_some_and(|all| !all.is_empty())) };
+        if rules.is_empty() { i32::from(found["unseen"].as_array().is_some_and(|all| !all.is_empty())) } else { 10 };
     assert_eq!(ran.code, code, "{found:#}\n{}", ran.err);
     rules
 }

@@ -219,14 +219,11 @@ fn job(sight: &Sight<'_>) -> Judged {
 fn asked(sight: &Sight<'_>) -> Judged {
     let about: Vec<_> = sight.proofs.iter().filter(|proof| proof.label.starts_with("Role ")).collect();
     let blind = about.iter().any(|proof| proof.label.contains(" can use anything in "));
-    match about.is_empty() {
-        true => Judged::unseen("the plan file grants nothing"),
-        false => Judged::of(
-            !blind,
-            format!("asked PostgreSQL {} questions by has_*_privilege", about.len()),
-            Some(sight.looked),
-        ),
+    if about.is_empty() {
+        return Judged::unseen("the plan file grants nothing");
     }
+    let seen = format!("asked PostgreSQL {} questions by has_*_privilege", about.len());
+    Judged::of(!blind, seen, Some(sight.looked))
 }
 
 fn privileges(sight: &Sight<'_>) -> Judged {

@@ -32,7 +32,7 @@ pub(super) async fn site(
         facts.sign_in = Some(sign_in(&strings.unwrap_or(settings), &Attributes::new()));
     }
     slots(live, wanted, &mut facts, &mut gathered).await;
-    for check in wanted.checks.iter().filter(|check| harmless_request(check)) {
+    for check in wanted.checks.iter().copied().filter(|check| harmless_request(check)) {
         let path = optional_text(check, "path").unwrap_or("/");
         if let Some((_, page)) = gathered.keep(&format!("{path} of {what}"), check_http::page(live, check).await) {
             listen(&mut facts, path, page.status, &page.body);
@@ -126,7 +126,7 @@ fn principals(identity: &Identity) -> BTreeSet<String> {
 }
 
 /// Whether asking changes nothing: no job is submitted by looking.
-fn harmless_request(http: &&&Attributes) -> bool {
+fn harmless_request(http: &Attributes) -> bool {
     let get =
         optional_text(http, "method").is_none_or(|method| method.is_empty() || method.eq_ignore_ascii_case("get"));
     get && !http.contains_key("body")

@@ -100,7 +100,7 @@ fn right(
     server: &str,
     kind: &'static str,
     right: String,
-    held: Option<&Way>,
+    by: Option<&Way>,
     help: impl FnOnce() -> String,
 ) -> DatabaseRight {
     DatabaseRight {
@@ -108,8 +108,8 @@ fn right(
         place: format!("server {server}"),
         plan: false,
         kind,
-        held_by: held.map(|way| way.name.clone()),
-        help: held.is_none().then(help),
+        held_by: by.map(|way| way.name.clone()),
+        help: by.is_none().then(help),
     }
 }
 
