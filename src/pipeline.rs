@@ -1,5 +1,6 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+mod checklist;
 mod digest;
 mod end;
 mod import;
@@ -27,6 +28,7 @@ use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, 
 use crate::plan::PlanFile;
 use crate::resources::World;
 use crate::store::{Held, Store};
+pub use checklist::{Item, LINES, Sight, State, checklist};
 pub use digest::steps_digest;
 use end::{conclude, keep_owned, new_run_id, opened};
 pub use import::{Imported, Proposed, Seen, Wanted, import, sections};

@@ -9,6 +9,8 @@ mod cleanup;
 mod clients;
 #[path = "sandbox/clock.rs"]
 mod clock;
+#[path = "sandbox/doctor.rs"]
+mod doctor;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/import.rs"]
@@ -35,3 +37,5 @@ mod stand;
 mod stores;
 #[path = "sandbox/trouble.rs"]
 mod trouble;
+#[path = "sandbox/standing.rs"]
+mod standing;

@@ -17,6 +17,8 @@ pub struct Claims {
     pub client_id: Option<String>,
     /// Sign-in name of a user (`upn`, `unique_name` or `preferred_username`).
     pub user: Option<String>,
+    /// What the token is for (`aud`).
+    pub audience: Option<String>,
 }
 
 impl Claims {
@@ -30,6 +32,7 @@ impl Claims {
             object_id: first(&["oid"]),
             client_id: first(&["appid", "azp"]),
             user: first(&["upn", "unique_name", "preferred_username"]),
+            audience: first(&["aud"]),
         }
     }
 

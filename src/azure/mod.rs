@@ -5,6 +5,7 @@
 //! transport   the one HTTP client, and whom it trusts
 //! credential  how this process can sign in (federation, metadata: two ways with calls of their own); tokens caches what that gives; claims says who it was
 //! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
+//! permissions what the caller may do at a scope
 //! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
 //! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
@@ -21,6 +22,7 @@ mod logs;
 mod metadata;
 mod operation;
 mod pace;
+mod permissions;
 mod refusal;
 mod servers;
 mod sites;
@@ -37,6 +39,7 @@ pub use endpoints::{discover, endpoints};
 pub use logs::{Answer as LogAnswer, Component, Rows, literal};
 pub use operation::{Operation, Style};
 pub use pace::Pace;
+pub use permissions::Permission;
 pub use refusal::Refusal;
 pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};

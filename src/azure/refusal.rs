@@ -118,9 +118,10 @@ fn classify(status: u16, code: &str) -> Class {
     }
 }
 
-/// The action and the scope that a message about rights names.
+/// The action and the scope that a message about rights names. A linked refusal names first what is allowed.
 fn missing_right(message: &str) -> Option<(&str, &str)> {
-    Some((quoted(message, "action '")?, quoted(message, "scope '")?))
+    let action = quoted(message, "action(s) '").or_else(|| quoted(message, "action '"))?;
+    Some((action, quoted(message, "linked scope(s) '").or_else(|| quoted(message, "scope '"))?))
 }
 
 fn headline(class: Class, code: &str, message: &str) -> Failure {

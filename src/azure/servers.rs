@@ -41,6 +41,11 @@ impl ServerId {
         }
     }
 
+    /// Its ARM id.
+    pub fn arm_id(&self) -> String {
+        self.path("")
+    }
+
     fn path(&self, rest: &str) -> String {
         let (subscription, group) = (segment(&self.subscription), segment(&self.resource_group));
         let server = segment(&self.server);
@@ -235,6 +240,22 @@ impl Arm {
     pub async fn administrators(&self, id: &ServerId) -> Result<Vec<Administrator>, Refusal> {
         let all = self.list(&id.path("/administrators"), POSTGRES_VERSION).await?;
         all.into_iter().map(|mut one| decode("an administrator", one["properties"].take())).collect()
+    }
+
+    /// Reads the firewall rules: first and last IPv4 address of each.
+    pub async fn firewall_rules(&self, id: &ServerId) -> Result<Vec<(String, String)>, Refusal> {
+        let all = self.list(&id.path("/firewallRules"), POSTGRES_VERSION).await?;
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let range =
+            |one: &Value| (text(&one["properties"]["startIpAddress"]), text(&one["properties"]["endIpAddress"]));
+        Ok(all.iter().map(range).collect())
+    }
+
+    /// Reads a server parameter; `None` when Azure does not say.
+    pub async fn parameter(&self, id: &ServerId, name: &str) -> Result<Option<String>, Refusal> {
+        let path = id.path(&format!("/configurations/{}", segment(name)));
+        let body = self.get(&path, POSTGRES_VERSION).await?;
+        Ok(body["properties"]["value"].as_str().map(str::to_owned))
     }
 
     /// Makes a principal an administrator.

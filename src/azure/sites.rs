@@ -35,6 +35,11 @@ impl SiteId {
         Self { slot: None, ..self.clone() }
     }
 
+    /// Its ARM id.
+    pub fn arm_id(&self) -> String {
+        self.path("")
+    }
+
     fn path(&self, rest: &str) -> String {
         let slot = self.slot.as_deref().filter(|slot| !slot.eq_ignore_ascii_case("production"));
         let slot = slot.map(|slot| format!("/slots/{}", segment(slot))).unwrap_or_default();
@@ -194,6 +199,17 @@ impl Arm {
     /// Reads a site.
     pub async fn site(&self, id: &SiteId) -> Result<Site, Refusal> {
         decode("an app", self.get(&id.path(""), WEB_VERSION).await?)
+    }
+
+    /// All slots of an app but the app itself, by name.
+    pub async fn slots(&self, id: &SiteId) -> Result<BTreeMap<String, Site>, Refusal> {
+        let mut slots = BTreeMap::new();
+        for body in self.list(&id.whole_app().path("/slots"), WEB_VERSION).await? {
+            // A slot is called `app/slot`.
+            let name = body["name"].as_str().and_then(|name| name.rsplit('/').next()).unwrap_or_default().to_owned();
+            slots.insert(name, decode("a slot", body)?);
+        }
+        Ok(slots)
     }
 
     /// Sets a site's identities; see [`Identity::body`]. Nothing else of the site is sent.

@@ -30,9 +30,9 @@ pub enum Exit {
     Locked = 8,
     /// The saved plan no longer fits the live system.
     Unfit = 9,
-    /// `verify` or `observe`: a check failed.
+    /// `verify` or `observe`: a check failed. `doctor`: a symptom was found.
     CheckFailed = 10,
-    /// Not signed in, or not allowed.
+    /// Not signed in, or not allowed. `doctor --can-i`: a right is missing.
     NotAllowed = 11,
 }
 

@@ -4,6 +4,9 @@ pub mod annotate;
 pub mod apply;
 pub mod args;
 pub mod completions;
+pub mod doctor;
+mod doctor_can_i;
+mod doctor_local;
 pub mod evidence;
 pub mod evidence_keys;
 pub mod evidence_view;
@@ -31,6 +34,7 @@ pub mod psql;
 pub mod render;
 mod render_az;
 mod render_kql;
+mod render_rbac;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
@@ -84,6 +88,7 @@ pub enum Command {
     History(history::HistoryArgs),
     Show(show::ShowArgs),
     Status(status::StatusArgs),
+    Doctor(doctor::DoctorArgs),
     Graph(graph::GraphArgs),
     Render(render::RenderArgs),
     Schema(schema::SchemaArgs),
@@ -150,6 +155,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::History(args) => history::run(args, global, output).await,
         Command::Show(args) => show::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
+        Command::Doctor(args) => doctor::run(args, global, output).await,
         Command::Graph(args) => graph::run(args, global, &schemas(), output),
         Command::Render(args) => render::run(args, global, output).await,
         Command::Schema(_) => schema::run(&schemas(), output),

@@ -1,4 +1,4 @@
-//! `render`: writes what would be run in another form: the SQL statements for a DBA to review, the queries that watch an app.
+//! `render`: writes what would be run in another form: SQL for a DBA to review, queries that watch an app, a role for CI.
 
 use clap::{Args, Subcommand};
 
@@ -6,7 +6,7 @@ use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
 use super::load::{load, narrowed};
 use super::output::Output;
-use super::{findings, live, place, render_az, render_kql};
+use super::{findings, live, place, render_az, render_kql, render_rbac};
 use crate::diff::swapped;
 use crate::model::{Failure, Step};
 use crate::pipeline;
@@ -33,6 +33,10 @@ pub enum Form {
     Kql(render_kql::KqlArgs),
     /// The Azure CLI and psql commands in their order, as a bash script; changes nothing
     Az(render_az::AzArgs),
+    /// A custom role with exactly the Azure actions that plan and apply need, for `az role definition create`
+    ///
+    /// Rights in PostgreSQL are no Azure actions; `pgentra doctor --can-i` lists them.
+    Rbac(render_rbac::RbacArgs),
 }
 
 /// Options of `render sql`.
@@ -50,6 +54,7 @@ pub struct SqlArgs {
 pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
     match &args.form {
         Form::Sql(args) => statements(args, global, output).await,
+        Form::Rbac(args) => render_rbac::run(args, global, output).await,
         Form::Kql(args) => render_kql::run(args, global, output),
         Form::Az(args) => render_az::run(args, global, output).await,
     }

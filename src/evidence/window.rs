@@ -37,7 +37,7 @@ pub struct Window {
     /// The time of the newest dated observation of the validation, whatever it came to.
     pub newest: Option<Timestamp>,
     /// What each observation of the run measured without a gap; as many as there are observations.
-    measured: Vec<Vec<Interval>>,
+    pub measured: Vec<Vec<Interval>>,
 }
 
 impl Window {

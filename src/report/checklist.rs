@@ -39,6 +39,17 @@ pub fn checklist(title: &str, checks: &[Check]) -> Page {
     Page { blocks, data: data.into() }
 }
 
+/// The page of several ways, of which not all are needed: what works, and whether that is enough.
+pub fn ways(title: &str, works: bool, checks: &[Check]) -> Page {
+    let mut page = checklist(title, checks);
+    let (tone, word) = if works { (Tone::Good, "works") } else { (Tone::Bad, "does not work yet") };
+    page.blocks.pop();
+    page.blocks.push(Block::Verdict(Line::of(tone, format!("{title} {word}.")).and(" Not every way has to.")));
+    let checks = page.data["checks"].clone();
+    page.data = json!({ "format_version": "1.0", "works": works, "checks": checks }).into();
+    page
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Check, checklist};

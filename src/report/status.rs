@@ -5,7 +5,7 @@ use serde_json::json;
 use super::page::{Block, Page};
 use super::tally::{Tally, moment};
 use super::text::{Line, Tone};
-use super::{Run, failure};
+use super::{GateLine, ListLine, Run, failure, standing};
 use crate::diff::{Action, Change, Reason};
 
 /// What is known of a plan file's state.
@@ -21,6 +21,10 @@ pub struct Status<'a> {
     pub last: Option<Run<'a>>,
     /// What one look at every resource found, with whether it holds.
     pub looks: &'a [(Change, bool)],
+    /// The checklist and the success criteria.
+    pub checklist: &'a [ListLine],
+    /// The gates.
+    pub gates: &'a [GateLine],
 }
 
 /// The page of a state.
@@ -46,6 +50,7 @@ pub fn status(state: &Status<'_>) -> Page {
         None => Line::of(Tone::Strong, "Last run: ").and("none yet"),
     });
     let mut blocks = vec![Block::Lines(head)];
+    blocks.extend(standing::blocks(state.checklist, state.gates));
     let lines: Vec<Line> =
         state.looks.iter().filter(|(_, holds)| !holds).flat_map(|(change, _)| differs(change)).collect();
     let away = state.looks.iter().filter(|(_, holds)| !holds).count();
@@ -61,6 +66,7 @@ pub fn status(state: &Status<'_>) -> Page {
         ));
         blocks.push(Block::Verdict(Line::plain(format!("{away} of {all} are not as the plan file wants."))));
     }
+    blocks.push(Block::Consequences(vec![standing::verdict(state.checklist)]));
     Page { blocks, data: data(state).into() }
 }
 
@@ -130,5 +136,8 @@ fn data(state: &Status<'_>) -> serde_json::Value {
         "open_run": state.open.as_ref().map(run),
         "last_run": state.last.as_ref().map(run),
         "resources": looks.collect::<Vec<_>>(),
+        "complete": standing::complete(state.checklist),
+        "checklist": standing::data(state.checklist),
+        "gates": standing::gate_data(state.gates),
     })
 }

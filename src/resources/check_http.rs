@@ -65,6 +65,14 @@ pub async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, 
     Ok(found)
 }
 
+/// The answer that `table` asks for, and where it was asked. Follows nothing up.
+pub(super) async fn page(live: &Live, table: &Attributes) -> Result<(String, Page), Failure> {
+    let base = base(live, table).await?;
+    let url = joined(&base, optional_text(table, "path").unwrap_or_default());
+    let ask = Ask { url: url.clone(), ..ask(live, table).await? };
+    Ok((url, live.web.ask(&ask).await?))
+}
+
 /// What is wrong with one answer.
 fn answer(url: &str, page: &Page, table: &Attributes) -> Vec<String> {
     let mut found = Vec::new();

@@ -6,21 +6,48 @@ use super::Live;
 use super::database_grants::{Asked, Rule, Wishes, rules, tomorrow, wanted};
 use super::reach::text;
 use crate::model::{Attributes, Failure, Value};
-use crate::postgres::{Demand, Lease, LetterSet, ObjectType, Snapshot, lacking, rights_of};
+use crate::postgres::{Demand, Lease, LetterSet, ObjectType, Rejection, Snapshot, lacking, rights_of};
 
 /// How many objects a complaint names.
 const NAMED: usize = 5;
 
+/// What a complaint is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GapKind {
+    /// Something that is there, and lacks a privilege.
+    Now,
+    /// Something that will be created.
+    Tomorrow,
+    /// A role, schema or table that is not there.
+    Missing,
+}
+
+/// One thing that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    /// The role that lacks something.
+    pub role: String,
+    /// What it is about.
+    pub kind: GapKind,
+    /// In a sentence.
+    pub text: String,
+}
+
 /// What is wrong, in sentences; nothing when the roles have all that the rules say.
 pub(super) async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
+    match gaps(live, table).await {
+        Ok(gaps) => Ok(gaps.into_iter().map(|gap| gap.text).collect()),
+        Err(rejection) if rejection.refused => Ok(vec![rejection.failure.to_string()]),
+        Err(rejection) => Err(rejection.failure),
+    }
+}
+
+/// The same, told apart. A server that lets nobody in is an error.
+pub(super) async fn gaps(live: &Live, table: &Attributes) -> Result<Vec<Complaint>, Rejection> {
     let (server, database) = (text(table, "server")?, text(table, "database")?);
     let role = table.get("role").and_then(Value::as_text);
     let rules = rules_for(role, table.get("grants"))?;
-    let mut lease = match live.databases.lease_any(server, database).await {
-        Ok(lease) => lease,
-        Err(rejection) if rejection.refused => return Ok(vec![rejection.failure.to_string()]),
-        Err(rejection) => return Err(rejection.failure),
-    };
+    let mut lease = live.databases.lease_any(server, database).await?;
     let snapshot = Snapshot::read(&mut lease, &wanted(&rules)).await?;
     let mut by_role: BTreeMap<String, Vec<Rule>> = BTreeMap::new();
     for rule in rules {
@@ -44,17 +71,23 @@ fn rules_for(role: Option<&str>, list: Option<&Value>) -> Result<Vec<Rule>, Fail
     rules("grants", Some(&Value::List(filled.collect())))
 }
 
-async fn of_role(lease: &mut Lease, snapshot: &Snapshot, role: &str, rules: Vec<Rule>) -> Result<Vec<String>, Failure> {
+async fn of_role(
+    lease: &mut Lease,
+    snapshot: &Snapshot,
+    role: &str,
+    rules: Vec<Rule>,
+) -> Result<Vec<Complaint>, Failure> {
+    let complaint = |kind: GapKind| move |text: String| Complaint { role: role.to_owned(), kind, text };
     // PostgreSQL's functions call everybody `public`.
     let who = if role == "PUBLIC" { "public" } else { role };
     if who != "public" && !snapshot.roles.has(who) {
-        return Ok(vec![format!("there is no role {who:?}")]);
+        return Ok(vec![complaint(GapKind::Missing)(format!("there is no role {who:?}"))]);
     }
-    let mut found = absent(snapshot, &rules);
+    let mut found: Vec<Complaint> = absent(snapshot, &rules).into_iter().map(complaint(GapKind::Missing)).collect();
     let wishes = Wishes { grants: rules, revokes: Vec::new(), exclusive: BTreeSet::new() };
-    found.extend(now(lease, snapshot, &wishes, role, who).await?);
+    found.extend(now(lease, snapshot, &wishes, role, who).await?.into_iter().map(complaint(GapKind::Now)));
     let held = rights_of(lease, who).await?;
-    found.extend(future(snapshot, &wishes, role, who, &held));
+    found.extend(future(snapshot, &wishes, role, who, &held).into_iter().map(complaint(GapKind::Tomorrow)));
     Ok(found)
 }
 

@@ -12,6 +12,7 @@ mod clock;
 mod database_grants;
 mod database_role;
 mod database_settings;
+mod doctor;
 mod escrow;
 mod explain_grants;
 mod kept_password;
@@ -23,6 +24,7 @@ mod password_login;
 mod password_setting;
 mod reach;
 mod role_password;
+mod rights;
 mod sensors;
 mod server_admin;
 mod server_auth;
@@ -49,8 +51,12 @@ pub use clock::{Clock, RealClock};
 pub use database_grants::{Folded, FoldedRule, fold};
 pub use database_settings::{Said, said};
 pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
+pub use doctor::{Diagnosis, Facts, RULES, Rule, Severity, Unseen, diagnose, facts};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
+pub use rights::{
+    BLOB_STORE, DatabaseRight, Need, Phase, Right, Rights, TABLE as RIGHTS, Why, database_rights, held, needs,
+};
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, environment, sign_in};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::token::Subject;
 
 /// What a principal may do with the subscription's resources.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Everything.
@@ -16,9 +16,71 @@ pub enum Role {
     Reader,
     /// Reads, settings too.
     SettingsReader,
+    /// What a custom role definition gives.
+    Custom(Definition),
     /// Nothing.
     #[default]
     None,
+}
+
+/// The actions of a role definition; `*` stands for any text.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Definition {
+    /// Given.
+    #[serde(alias = "Actions")]
+    pub actions: Vec<String>,
+    /// Not given after all.
+    #[serde(alias = "NotActions")]
+    pub not_actions: Vec<String>,
+    /// Given on data.
+    #[serde(alias = "DataActions")]
+    pub data_actions: Vec<String>,
+    /// Not given on data after all.
+    #[serde(alias = "NotDataActions")]
+    pub not_data_actions: Vec<String>,
+}
+
+impl Role {
+    /// Its definition, as Resource Manager tells it.
+    pub fn definition(&self) -> Definition {
+        let texts = |all: &[&str]| all.iter().map(|&one| one.to_owned()).collect();
+        let (actions, data): (&[&str], &[&str]) = match self {
+            Self::Custom(definition) => return definition.clone(),
+            Self::Owner => (&["*"], &["*"]),
+            Self::SettingsReader => {
+                (&["*/read", "*/list/action", "*/listkeys/action", "*/publishxml/action", "*/slotsdiffs/action"], &[])
+            }
+            Self::Reader => (&["*/read"], &[]),
+            Self::None => (&[], &[]),
+        };
+        Definition { actions: texts(actions), data_actions: texts(data), ..Definition::default() }
+    }
+
+    /// Whether it gives an action; `data` tells which plane it is of.
+    pub fn gives(&self, action: &str, data: bool) -> bool {
+        let all = self.definition();
+        let (given, taken) =
+            if data { (all.data_actions, all.not_data_actions) } else { (all.actions, all.not_actions) };
+        given.iter().any(|one| fits(one, action)) && !taken.iter().any(|one| fits(one, action))
+    }
+}
+
+/// Whether an action fits a pattern, segment by segment or, with a `*` at its beginning or end, any number of them.
+fn fits(pattern: &str, action: &str) -> bool {
+    let (pattern, action) = (pattern.to_ascii_lowercase(), action.to_ascii_lowercase());
+    let mut left = action.as_str();
+    let parts: Vec<&str> = pattern.split('*').collect();
+    for (at, part) in parts.iter().enumerate() {
+        let rest = match at {
+            0 => left.strip_prefix(part),
+            _ if at + 1 == parts.len() => return left.ends_with(part),
+            _ => left.split_once(part).map(|(_, rest)| rest),
+        };
+        let Some(rest) = rest else { return false };
+        left = rest;
+    }
+    left.is_empty()
 }
 
 /// What a principal is.

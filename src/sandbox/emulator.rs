@@ -199,7 +199,7 @@ impl Emulator {
                 return (refusal, Some(caller.object_id));
             }
             let world = self.world();
-            let reply = insights::resource(&world, group, rest, |source| self.query(source, call, caller.role));
+            let reply = insights::resource(&world, group, rest, |source| self.query(source, call, &caller.role));
             return (reply, Some(caller.object_id));
         }
         let answer = self.arm(call, &caller, &databases, hit);
@@ -230,9 +230,12 @@ impl Emulator {
         };
         match self.issuer.check(token.trim(), &insights::AUDIENCES) {
             Ok(claims) => {
-                let role =
-                    lock(&self.world).directory.principals.get(&claims.object_id).map_or(Role::None, |who| who.role);
-                (self.query(source, call, role), Some(claims.object_id))
+                let role = lock(&self.world)
+                    .directory
+                    .principals
+                    .get(&claims.object_id)
+                    .map_or(Role::None, |who| who.role.clone());
+                (self.query(source, call, &role), Some(claims.object_id))
             }
             Err(TokenFault::Audience) => {
                 let text = "The access token has been obtained for wrong audience or resource.";
@@ -242,7 +245,7 @@ impl Emulator {
         }
     }
 
-    fn query(&self, source: insights::Source, call: &Call, role: Role) -> Reply {
+    fn query(&self, source: insights::Source, call: &Call, role: &Role) -> Reply {
         let now = self.clock();
         insights::query(&lock(&self.world), &lock(&self.telemetry), source, call, role, now)
     }
@@ -260,8 +263,8 @@ impl Emulator {
         };
         let answer = |world: &mut World| {
             let principal = world.directory.principals.get(&claims.object_id);
-            let role = principal.map_or(Role::None, |principal| principal.role);
-            vault::answer(world, &self.base, call, role, now)
+            let role = principal.map_or(Role::None, |principal| principal.role.clone());
+            vault::answer(world, &self.base, call, &role, now)
         };
         let reply = if call.method == "GET" { answer(&mut lock(&self.world)) } else { self.change(answer) };
         (reply, Some(claims.object_id))
@@ -317,7 +320,7 @@ impl Emulator {
                 "The access token has been obtained for wrong audience or resource. It should be 'https://management.azure.com/'.",
             ),
         })?;
-        let role = world.directory.principals.get(&claims.object_id).map_or(Role::None, |principal| principal.role);
+        let role = world.directory.principals.get(&claims.object_id).map_or(Role::None, |one| one.role.clone());
         let client_id = claims.app_id.unwrap_or_else(|| claims.object_id.clone());
         Ok(access::Caller { object_id: claims.object_id, client_id, role })
     }

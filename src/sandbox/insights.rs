@@ -74,8 +74,8 @@ fn workspace(world: &World, group: &str) -> Value {
 }
 
 /// Answers a query of a caller that was let in, with the traps of the real services.
-pub fn query(world: &World, telemetry: &Telemetry, source: Source, call: &Call, role: Role, now: Timestamp) -> Reply {
-    if role == Role::None {
+pub fn query(world: &World, telemetry: &Telemetry, source: Source, call: &Call, role: &Role, now: Timestamp) -> Reply {
+    if *role == Role::None {
         return fault(403, "InsufficientAccessError", "The provided credentials have insufficient access", None);
     }
     let is_json = call.header("content-type").is_some_and(|media| media.contains("json"));

@@ -95,9 +95,23 @@ pub fn resource(world: &World, base: &str, group: Option<&str>, rest: &[&str]) -
     }
 }
 
+/// The action on data that a call is.
+fn action(call: &Call) -> String {
+    let verb = match (call.method.as_str(), call.parts().get(2..).unwrap_or_default()) {
+        ("PUT", _) => "setSecret/action",
+        ("GET", ["secrets", ..]) => "getSecret/action",
+        ("GET", _) => "readMetadata/action",
+        ("PATCH", _) => "update/action",
+        ("POST", _) => "recover/action",
+        ("DELETE", ["deletedsecrets", ..]) => "purge/action",
+        _ => "delete",
+    };
+    format!("Microsoft.KeyVault/vaults/secrets/{verb}")
+}
+
 /// Answers below `/vaults/<name>/`.
-pub fn answer(world: &mut World, base: &str, call: &Call, role: Role, now: Moment) -> Reply {
-    if role != Role::Owner {
+pub fn answer(world: &mut World, base: &str, call: &Call, role: &Role, now: Moment) -> Reply {
+    if !role.gives(&action(call), true) {
         return refuse(
             403,
             "Forbidden",

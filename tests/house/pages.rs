@@ -10,7 +10,12 @@ use crate::files::{root, text};
 #[test]
 fn reference_pages_are_current() {
     let plan_file = pgentra::plan::reference(&pgentra::resources::schemas());
-    for (page, made) in [("docs/plan-file.md", plan_file), ("docs/command-line.md", command_line())] {
+    for (page, made) in [
+        ("docs/plan-file.md", plan_file),
+        ("docs/command-line.md", command_line()),
+        ("docs/permissions.md", permissions()),
+        ("docs/troubleshooting.md", troubleshooting()),
+    ] {
         let path = root().join(page);
         if std::env::var_os("PGENTRA_WRITE_DOCS").is_some() {
             std::fs::write(&path, &made).unwrap();
@@ -18,6 +23,52 @@ fn reference_pages_are_current() {
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(kept == made, "{page} is not what the code says; run `make docs`");
     }
+}
+
+/// The page of permissions, with its table of kinds as the code has it.
+fn permissions() -> String {
+    let (start, end) = ("<!-- made from the code: kinds -->\n", "<!-- end -->");
+    let page = text(&root().join("docs/permissions.md"));
+    let (head, rest) = page.split_once(start).expect("the page has a place for the table");
+    let (_, tail) = rest.split_once(end).expect("the table has an end");
+    let mut table = "| kind | to plan | to apply besides | smallest built-in role |\n|---|---|---|---|\n".to_owned();
+    for rights in pgentra::resources::RIGHTS {
+        let of = |phase: pgentra::resources::Phase| {
+            let ours = rights.rights.iter().copied().flatten().filter(|right| right.phase == phase);
+            let word = |right: &pgentra::resources::Right| {
+                let data = if right.data { " (data)" } else { "" };
+                format!("`{}`{data}", right.action.replace("{slots}", ""))
+            };
+            ours.map(word).collect::<Vec<_>>().join(", ")
+        };
+        let (plan, apply) = (of(pgentra::resources::Phase::Plan), of(pgentra::resources::Phase::Apply));
+        let _ = writeln!(table, "| `{}` | {plan} | {apply} | {} |", rights.kind, rights.role);
+    }
+    format!("{head}{start}{table}{end}{tail}")
+}
+
+/// The symptoms that the doctor knows.
+fn troubleshooting() -> String {
+    let mut page = "\
+# Troubleshooting
+
+This page is made from the rules of `pgentra doctor PLAN_FILE`, which goes through all of it against the live system and
+says for each symptom the cause, the evidence and the command that fixes it. It exits with 0 when there is none, with 10
+when there is one, and with 11 when it was not allowed to look. A *risk* works today and breaks with the next swap or new
+table; it does not change the exit code.
+
+What needs an app to answer is asked by `GET` alone: no job is submitted by looking. Logs are read where a validation of
+the plan file names one. Development on one's own machine is `pgentra doctor --local`; missing rights are
+`pgentra doctor --can-i` ([permissions](permissions.md)).
+"
+    .to_owned();
+    for rule in pgentra::resources::RULES {
+        let _ = writeln!(page, "\n## {}\n\nRule `{}`.\n", rule.title, rule.id);
+        let _ = writeln!(page, "- Seen as: {}.", rule.seen_as);
+        let _ = writeln!(page, "- Looked at: {}.", rule.looks_at);
+        let _ = writeln!(page, "- Fixed by: {}.", rule.remedy);
+    }
+    page
 }
 
 /// The reference of the command line.

@@ -1,5 +1,7 @@
 //! Who may do what in Resource Manager: a small copy of Azure's role-based access control.
 
+use serde_json::json;
+
 use crate::sandbox::call::{Call, Reply};
 use crate::sandbox::directory::Role;
 use crate::sandbox::state::World;
@@ -19,6 +21,9 @@ pub struct Caller {
 
 /// The operation in Azure's spelling, e.g. `Microsoft.Web/sites/config/list/action`.
 pub fn action(call: &Call) -> String {
+    if let Some(action) = query(call) {
+        return action.to_owned();
+    }
     let start = call.lower.iter().rposition(|segment| segment == "providers").map(|at| at + 1);
     let Some(path) = start.and_then(|start| call.segments.get(start..)).filter(|path| !path.is_empty()) else {
         let kind = if call.lower.iter().any(|segment| segment == "resourcegroups") {
@@ -30,6 +35,16 @@ pub fn action(call: &Call) -> String {
     };
     let types: Vec<&str> = path.iter().skip(1).step_by(2).map(String::as_str).collect();
     format!("{}/{}/{}", path[0], types.join("/"), verb(call))
+}
+
+/// A query of a log, which is a POST and yet counts as a read of its own.
+fn query(call: &Call) -> Option<&'static str> {
+    let [.., kind, _, "providers", "microsoft.insights", "logs"] = call.parts()[..] else { return None };
+    match kind {
+        "components" => Some("Microsoft.Insights/logs/read"),
+        "workspaces" => Some("Microsoft.OperationalInsights/workspaces/query/read"),
+        _ => None,
+    }
 }
 
 fn verb(call: &Call) -> &'static str {
@@ -57,8 +72,11 @@ pub fn is_read(call: &Call) -> bool {
 /// Lets a call through, or says which action on which scope is missing.
 pub fn permit(world: &World, call: &Call, caller: &Caller) -> Result<(), Reply> {
     let open = call.lower.first().is_some_and(|first| first == "providers" || first == "tenants");
-    let allowed = match caller.role {
+    // Whoever may do anything here at all may ask what.
+    let asks = matches!(call.parts()[..], [.., "providers", "microsoft.authorization", "permissions"]);
+    let allowed = match &caller.role {
         Role::Owner => true,
+        Role::Custom(_) => open || asks || call.lower == ["subscriptions"] || caller.role.gives(&action(call), false),
         Role::SettingsReader => is_read(call),
         Role::Reader => call.method == "GET" || call.method == "HEAD",
         Role::None => open || call.lower == ["subscriptions"],
@@ -76,11 +94,36 @@ pub fn permit(world: &World, call: &Call, caller: &Caller) -> Result<(), Reply> 
         );
         return Err(errors::error(403, "AuthorizationFailed", message));
     }
+    linked(call, caller)?;
     if world.knobs.read_only && !is_read(call) {
         let message = format!("The sandbox refuses every write, also '{}'.", action(call));
         return Err(errors::error(403, "ReadOnly", message));
     }
     Ok(())
+}
+
+/// Whoever attaches a user-assigned identity needs a right on that identity, too.
+fn linked(call: &Call, caller: &Caller) -> Result<(), Reply> {
+    const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
+    if !matches!(call.method.as_str(), "PATCH" | "PUT") || caller.role.gives(ASSIGN, false) {
+        return Ok(());
+    }
+    let body = call.json();
+    let named = body["identity"]["userAssignedIdentities"].as_object();
+    let Some((id, _)) = named.into_iter().flatten().find(|(_, value)| !value.is_null()) else { return Ok(()) };
+    let (client, object) = (&caller.client_id, &caller.object_id);
+    let message = format!(
+        "The client '{client}' with object id '{object}' has permission to perform action '{}' on scope '/{}'; however, it does not have permission to perform action(s) '{ASSIGN}' on the linked scope(s) '{id}' (respectively) or the linked scope(s) are invalid.",
+        action(call),
+        call.segments.join("/"),
+    );
+    Err(errors::error(403, "LinkedAuthorizationFailed", message))
+}
+
+/// What the caller may do, as `Microsoft.Authorization/permissions` lists it: one entry per role assignment.
+pub fn permissions(caller: &Caller) -> Reply {
+    let all = if caller.role == Role::None { Vec::new() } else { vec![json!(caller.role.definition())] };
+    Reply::ok(json!({"value": all}))
 }
 
 #[cfg(test)]

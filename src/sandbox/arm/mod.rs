@@ -130,6 +130,9 @@ pub fn answer(arm: &mut Arm<'_>, call: &Call, caller: &access::Caller) -> Answer
         return refusal.into();
     }
     match call.parts().as_slice() {
+        [.., "providers", "microsoft.authorization", "permissions"] if call.method == "GET" => {
+            access::permissions(caller).into()
+        }
         ["subscriptions"] => subscriptions(arm.world, caller).into(),
         ["tenants"] => Reply::ok(json!({"value": [tenant(arm.world)]})).into(),
         ["subscriptions", id, ..] if *id != arm.world.subscription => {

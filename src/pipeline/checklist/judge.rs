@@ -1,0 +1,320 @@
+//! Judges one line: what a machine saw, and if none did, who vouched for it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::lines::{By, Line};
+use super::{Item, Sight, State};
+use crate::diff::{Action, Change, Reason};
+use crate::evidence::{Attestation, Event, Measurement, Observation, Record, Verdict};
+use crate::model::{Address, Attributes, Value, agrees, in_words};
+use crate::pipeline::Verified;
+
+/// What was seen of a line, and when.
+struct Judged {
+    state: State,
+    seen: String,
+    at: Option<Timestamp>,
+}
+
+impl Judged {
+    fn new(state: State, seen: impl Into<String>, at: Option<Timestamp>) -> Self {
+        Self { state, seen: seen.into(), at }
+    }
+
+    fn of(holds: bool, seen: impl Into<String>, at: Option<Timestamp>) -> Self {
+        Self::new(if holds { State::Done } else { State::NotYet }, seen, at)
+    }
+
+    fn unseen(why: &str) -> Self {
+        Self::new(State::Unseen, why, None)
+    }
+}
+
+/// A line with its state.
+pub(super) fn item(line: &Line, sight: &Sight<'_>) -> Item {
+    let judged = judge(line.by, sight);
+    let vouched = matches!(judged.state, State::Unseen).then(|| attestation(line.text, sight)).flatten();
+    let judged = match vouched {
+        Some(one) => {
+            let note = one.note.as_deref().map(|note| format!(": {note}")).unwrap_or_default();
+            Judged::new(State::Attested, format!("by {}{note}", one.by), one.at.dated().ok().or(Some(one.at.runner)))
+        }
+        None if matches!(line.by, By::Person) => Judged::new(State::NotYet, judged.seen, None),
+        None => judged,
+    };
+    let Line { section, text, optional, .. } = *line;
+    Item { section, line: text, optional, state: judged.state, seen: judged.seen, at: judged.at }
+}
+
+/// The newest attestation of a line. Records before damage to the ledger do not count.
+fn attestation<'a>(line: &str, sight: &Sight<'a>) -> Option<&'a Attestation> {
+    sight.ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
+        Record::Attestation(one) if one.line.trim().eq_ignore_ascii_case(line) => Some(one),
+        _ => None,
+    })
+}
+
+fn judge(by: By, sight: &Sight<'_>) -> Judged {
+    match by {
+        By::Kinds(kinds) => all(sight, |one| kinds.contains(&one.change.address.kind.as_str())),
+        By::Principal => principal(sight),
+        By::Setting(name) => setting(sight, name),
+        By::Required => required(sight),
+        By::Check(words) => all(sight, |one| checks(one, words)),
+        By::Job => job(sight),
+        By::Asked => asked(sight),
+        By::Privileges => privileges(sight),
+        By::FreshToken => fresh_token(sight),
+        By::Quiet(hours) => quiet(sight, hours),
+        By::Window => window(sight),
+        By::NoFallback => no_fallback(sight),
+        By::Probes => probes(sight),
+        By::PasswordGone => password_gone(sight),
+        By::Person => Judged::unseen("no machine can see it: `pgentra evidence attest LINE --by NAME`"),
+    }
+}
+
+/// All resources that `wanted` picks are as the plan file says.
+fn all(sight: &Sight<'_>, wanted: impl Fn(&Verified) -> bool) -> Judged {
+    let picked: Vec<&Verified> = sight.verified.iter().filter(|one| wanted(one)).collect();
+    if picked.is_empty() {
+        return Judged::unseen("the plan file names nothing that shows it");
+    }
+    let away: Vec<&&Verified> = picked.iter().filter(|one| !one.holds).collect();
+    if away.is_empty() {
+        let names: Vec<String> = picked.iter().map(|one| one.change.address.to_string()).collect();
+        return Judged::new(State::Done, format!("as wanted: {}", names.join(", ")), Some(sight.looked));
+    }
+    let held = away.iter().all(|one| one.change.action == Action::Held);
+    let why = away.iter().map(|one| format!("{}: {}", one.change.address, why(&one.change))).collect::<Vec<_>>();
+    Judged::new(if held { State::Held } else { State::NotYet }, why.join("; "), Some(sight.looked))
+}
+
+fn why(change: &Change) -> String {
+    match (&change.failure, &change.reason) {
+        (Some(failure), _) => failure.to_string(),
+        (None, Reason::Missing) => "not there".to_owned(),
+        (None, Reason::Differs(fields)) => format!("differs in {}", fields.join(", ")),
+        (None, Reason::Unreadable(why) | Reason::NotReadable(why) | Reason::Gate(why)) => why.clone(),
+        (None, Reason::LeansOn(address)) => format!("{address} comes first"),
+        (None, Reason::AsWanted) => change.notes.join("; "),
+    }
+}
+
+fn of_kind<'a>(sight: &Sight<'a>, kind: &str) -> Vec<&'a Verified> {
+    sight.verified.iter().filter(|one| one.change.address.kind == kind).collect()
+}
+
+fn principal(sight: &Sight<'_>) -> Judged {
+    let identities = of_kind(sight, "app_identity");
+    if identities.is_empty() {
+        return Judged::unseen("the plan file names no identity");
+    }
+    let id = |one: &&Verified| {
+        let id = one.change.outputs.get("principal_id").and_then(Value::as_text)?;
+        Some(format!("{} has principal id {id}", one.change.address))
+    };
+    let found: Vec<String> = identities.iter().filter_map(id).collect();
+    let holds = found.len() == identities.len();
+    Judged::of(
+        holds,
+        if holds { found.join("; ") } else { "there is no principal id yet".to_owned() },
+        Some(sight.looked),
+    )
+}
+
+fn map<'a>(end: Option<&'a Attributes>, field: &str) -> Option<&'a Attributes> {
+    end?.get(field)?.as_map()
+}
+
+fn setting(sight: &Sight<'_>, name: &str) -> Judged {
+    let named = of_kind(sight, "app_settings").into_iter().filter_map(|one| {
+        let wanted = map(one.change.after.as_ref(), "settings")?.get(name)?;
+        let live = map(one.change.before.as_ref(), "settings").and_then(|all| all.get(name)).unwrap_or(&Value::Null);
+        Some((one.change.address.to_string(), agrees(live, wanted), live.as_text().map(str::to_owned)))
+    });
+    let named: Vec<(String, bool, Option<String>)> = named.collect();
+    if named.is_empty() {
+        return Judged::unseen("the plan file owns no such setting");
+    }
+    let seen = |(address, holds, live): &(String, bool, Option<String>)| match live {
+        Some(live) => format!("{address}: it is {live}"),
+        None => format!("{address}: {}", if *holds { "as wanted" } else { "not there" }),
+    };
+    let all: Vec<String> = named.iter().map(seen).collect();
+    Judged::of(named.iter().all(|(_, holds, _)| *holds), all.join("; "), Some(sight.looked))
+}
+
+fn required(sight: &Sight<'_>) -> Judged {
+    let asking = sight.desired.iter().filter_map(|want| Some((want, want.attributes.get("require")?.as_list()?)));
+    let asking: Vec<_> =
+        asking.filter(|(want, names)| want.address.kind == "app_settings" && !names.is_empty()).collect();
+    if asking.is_empty() {
+        return Judged::unseen("the plan file requires no settings (`require_settings`)");
+    }
+    let of = |address: &Address| sight.verified.iter().find(|one| one.change.address == *address);
+    let failures = asking.iter().filter_map(|(want, _)| of(&want.address)?.change.failure.as_ref());
+    let failures: Vec<String> = failures.map(ToString::to_string).collect();
+    let names: Vec<&str> = asking.iter().flat_map(|(_, names)| *names).filter_map(Value::as_text).collect();
+    let seen = if failures.is_empty() { format!("present: {}", names.join(", ")) } else { failures.join("; ") };
+    Judged::of(failures.is_empty(), seen, Some(sight.looked))
+}
+
+fn http(one: &Verified) -> Option<&Attributes> {
+    map(one.change.after.as_ref().or(one.change.before.as_ref()), "http")
+}
+
+fn checks(one: &Verified, words: &[&str]) -> bool {
+    let path = http(one).and_then(|http| http.get("path")?.as_text()).unwrap_or_default().to_lowercase();
+    one.change.address.kind == "check" && words.iter().any(|word| path.contains(word))
+}
+
+/// The newest observation, and when it was made.
+fn newest<'a>(sight: &Sight<'a>) -> Option<(&'a Observation, Option<Timestamp>)> {
+    sight.ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
+        Record::Observation(one) => Some((one, one.at.dated().ok())),
+        _ => None,
+    })
+}
+
+/// Sums up measurements: failed ones first, then blind ones.
+fn measured<'a>(all: impl Iterator<Item = &'a Measurement>, at: Option<Timestamp>) -> Option<Judged> {
+    let all: Vec<&Measurement> = all.collect();
+    if all.is_empty() {
+        return None;
+    }
+    let told = |pick: fn(&Verdict) -> Option<&String>| {
+        let lines = all.iter().filter_map(|one| Some(format!("{}: {}", one.sensor, pick(&one.verdict)?)));
+        lines.collect::<Vec<_>>().join("; ")
+    };
+    let failed = told(|verdict| if let Verdict::Failed(why) = verdict { Some(why) } else { None });
+    let blind = told(|verdict| if let Verdict::Blind(why) = verdict { Some(why) } else { None });
+    let names: Vec<&str> = all.iter().map(|one| one.sensor.as_str()).collect();
+    Some(match (failed.is_empty(), blind.is_empty()) {
+        (false, _) => Judged::new(State::NotYet, failed, at),
+        (true, false) => Judged::new(State::Unseen, blind, at),
+        (true, true) => Judged::new(State::Done, format!("passed: {}", names.join(", ")), at),
+    })
+}
+
+const NO_OBSERVATION: &str = "nothing was observed yet: `pgentra observe`";
+
+/// Looking sends no job, but an observation does. Which one it is the plan file says.
+fn job(sight: &Sight<'_>) -> Judged {
+    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
+    let probes = validations.filter_map(|want| want.attributes.get("probes")?.as_list()).flatten();
+    let followed = probes
+        .filter_map(Value::as_map)
+        .filter(|probe| map(Some(probe), "http").is_some_and(|http| http.contains_key("follow")));
+    let names: Vec<String> =
+        followed.filter_map(|probe| Some(format!("probe {}", probe.get("name")?.as_text()?))).collect();
+    if names.is_empty() {
+        return Judged::unseen("no validation has a probe with `follow`; `apply` sends the job, looking does not");
+    }
+    let Some((observation, at)) = newest(sight) else { return Judged::unseen(NO_OBSERVATION) };
+    let ours = observation.measurements.iter().filter(|one| names.contains(&one.sensor));
+    measured(ours, at).unwrap_or_else(|| Judged::unseen(NO_OBSERVATION))
+}
+
+fn asked(sight: &Sight<'_>) -> Judged {
+    let about: Vec<_> = sight.proofs.iter().filter(|proof| proof.label.starts_with("Role ")).collect();
+    let blind = about.iter().any(|proof| proof.label.contains(" can use anything in "));
+    if about.is_empty() {
+        return Judged::unseen("the plan file grants nothing");
+    }
+    let seen = format!("asked PostgreSQL {} questions by has_*_privilege", about.len());
+    Judged::of(!blind, seen, Some(sight.looked))
+}
+
+fn privileges(sight: &Sight<'_>) -> Judged {
+    let about: Vec<_> = sight.proofs.iter().filter(|proof| proof.label.starts_with("Role ")).collect();
+    if about.is_empty() {
+        return Judged::unseen("the plan file grants nothing");
+    }
+    let away: Vec<String> =
+        about.iter().filter(|proof| !proof.holds).map(|proof| format!("{}: {}", proof.label, proof.detail)).collect();
+    let seen = if away.is_empty() { format!("{} of {} hold", about.len(), about.len()) } else { away.join("; ") };
+    Judged::of(away.is_empty(), seen, Some(sight.looked))
+}
+
+fn fresh_token(sight: &Sight<'_>) -> Judged {
+    let events = sight.decisions.iter().flat_map(|(_, decision)| &decision.window.events);
+    let last = events.filter(|(event, _)| *event == Event::FreshToken).map(|(_, at)| *at).max();
+    match last {
+        Some(at) => Judged::new(State::Done, "the app got a new token", Some(at)),
+        None => Judged::unseen("no sensor has seen the app get a token (`proves = \"fresh_token\"`)"),
+    }
+}
+
+fn quiet(sight: &Sight<'_>, hours: i64) -> Judged {
+    let wanted = SignedDuration::from_hours(hours);
+    let Some((_, decision)) = sight.decisions.iter().min_by_key(|(_, decision)| decision.window.length()) else {
+        return Judged::unseen("the plan file has no validation");
+    };
+    let window = &decision.window;
+    if window.observations.is_empty() {
+        return Judged::new(State::NotYet, NO_OBSERVATION, None);
+    }
+    if window.covered_until.is_none() {
+        return Judged::unseen("no sensor covers the time between observations");
+    }
+    let seen =
+        format!("nothing failed for {}, by {} observations", in_words(window.length()), window.observations.len());
+    Judged::of(window.length() >= wanted, seen, window.ended())
+}
+
+fn window(sight: &Sight<'_>) -> Judged {
+    if sight.decisions.is_empty() {
+        return Judged::unseen("the plan file has no validation");
+    }
+    let short: Vec<String> = sight
+        .decisions
+        .iter()
+        .filter(|(_, decision)| !decision.missing.is_empty())
+        .map(|(name, decision)| format!("{name}: {}", decision.reason()))
+        .collect();
+    let ended = sight.decisions.iter().filter_map(|(_, decision)| decision.window.ended()).max();
+    if short.is_empty() {
+        let length = sight.decisions.iter().map(|(_, decision)| decision.window.length()).min().unwrap_or_default();
+        return Judged::new(State::Done, format!("{} without a failure", in_words(length)), ended);
+    }
+    Judged::new(State::Held, short.join("; "), ended)
+}
+
+fn no_fallback(sight: &Sight<'_>) -> Judged {
+    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
+    let sensors = validations.filter_map(|want| want.attributes.get("sensors")?.as_list()).flatten();
+    let ours = sensors.filter_map(Value::as_map).filter(|sensor| {
+        sensor.get("kind").and_then(Value::as_text).is_some_and(|kind| ["fallback", "server_logs"].contains(&kind))
+    });
+    let names: Vec<&str> = ours.filter_map(|sensor| sensor.get("name")?.as_text()).collect();
+    if names.is_empty() {
+        return Judged::unseen("no validation has a sensor that reads fallbacks or server logs");
+    }
+    let Some((observation, at)) = newest(sight) else { return Judged::unseen(NO_OBSERVATION) };
+    let ours = observation.measurements.iter().filter(|one| names.contains(&one.sensor.as_str()));
+    measured(ours, at).unwrap_or_else(|| Judged::unseen(NO_OBSERVATION))
+}
+
+fn probes(sight: &Sight<'_>) -> Judged {
+    let observed = newest(sight).and_then(|(observation, at)| {
+        measured(observation.measurements.iter().filter(|one| one.sensor.starts_with("probe ")), at)
+    });
+    // Without observations there is what was looked at just now: looking sends no job.
+    let plain = |http: &Attributes| !http.contains_key("follow") && !http.contains_key("body");
+    observed.unwrap_or_else(|| all(sight, |one| one.change.address.kind == "check" && http(one).is_some_and(plain)))
+}
+
+fn password_gone(sight: &Sight<'_>) -> Judged {
+    let settings = of_kind(sight, "password_setting");
+    if !settings.is_empty() {
+        return all(sight, |one| one.change.address.kind == "password_setting");
+    }
+    let apps: Vec<_> = sight.proofs.iter().filter(|proof| proof.label.starts_with("App ")).collect();
+    if apps.is_empty() {
+        return Judged::unseen("the plan file names no settings of an app");
+    }
+    let gone = apps.iter().all(|proof| proof.detail == "managed identity");
+    let seen = apps.iter().map(|proof| format!("{}: {}", proof.label, proof.detail)).collect::<Vec<_>>().join("; ");
+    Judged::of(gone, seen, Some(sight.looked))
+}

@@ -1,0 +1,189 @@
+//! The database rights that plan and apply need, asked of the server through the plan file's own connections.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::Row as _;
+
+use crate::model::{Desired, Failure, ServerTarget, Value};
+use crate::postgres::{Lease, Power, Roles, Snapshot, quote_ident};
+use crate::resources::Live;
+use crate::resources::database_grants::{Asked, Wishes, wanted};
+use crate::resources::live::optional_text;
+
+/// One right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatabaseRight {
+    /// What is needed.
+    pub right: String,
+    /// Where: a server, or a database of it.
+    pub place: String,
+    /// Whether it is needed to look already.
+    pub plan: bool,
+    /// The kinds that need it.
+    pub kind: &'static str,
+    /// Which connection has it; `None` where none has.
+    pub held_by: Option<String>,
+    /// What would help where none has it, or why it could not be asked.
+    pub help: Option<String>,
+}
+
+/// One connection that got in, with what it may do in others' names.
+struct Way {
+    name: String,
+    user: String,
+    creates_principals: bool,
+    roles: Roles,
+}
+
+/// Every right that the roles and grants of the plan file need, in the order of the plan file.
+pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRight> {
+    let mut found = Vec::new();
+    let names: BTreeSet<&str> = desired.iter().filter_map(|want| optional_text(&want.key, "server")).collect();
+    for name in names {
+        let speaks = |want: &&Desired| {
+            let kind = want.address.kind.as_str();
+            optional_text(&want.key, "server") == Some(name)
+                && matches!(kind, "database_role" | "database_grants" | "password_login")
+        };
+        let ours: Vec<&Desired> = desired.iter().filter(speaks).collect();
+        let Some(target) = live.databases.server(name).ok().filter(|_| !ours.is_empty()) else { continue };
+        let (ways, failure) = ways(live, target).await;
+        found.push(DatabaseRight {
+            right: "sign in".to_owned(),
+            place: format!("server {name}"),
+            plan: true,
+            kind: "database_role",
+            held_by: (!ways.is_empty())
+                .then(|| ways.iter().map(|way| way.name.as_str()).collect::<Vec<_>>().join(", ")),
+            help: failure.map(|failure| failure.to_string()),
+        });
+        if ways.is_empty() {
+            continue;
+        }
+        for want in ours {
+            match want.address.kind.as_str() {
+                "database_role" => found.extend(of_role(name, want, &ways)),
+                "database_grants" => found.extend(of_grants(live, name, want, &ways).await),
+                _ => found.extend(of_login(name, want, &ways)),
+            }
+        }
+    }
+    found
+}
+
+/// The connections that get in, and why the first one that does not was refused.
+async fn ways(live: &Live, target: &ServerTarget) -> (Vec<Way>, Option<Failure>) {
+    let (mut ways, mut failure) = (Vec::new(), None);
+    for connection in &target.connections {
+        let opened = live.databases.lease(&target.name, "postgres", Some(&connection.name)).await;
+        let way = match opened {
+            Ok(lease) => way(lease).await,
+            Err(why) => Err(why),
+        };
+        match way {
+            Ok(way) => ways.push(way),
+            Err(why) => failure = failure.or(Some(why)),
+        }
+    }
+    (ways, failure)
+}
+
+async fn way(mut lease: Lease) -> Result<Way, Failure> {
+    let query = sqlx::query(include_str!("../../../sql/doctor/may_map.sql"));
+    let rows = lease.rows(query, "see who may map roles to principals").await?;
+    let creates_principals = rows.first().and_then(|row| row.try_get::<bool, _>("may").ok()).unwrap_or_default();
+    let roles = Roles::read(&mut lease).await?;
+    Ok(Way { name: lease.connection().to_owned(), user: lease.user().to_owned(), creates_principals, roles })
+}
+
+fn right(
+    server: &str,
+    kind: &'static str,
+    right: String,
+    by: Option<&Way>,
+    help: impl FnOnce() -> String,
+) -> DatabaseRight {
+    DatabaseRight {
+        right,
+        place: format!("server {server}"),
+        plan: false,
+        kind,
+        held_by: by.map(|way| way.name.clone()),
+        help: by.is_none().then(help),
+    }
+}
+
+fn of_role(server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
+    let maps = ways.iter().find(|way| way.creates_principals);
+    let help = || "sign in by token as an Entra administrator of the server".to_owned();
+    let text = "EXECUTE on pgaadauth_create_principal_with_oid".to_owned();
+    let mut found = vec![right(server, "database_role", text, maps, help)];
+    for role in want.attributes.get("member_of").and_then(Value::as_map).into_iter().flat_map(|roles| roles.keys()) {
+        let hands = ways.iter().find(|way| way.roles.may_hand_out(role));
+        let user = ways.first().map_or("", |way| way.user.as_str());
+        let help = || format!("GRANT {} TO {} WITH ADMIN OPTION", quote_ident(role), quote_ident(user));
+        found.push(right(server, "database_role", format!("ADMIN OPTION on role {role}"), hands, help));
+    }
+    found
+}
+
+fn of_login(server: &str, want: &Desired, ways: &[Way]) -> Option<DatabaseRight> {
+    let role = optional_text(&want.key, "name")?;
+    let alters = ways.iter().find(|way| way.creates_principals || way.roles.may_hand_out(role));
+    let help = || "sign in by token as an Entra administrator of the server, or as who created the role".to_owned();
+    Some(right(server, "password_login", format!("ALTER ROLE {role}"), alters, help))
+}
+
+/// Who owns what the rules are about, and may therefore grant on it: one right per owner and kind of object.
+async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
+    let database = optional_text(&want.key, "database").unwrap_or_default();
+    let owners = async {
+        let wishes = Wishes::read(&want.attributes)?;
+        let mut lease = live.databases.lease_any(server, database).await.map_err(|rejection| rejection.failure)?;
+        let snapshot = Snapshot::read(&mut lease, &wanted(wishes.rules())).await?;
+        let mut asked = Asked::new(&wishes, &snapshot);
+        let mut owners: BTreeMap<String, BTreeMap<String, usize>> = BTreeMap::new();
+        for object in snapshot.objects.iter().filter(|object| !object.extension) {
+            if asked.on(object).have.values().all(|pair| pair.letters.is_empty()) {
+                continue;
+            }
+            let kinds = owners.entry(snapshot.roles.name(object.owner)).or_default();
+            *kinds.entry(object.name.kind.to_string()).or_default() += 1;
+        }
+        Ok::<_, Failure>(owners)
+    };
+    let place = format!("database {database} on {server}");
+    let looks = |help: Option<String>| DatabaseRight {
+        right: "CONNECT, and a look at the catalog".to_owned(),
+        place: place.clone(),
+        plan: true,
+        kind: "database_grants",
+        held_by: help.is_none().then(|| ways.first().map(|way| way.name.clone()).unwrap_or_default()),
+        help,
+    };
+    let owners = match owners.await {
+        Ok(owners) => owners,
+        Err(why) => return vec![looks(Some(why.to_string()))],
+    };
+    let mut found = vec![looks(None)];
+    for (owner, kinds) in owners {
+        let acts = ways.iter().find(|way| way.roles.power(&owner) != Power::None);
+        let user = ways.first().map_or("", |way| way.user.as_str());
+        let counts = kinds.iter().map(|(kind, count)| format!("{count} {kind}")).collect::<Vec<_>>().join(", ");
+        found.push(DatabaseRight {
+            right: format!("act as {owner}, who owns {counts}"),
+            place: place.clone(),
+            plan: false,
+            kind: "database_grants",
+            held_by: acts.map(|way| way.name.clone()),
+            help: acts.is_none().then(|| {
+                format!(
+                    "GRANT {} TO {}, or a connection that signs in as the owner",
+                    quote_ident(&owner),
+                    quote_ident(user)
+                )
+            }),
+        });
+    }
+    found
+}
