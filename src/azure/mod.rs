@@ -7,6 +7,7 @@
 //! arm         one call with its retries; refusal reads both error envelopes; operation follows long ones
 //! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
+//! scm         code deployment through the SCM site of an app
 //! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
 //! ```
 
@@ -22,6 +23,7 @@ mod metadata;
 mod operation;
 mod pace;
 mod refusal;
+mod scm;
 mod servers;
 mod sites;
 mod tokens;
@@ -38,6 +40,7 @@ pub use logs::{Answer as LogAnswer, Component, Rows, literal};
 pub use operation::{Operation, Style};
 pub use pace::Pace;
 pub use refusal::Refusal;
+pub use scm::{Deployment, Progress, Scm};
 pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};

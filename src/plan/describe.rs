@@ -1,5 +1,6 @@
 //! The tables of a plan file, described once: the checker, the JSON Schema and the reference page all follow from here.
 
+use super::describe_deployment::DEPLOYMENT;
 use super::describe_evidence::{CLEANUP, PROBE, VALIDATION};
 use super::names;
 use crate::model::{Field, Schema, Type};
@@ -190,6 +191,7 @@ const APP: &[Field] = &[
     Field::new("require_settings", TEXTS, "Names of settings that have to exist but are not owned.")
         .checked(names::setting),
     Field::new("sensitive", TEXTS, "Names of settings whose values are never shown.").checked(names::setting),
+    Field::new("deployment", Type::Table(DEPLOYMENT), "The code, deployed after the settings and before the probes."),
     Field::new("probe", Type::List(&Type::Table(PROBE)), "HTTP checks that have to pass after the settings changed."),
     AFTER,
 ];

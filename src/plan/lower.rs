@@ -8,6 +8,7 @@
 //! | `[app.L]` `identity` (but `"none"`) | `app_identity.L` |
 //! | `[app.L]` `settings`, `require_settings`, `sensitive` | `app_settings.L` |
 //! | `[app.L]` `slot_settings` | `slot_settings.L` |
+//! | `[app.L.deployment]` | `deployment.L` |
 //! | `[[app.L.probe]]` | `check."L <probe>"` |
 //! | `[role.L]` | `database_role.L` |
 //! | `[[role.L.grants]]` of all roles | one `database_grants.<database>` per server and database (1) |
@@ -29,6 +30,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deployment_findings;
 use super::describe;
 use super::draft::Draft;
 use super::node::{Entry, Node};
@@ -77,6 +79,7 @@ pub(super) fn lower(root: &Node, schemas: &[&'static Schema], findings: &mut Vec
     for schema in schemas {
         lowering.generic(schema);
     }
+    deployment_findings::all(&lowering.out.drafts, lowering.findings);
     lowering.out
 }
 
@@ -89,7 +92,7 @@ fn target(root: &Node) -> Target {
         Some(url) => Cloud::Custom(url.trim_end_matches('/').to_owned()),
     };
     let tenant = azure.and_then(|azure| azure.get_text("tenant")).map(str::to_owned);
-    Target { cloud, tenant, servers: BTreeMap::new() }
+    Target { cloud, tenant, ..Target::default() }
 }
 
 impl<'a> Lowering<'a> {

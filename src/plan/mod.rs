@@ -4,7 +4,9 @@
 mod bad;
 mod check;
 mod cleanup_findings;
+mod deployment_findings;
 mod describe;
+mod describe_deployment;
 mod describe_evidence;
 mod draft;
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, app check, validation,
-//! soak. The order inside a cleanup is made where it is lowered.
+//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, deployment, app check,
+//! validation, soak. The order inside a cleanup is made where it is lowered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,6 +30,8 @@ struct Indexes {
     identities: Index<Site>,
     /// Site -> app_settings.
     settings: Index<Site>,
+    /// Site -> deployment.
+    deployments: Index<Site>,
     /// App -> slot_settings.
     slots: Index<String>,
     /// Site -> HTTP checks of it.
@@ -115,6 +117,7 @@ impl Indexes {
                 }
                 ("app_identity", _) => _ = all.identities.entry(site(&draft.key)).or_default().insert(address()),
                 ("app_settings", _) => _ = all.settings.entry(site(&draft.key)).or_default().insert(address()),
+                ("deployment", _) => _ = all.deployments.entry(site(&draft.key)).or_default().insert(address()),
                 ("slot_settings", _) => _ = all.slots.entry(site(&draft.key).0).or_default().insert(address()),
                 _ => {}
             }
@@ -144,6 +147,11 @@ impl Indexes {
                 }
             }
             "app_settings" => self.before_settings(draft, &mut before),
+            "deployment" => {
+                // The new code may use the identity even where no settings are managed.
+                self.before_settings(draft, &mut before);
+                before.extend(found(&self.settings, &site(&draft.key)));
+            }
             "check" => self.before_check(&draft.attributes, &mut before),
             "validation" => self.before_validation(&draft.attributes, &mut before),
             "soak" => {
@@ -177,6 +185,7 @@ impl Indexes {
             let site = site(of);
             before.extend(found(&self.identities, &site).chain(found(&self.settings, &site)));
             before.extend(found(&self.probes, &site).chain(found(&self.slots, &site.0)));
+            before.extend(found(&self.deployments, &site));
         }
         for (list, name) in [("roles", "name"), ("privileges", "role")] {
             let tables = attributes.get(list).and_then(Value::as_list).unwrap_or_default();
@@ -193,6 +202,7 @@ impl Indexes {
         if let Some(of) = part("http").filter(|http| http.contains_key("app")) {
             let site = site(of);
             before.extend(found(&self.identities, &site).chain(found(&self.settings, &site)));
+            before.extend(found(&self.deployments, &site));
         }
         for of in part("privileges").into_iter().chain(part("login")) {
             let (server, role) = (fold(&text(of, "server")), text(of, "role"));

@@ -11,6 +11,7 @@ mod check_privileges;
 mod clock;
 mod database_grants;
 mod database_role;
+mod deployment;
 mod escrow;
 #[cfg(test)]
 mod kept_tests;
@@ -154,6 +155,7 @@ pub fn register() -> &'static [&'static dyn Kind] {
         &database_grants::DatabaseGrants,
         &app_settings::AppSettings,
         &slot_settings::SlotSettings,
+        &deployment::Deployment,
         &check::Check,
         &validation::Validation,
         &soak::Soak,

@@ -4,6 +4,7 @@
 mod check;
 mod cleanup;
 mod database;
+mod deployment;
 mod grants;
 mod server;
 mod site;
@@ -16,6 +17,7 @@ use crate::model::{Attributes, Class, Failure, Look, Reading, Step, Value};
 pub(super) use check::CHECK;
 pub(super) use cleanup::{ESCROW, LOGIN, PASSWORD_SETTING, theirs};
 pub(super) use database::ROLE;
+pub(super) use deployment::DEPLOYMENT;
 pub(super) use grants::GRANTS;
 pub(super) use server::{ADMIN, AUTH};
 pub(super) use site::{IDENTITY, SETTINGS, SLOT_SETTINGS};
