@@ -32,7 +32,7 @@ pub fn load(file: &PlanFileArg, global: &Global, schemas: &[&'static Schema]) ->
     let given = variables::gather(global)?;
     let (mut plan, findings) = plan::load(&source.text, &given, schemas);
     if let Some(plan) = &mut plan {
-        plan.target.directory = source.path.parent().and_then(|beside| std::path::absolute(beside).ok());
+        plan.target.directory = std::path::absolute(&source.path).ok().and_then(|path| Some(path.parent()?.to_owned()));
     }
     Ok(Loaded { source, plan, findings })
 }

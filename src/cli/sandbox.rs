@@ -60,9 +60,10 @@ pub enum SandboxAction {
         processes: bool,
     },
     /// Make a zip that deploys the demo app, for a plan file with `zip = "app.zip"`
+    #[command(disable_version_flag = true)]
     Package {
         /// What the app can do: sign in by password or with its identity, or by password only whatever its settings say
-        #[arg(long, value_name = "VERSION", value_enum, default_value_t)]
+        #[arg(id = "app_version", long = "version", value_name = "VERSION", value_enum, default_value_t)]
         version: AppVersion,
         /// Where to write it
         #[arg(long, value_name = "FILE", default_value = "app.zip")]
