@@ -8,7 +8,7 @@
 //! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
 //! scm         code deployment through the SCM site of an app
-//! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
+//! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers, and what stands below them
 //! ```
 
 mod arm;
@@ -24,6 +24,7 @@ mod operation;
 mod pace;
 mod refusal;
 mod scm;
+mod server_parts;
 mod servers;
 mod sites;
 mod tokens;
@@ -41,6 +42,7 @@ pub use operation::{Operation, Style};
 pub use pace::Pace;
 pub use refusal::Refusal;
 pub use scm::{Deployment, Progress, Scm};
+pub use server_parts::{DatabaseProperties, FirewallRule};
 pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};

@@ -26,7 +26,7 @@ pub struct ServerId {
 }
 
 impl ServerId {
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         let (subscription, group) = (segment(&self.subscription), segment(&self.resource_group));
         let server = segment(&self.server);
         let provider = "Microsoft.DBforPostgreSQL/flexibleServers";

@@ -2,6 +2,7 @@
 
 mod grants;
 mod login;
+mod places;
 mod roles;
 mod trial;
 
@@ -9,6 +10,7 @@ use sqlx::AssertSqlSafe;
 
 pub use grants::{Acting, grants};
 pub use login::{end_sessions, set_login};
+pub use places::{create_schema, drop_schema, own_database, own_schema};
 pub use roles::{create_role, drop_role, update_role};
 pub(super) use trial::trial;
 

@@ -9,10 +9,13 @@ mod check;
 mod check_http;
 mod check_privileges;
 mod clock;
+mod database;
 mod database_grants;
 mod database_role;
 mod deployment;
 mod escrow;
+mod firewall_rule;
+mod held;
 #[cfg(test)]
 mod kept_tests;
 mod live;
@@ -20,6 +23,7 @@ mod memory;
 mod password_login;
 mod password_setting;
 mod reach;
+mod schema;
 mod sensors;
 mod server_admin;
 mod server_auth;
@@ -150,6 +154,9 @@ pub fn register() -> &'static [&'static dyn Kind] {
     &[
         &server_auth::ServerAuth,
         &server_admin::ServerAdmin,
+        &firewall_rule::FirewallRule,
+        &database::Database,
+        &schema::Schema,
         &app_identity::AppIdentity,
         &database_role::DatabaseRole,
         &database_grants::DatabaseGrants,

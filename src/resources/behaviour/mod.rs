@@ -6,6 +6,7 @@ mod cleanup;
 mod database;
 mod deployment;
 mod grants;
+mod places;
 mod server;
 mod site;
 
@@ -19,6 +20,7 @@ pub(super) use cleanup::{ESCROW, LOGIN, PASSWORD_SETTING, theirs};
 pub(super) use database::ROLE;
 pub(super) use deployment::DEPLOYMENT;
 pub(super) use grants::GRANTS;
+pub(super) use places::{DATABASE, FIREWALL_RULE, SCHEMA};
 pub(super) use server::{ADMIN, AUTH};
 pub(super) use site::{IDENTITY, SETTINGS, SLOT_SETTINGS};
 
