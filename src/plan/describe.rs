@@ -2,6 +2,7 @@
 
 use super::describe_deployment::DEPLOYMENT;
 use super::describe_evidence::{CLEANUP, PROBE, VALIDATION};
+use super::describe_places::{DATABASE as DATABASE_TABLE, FIREWALL};
 use super::names;
 use crate::model::{Field, Schema, Type};
 
@@ -52,7 +53,7 @@ const TYPES: &[&str] = &["USAGE", "ALL"];
 const LARGE_OBJECTS: &[&str] = &["SELECT", "UPDATE", "ALL"];
 
 /// `after`, which every table of a resource takes.
-pub(super) static AFTER: Field = Field::new(
+pub(super) const AFTER: Field = Field::new(
     "after",
     TEXTS,
     "Addresses (`kind.name`, or `app.name`, `role.name`, `server.name`) that have to be done first, besides the \
@@ -80,6 +81,7 @@ pub(super) static ROOT: &[Field] = &[
     Field::new("azure", Type::Table(AZURE), "Where the resources live."),
     Field::new("store", Type::Table(STORE), "Where journals, evidence and the lock are kept."),
     Field::new("server", Type::Map(&Type::Table(SERVER)), "PostgreSQL flexible servers, by label."),
+    Field::new("database", Type::Map(&Type::Table(DATABASE_TABLE)), "Databases with their schemas, by label."),
     Field::new("app", Type::Map(&Type::Table(APP)), "Function Apps, Web Apps and their slots, by label."),
     Field::new("role", Type::Map(&Type::Table(ROLE)), "PostgreSQL roles that stand for Entra principals, by label."),
     Field::new(
@@ -139,6 +141,11 @@ const SERVER: &[Field] = &[
     Field::new("password_auth", Type::Bool, "Whether the server takes passwords."),
     Field::new("admin", Type::Table(ADMIN), "The Entra administrator."),
     Field::new("admins", Type::List(&Type::Table(ADMIN)), "The Entra administrators, where there are several."),
+    Field::new(
+        "firewall",
+        Type::Map(&Type::Table(FIREWALL)),
+        "Addresses that a server with public access lets in: a rule of this name in Azure for each.",
+    ),
     Field::new(
         "connections",
         Type::List(&Type::Table(CONNECTION)),

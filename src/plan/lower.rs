@@ -5,6 +5,9 @@
 //! | `[server.L]` `entra_auth`, `password_auth` | `server_auth.L` |
 //! | `[server.L]` `admin` (one) | `server_admin.L` |
 //! | `[server.L]` `admins` (several) | `server_admin."L/<admin>"` each |
+//! | `[server.L.firewall.R]` | `firewall_rule."L/R"` |
+//! | `[database.L]` | `database.L` |
+//! | `[database.L.schema.S]` | `schema."L/S"` |
 //! | `[app.L]` `identity` (but `"none"`) | `app_identity.L` |
 //! | `[app.L]` `settings`, `require_settings`, `sensitive` | `app_settings.L` |
 //! | `[app.L]` `slot_settings` | `slot_settings.L` |
@@ -69,6 +72,7 @@ pub(super) fn lower(root: &Node, schemas: &[&'static Schema], findings: &mut Vec
     for (label, entry) in root.entries("server") {
         lowering.server(label, entry);
     }
+    lowering.databases();
     for (label, entry) in root.entries("app") {
         lowering.app(label, entry);
     }

@@ -8,6 +8,7 @@ mod deployment_findings;
 mod describe;
 mod describe_deployment;
 mod describe_evidence;
+mod describe_places;
 mod draft;
 #[cfg(test)]
 mod evidence_tests;
@@ -16,6 +17,7 @@ mod json_schema;
 mod lower;
 mod lower_app;
 mod lower_cleanup;
+mod lower_places;
 mod lower_role;
 mod lower_server;
 mod lower_validation;

@@ -3,7 +3,7 @@
 use super::database::SIGNED_IN;
 use super::server::{SERVER_IS_THERE, no_server};
 use super::{Behaviour, DEPLOYERS, Law, PLAIN, TOKENS, Trial, shut, text};
-use crate::model::{Attributes, Class, Value};
+use crate::model::{Attributes, Class};
 
 /// `firewall_rule`: there once it was made.
 pub(in crate::resources) const FIREWALL_RULE: Behaviour =
