@@ -24,7 +24,7 @@ struct Calls {
 const SITE: &str = "*/sites/rmhazuregeoapi";
 const SERVER: &str = "*/flexibleservers/rmhpgflex";
 
-const ARM: [Calls; 5] = [
+const ARM: [Calls; 8] = [
     Calls { kind: "server_auth", plan: MIGRATION, write: ("PATCH", SERVER), look: ("GET", SERVER), long_running: true },
     Calls {
         kind: "server_admin",
@@ -47,6 +47,27 @@ const ARM: [Calls; 5] = [
         write: ("PUT", "*/config/slotconfignames"),
         look: ("GET", "*/config/slotconfignames"),
         long_running: false,
+    },
+    Calls {
+        kind: "deployment",
+        plan: "deployment.toml",
+        write: ("POST", "/scm/*/api/zipdeploy"),
+        look: ("GET", "/scm/*/api/deployments/latest"),
+        long_running: true,
+    },
+    Calls {
+        kind: "firewall_rule",
+        plan: "firewall_rule.toml",
+        write: ("PUT", "*/firewallrules/*"),
+        look: ("GET", "*/firewallrules/*"),
+        long_running: true,
+    },
+    Calls {
+        kind: "database",
+        plan: "database.toml",
+        write: ("PUT", "*/databases/*"),
+        look: ("GET", "*/databases/*"),
+        long_running: true,
     },
 ];
 
@@ -101,9 +122,10 @@ const SQL_FAULTS: [(&str, Hit); 3] =
     [("connection cut", Hit::Cut), ("killed in it", Hit::Killed), ("killed after it", Hit::KilledLate)];
 
 /// What makes a write of each kind wait: a lock on a catalog that it has to change.
-const SQL: [(&str, &str); 2] = [
-    ("database_role", "BEGIN; LOCK TABLE pg_catalog.pg_authid IN SHARE MODE"),
-    ("database_grants", "BEGIN; LOCK TABLE pg_catalog.pg_class IN SHARE MODE"),
+const SQL: [(&str, &str, &str); 3] = [
+    ("database_role", MIGRATION, "BEGIN; LOCK TABLE pg_catalog.pg_authid IN SHARE MODE"),
+    ("database_grants", MIGRATION, "BEGIN; LOCK TABLE pg_catalog.pg_class IN SHARE MODE"),
+    ("schema", "schema.toml", "BEGIN; LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE"),
 ];
 
 #[derive(Default)]
@@ -172,9 +194,9 @@ fn rows() -> Vec<Row> {
                 });
             }
         }
-        for (kind, lock) in SQL {
+        for (kind, plan, lock) in SQL {
             for (fault, hit) in SQL_FAULTS {
-                rows.push(Row { kind, fault, plan: MIGRATION, way, how: How::Sql(kind, lock, hit) });
+                rows.push(Row { kind, fault, plan, way, how: How::Sql(kind, lock, hit) });
             }
         }
         for (fault, killed) in [("fails", false), ("killed in it", true)] {
