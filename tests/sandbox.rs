@@ -5,6 +5,8 @@
 
 #[path = "sandbox/clients.rs"]
 mod clients;
+#[path = "sandbox/deployment.rs"]
+mod deployment;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/life.rs"]
