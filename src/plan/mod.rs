@@ -11,6 +11,8 @@ mod describe_evidence;
 mod describe_places;
 mod draft;
 #[cfg(test)]
+mod environment_tests;
+#[cfg(test)]
 mod evidence_tests;
 mod format;
 mod json_schema;

@@ -188,12 +188,11 @@ impl World {
 fn finish(site: &mut Site, id: &str, failed: Option<String>) {
     let Some(one) = site.deployments.iter_mut().find(|one| one.id == id) else { return };
     one.end = Some(now());
-    match failed {
-        Some(text) => (one.status, one.text) = (3, text),
-        None => {
-            one.status = 4;
-            site.restart();
-        }
+    if let Some(text) = failed {
+        (one.status, one.text) = (3, text);
+    } else {
+        one.status = 4;
+        site.restart();
     }
 }
 

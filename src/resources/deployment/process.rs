@@ -92,16 +92,14 @@ impl Program {
         command.current_dir(&self.directory).process_group(0);
         let mut child = command.spawn().map_err(cannot)?;
         let (out, err) = (self.listen(child.stdout.take()), self.listen(child.stderr.take()));
-        let status = match tokio::time::timeout(self.timeout, child.wait()).await {
-            Ok(status) => status.map_err(cannot)?,
-            Err(_) => {
-                end_group(child.id());
-                let seconds = self.timeout.as_secs();
-                return Err(Failure::new(Class::Other, format!("{program:?} took longer than {seconds} s"))
-                    .detail("it was killed; what it had begun may go on")
-                    .remedy("give it longer with `timeout`"));
-            }
+        let Ok(status) = tokio::time::timeout(self.timeout, child.wait()).await else {
+            end_group(child.id());
+            let seconds = self.timeout.as_secs();
+            return Err(Failure::new(Class::Other, format!("{program:?} took longer than {seconds} s"))
+                .detail("it was killed; what it had begun may go on")
+                .remedy("give it longer with `timeout`"));
         };
+        let status = status.map_err(cannot)?;
         Ok(Ended { code: status.code(), out: heard(out).await, err: heard(err).await })
     }
 
@@ -119,10 +117,8 @@ impl Program {
             while let Ok(Some(line)) = lines.next_segment().await {
                 let line = clean(&line, &secrets);
                 tracing::info!(target: "pgentra::deployment", program = %name, "{line}");
-                if sender.send(line).is_err() {
-                    // Nobody asks any more; the pipe is emptied all the same, so that the program can end.
-                    continue;
-                }
+                // Where nobody asks any more the pipe is emptied all the same, so that the program can end.
+                let _ = sender.send(line);
             }
         });
         receiver

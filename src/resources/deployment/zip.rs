@@ -62,14 +62,14 @@ async fn deployed(live: &Live, key: &Attributes) -> Result<(Value, Option<String
     let id = site_id(key)?;
     Ok(match live.arm.scm(&id).await?.running().await? {
         None => (Value::Null, None),
-        Some(Ok(running)) => match ours(&running) {
-            Some(content) => (Value::Text(content), None),
-            None => {
-                let who = running.deployer.as_deref().filter(|who| !who.is_empty()).unwrap_or("somebody");
-                let note = format!("{who} deployed what runs on {id}: its content is not known");
-                (Value::Text(format!("deployment {} by {who}", running.id)), Some(note))
+        Some(Ok(running)) => {
+            if let Some(content) = ours(&running) {
+                return Ok((Value::Text(content), None));
             }
-        },
+            let who = running.deployer.as_deref().filter(|who| !who.is_empty()).unwrap_or("somebody");
+            let note = format!("{who} deployed what runs on {id}: its content is not known");
+            (Value::Text(format!("deployment {} by {who}", running.id)), Some(note))
+        }
         Some(Err(failed)) => {
             let note = format!("the last deployment of {id} failed: which code runs is not known");
             (Value::Text(format!("unknown, after deployment {} failed", failed.id)), Some(note))
