@@ -185,10 +185,11 @@ impl Scm {
         if latest.progress() == Progress::Succeeded {
             return Ok(Some(Ok(latest)));
         }
-        let all = self.get("/api/deployments").await?.unwrap_or_default();
-        let all: Vec<Deployment> = if all.is_array() { decode(all)? } else { Vec::new() };
+        let Some(all) = self.get("/api/deployments").await? else { return Ok(Some(Err(latest))) };
+        let all: Vec<Deployment> = decode(all)?;
+        // Where none of them took effect, what runs is what was there before all of them.
         let active = all.into_iter().find(|one| one.active && one.progress() == Progress::Succeeded);
-        Ok(Some(active.ok_or(latest)))
+        Ok(active.map(Ok))
     }
 
     /// Publishes a zip under the name of a deployer (letters, digits, hyphens) and follows it to its end. While another

@@ -71,7 +71,7 @@ fn scm(more: Json, first: Option<Json>, then: Vec<Json>) -> (Live, Arc<Double>, 
                 }
                 latest.clone().map_or_else(|| reply(404, Json::Null), |latest| reply(200, latest))
             }
-            ("GET", "/api/deployments") => reply(200, json!([])),
+            ("GET", "/api/deployments") => reply(404, Json::Null),
             other => panic!("unexpected: {other:?}"),
         }
     });
