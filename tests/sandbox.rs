@@ -9,6 +9,8 @@ mod cleanup;
 mod clients;
 #[path = "sandbox/clock.rs"]
 mod clock;
+#[path = "sandbox/deployment.rs"]
+mod deployment;
 #[path = "sandbox/doctor.rs"]
 mod doctor;
 #[path = "sandbox/faults.rs"]
@@ -33,9 +35,9 @@ mod sensors;
 mod sign_in;
 #[path = "sandbox/stand.rs"]
 mod stand;
+#[path = "sandbox/standing.rs"]
+mod standing;
 #[path = "sandbox/stores.rs"]
 mod stores;
 #[path = "sandbox/trouble.rs"]
 mod trouble;
-#[path = "sandbox/standing.rs"]
-mod standing;

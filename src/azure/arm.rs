@@ -71,6 +71,14 @@ impl Arm {
         Self { waiting, ..self.clone() }
     }
 
+    /// The same client for another service of the cloud, which takes tokens of another audience.
+    pub(crate) fn aimed(&self, base: &str, audience: &str) -> Result<Self, Failure> {
+        let (resource_manager, resource_manager_audience) = (base.to_owned(), audience.to_owned());
+        let endpoints = Endpoints { resource_manager, resource_manager_audience, ..self.endpoints.clone() };
+        let aimed = Self::new(endpoints, self.tokens.clone(), self.http(), self.pace)?;
+        Ok(aimed.waiting(self.waiting.clone()))
+    }
+
     /// Sleeps, unless the change that this client serves is asked to stop.
     pub(crate) async fn rest(&self, span: Duration) -> Result<(), Failure> {
         self.waiting.rest(span).await
@@ -276,11 +284,7 @@ impl Arm {
     }
 
     async fn try_once(&self, method: Method, url: &Url, body: Option<&Value>, what: &str) -> Result<Answer, Trouble> {
-        let token = self.tokens.token(&self.endpoints.resource_manager_audience).await;
-        let token = token.map_err(|failure| Trouble::Refused(Refusal::ours(failure), None))?;
-        let mut request = Request::new(url.clone(), method);
-        request.insert_header("authorization", format!("Bearer {}", token.secret.expose()));
-        request.insert_header("accept", "application/json");
+        let mut request = self.request(method, url).await?;
         match body {
             Some(body) => {
                 request.insert_header("content-type", "application/json");
@@ -294,6 +298,21 @@ impl Arm {
             None if method == Method::Post => request.insert_header("content-length", "0"),
             None => {}
         }
+        self.exchange(request, what).await
+    }
+
+    /// A request with a token.
+    pub(super) async fn request(&self, method: Method, url: &Url) -> Result<Request, Trouble> {
+        let token = self.tokens.token(&self.endpoints.resource_manager_audience).await;
+        let token = token.map_err(|failure| Trouble::Refused(Refusal::ours(failure), None))?;
+        let mut request = Request::new(url.clone(), method);
+        request.insert_header("authorization", format!("Bearer {}", token.secret.expose()));
+        request.insert_header("accept", "application/json");
+        Ok(request)
+    }
+
+    /// One exchange.
+    pub(super) async fn exchange(&self, mut request: Request, what: &str) -> Result<Answer, Trouble> {
         let options = PipelineSendOptions { skip_checks: true, ..PipelineSendOptions::default() };
         let response = self.pipeline.send(&Context::new(), &mut request, Some(options)).await;
         let response = response.map_err(|error| Trouble::network(what, &error))?;
@@ -313,7 +332,7 @@ impl Arm {
     }
 }
 
-enum Trouble {
+pub(super) enum Trouble {
     /// Azure answered, with how long it asks to wait.
     Refused(Refusal, Option<Duration>),
     /// Nothing came back. `again`: nothing was sent either. The flag beside the failure: another try may help.
@@ -350,7 +369,7 @@ pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
 }
 
 /// A call in a few words: the verb and the path from the provider on.
-fn describe(method: Method, url: &Url) -> String {
+pub(super) fn describe(method: Method, url: &Url) -> String {
     let path = url.path();
     let short = path.split_once("/providers/").map_or(path, |(_, rest)| rest);
     format!("{} {short}", method.as_ref())

@@ -84,7 +84,10 @@ impl Double {
 impl HttpClient for Double {
     async fn execute_request(&self, request: &Request) -> azure_core::Result<AsyncRawResponse> {
         let body = match request.body() {
-            Body::Bytes(bytes) if !bytes.is_empty() => serde_json::from_slice(bytes).unwrap(),
+            Body::Bytes(bytes) if !bytes.is_empty() => {
+                // What is no JSON (a package) is shown as text.
+                serde_json::from_slice(bytes).unwrap_or_else(|_| String::from_utf8_lossy(bytes).into())
+            }
             _ => Value::Null,
         };
         let bearer = request

@@ -8,7 +8,8 @@
 //! permissions what the caller may do at a scope
 //! logs        queries of Application Insights and Log Analytics
 //! vault       Key Vault secrets
-//! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers
+//! scm         code deployment through the SCM site of an app
+//! sites       Function Apps and Web Apps; servers: PostgreSQL flexible servers, and what stands below them
 //! ```
 
 mod arm;
@@ -24,6 +25,8 @@ mod operation;
 mod pace;
 mod permissions;
 mod refusal;
+mod scm;
+mod server_parts;
 mod servers;
 mod sites;
 mod tokens;
@@ -41,6 +44,8 @@ pub use operation::{Operation, Style};
 pub use pace::Pace;
 pub use permissions::Permission;
 pub use refusal::Refusal;
+pub use scm::{Deployment, Progress, Scm};
+pub use server_parts::{DatabaseProperties, FirewallRule};
 pub use servers::{Administrator, AuthConfig, POSTGRES_VERSION, Server, ServerId, ServerProperties};
 pub use sites::{Identity, STICKY_LISTS, Site, SiteId, SiteProperties, UserAssigned, WEB_VERSION};
 pub use tokens::{AccessToken, TokenSource, Tokens};

@@ -46,7 +46,7 @@ impl ServerId {
         self.path("")
     }
 
-    fn path(&self, rest: &str) -> String {
+    pub(super) fn path(&self, rest: &str) -> String {
         let (subscription, group) = (segment(&self.subscription), segment(&self.resource_group));
         let server = segment(&self.server);
         let provider = "Microsoft.DBforPostgreSQL/flexibleServers";

@@ -42,6 +42,7 @@ pub async fn world(target: &Target, global: &Global, key: Option<[u8; 32]>) -> R
         digester: Digester::new(key.map_or_else(random_key, Ok)?),
         evidence: Arc::default(),
         clock: Arc::new(RealClock),
+        directory: target.directory.clone(),
     })
 }
 

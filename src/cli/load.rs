@@ -30,7 +30,10 @@ pub struct Loaded {
 pub fn load(file: &PlanFileArg, global: &Global, schemas: &[&'static Schema]) -> Result<Loaded, Failure> {
     let source = locate::find(file.file.as_deref(), Path::new(""))?;
     let given = variables::gather(global)?;
-    let (plan, findings) = plan::load(&source.text, &given, schemas);
+    let (mut plan, findings) = plan::load(&source.text, &given, schemas);
+    if let Some(plan) = &mut plan {
+        plan.target.directory = std::path::absolute(&source.path).ok().and_then(|path| Some(path.parent()?.to_owned()));
+    }
     Ok(Loaded { source, plan, findings })
 }
 

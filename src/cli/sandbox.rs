@@ -12,7 +12,7 @@ use super::exit::Exit;
 use super::output::Output;
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text, json_line};
-use crate::sandbox::{self, AdminRights, Down, Info, Options};
+use crate::sandbox::{self, AdminRights, Down, Info, Options, Version};
 
 /// Run a local Azure emulator, a PostgreSQL that takes tokens, and a demo app
 #[derive(Args, Clone, Debug)]
@@ -73,6 +73,16 @@ pub enum SandboxAction {
         #[arg(long, value_name = "SITE", default_value = sandbox::names::APP)]
         site: String,
     },
+    /// Make a zip that deploys the demo app, for a plan file with `zip = "app.zip"`
+    #[command(disable_version_flag = true)]
+    Package {
+        /// What the app can do: sign in by password or with its identity, or by password only whatever its settings say
+        #[arg(id = "app_version", long = "version", value_name = "VERSION", value_enum, default_value_t)]
+        version: AppVersion,
+        /// Where to write it
+        #[arg(long, value_name = "FILE", default_value = "app.zip")]
+        out: PathBuf,
+    },
     /// The demo app itself; the sandbox runs it
     #[command(hide = true)]
     RunApp,
@@ -115,6 +125,16 @@ pub enum Rights {
     Strict,
 }
 
+/// The versions of the demo app.
+#[derive(Clone, Copy, Debug, Default, ValueEnum)]
+pub enum AppVersion {
+    /// Signs in by password or with its identity.
+    #[default]
+    Both,
+    /// Signs in by password.
+    PasswordOnly,
+}
+
 /// Runs `sandbox`.
 pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
     let dir = args.dir.as_path();
@@ -153,6 +173,15 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
         }
         SandboxAction::Clock { action } => clock(dir, action, output).await?,
         SandboxAction::App { trouble, site } => say(output, &trouble_app(dir, *trouble, site).await?),
+        SandboxAction::Package { version, out } => {
+            let version = match version {
+                AppVersion::Both => Version::Both,
+                AppVersion::PasswordOnly => Version::PasswordOnly,
+            };
+            std::fs::write(out, version.package()).map_err(|error| {
+                Failure::new(Class::Input, format!("cannot write {}", out.display())).detail(error.to_string())
+            })?;
+        }
         SandboxAction::RunApp => sandbox::run_app().await?,
     }
     Ok(Exit::Done)

@@ -1,5 +1,5 @@
-//! The linter for plans: refuses an order in which an app would switch before its role may do its work, and a step
-//! without a way back that no gate stands before.
+//! The linter for plans: refuses an order in which an app would switch before its role may do its work or be deployed
+//! before its settings, and a step without a way back that no gate stands before.
 
 use std::collections::BTreeSet;
 
@@ -27,6 +27,9 @@ pub fn lint(
                 ));
             }
         }
+    }
+    for deployment in desired.iter().filter(|want| want.address.kind == "deployment") {
+        faults.extend(deployed_in_between(deployment, desired, &graph));
     }
     for change in set.changes.iter().filter(|change| change.changes() && matches!(change.undo, Undo::Never(_))) {
         faults.extend(irreversible(change, set, &graph, schemas));
@@ -58,6 +61,28 @@ fn irreversible(
     }
     if let Some(later) = reversible {
         faults.push(format!("{} cannot be undone ({why}), but {} after it can", change.address, later.address));
+    }
+    faults
+}
+
+/// New code finds its settings in place, and what checks the app sees the new code.
+fn deployed_in_between(deployment: &Desired, desired: &[Desired], graph: &Graph<Address>) -> Vec<String> {
+    let same_site =
+        |other: &Attributes| ["app", "slot"].iter().all(|part| other.get(*part) == deployment.key.get(*part));
+    let before = graph.leans_on_all(&deployment.address);
+    let after = graph.dependants(&deployment.address);
+    let mut faults = Vec::new();
+    for want in desired {
+        let probes = want.attributes.get("http").and_then(Value::as_map).is_some_and(same_site);
+        match want.address.kind.as_str() {
+            "app_settings" if same_site(&want.key) && !before.contains(&want.address) => faults.push(format!(
+                "{} has to come after {}: new code would start with old settings",
+                deployment.address, want.address
+            )),
+            "check" if probes && !after.contains(&want.address) => faults
+                .push(format!("{} has to come after {}: it would see the old code", want.address, deployment.address)),
+            _ => {}
+        }
     }
     faults
 }

@@ -1,6 +1,7 @@
 //! The target of a plan file: which cloud, and how each server is reached.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -98,4 +99,7 @@ pub struct Target {
     pub tenant: Option<String>,
     /// Servers by Azure name.
     pub servers: BTreeMap<String, ServerTarget>,
+    /// The directory of the plan file: files that it names are beside it. `None`: the current directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub directory: Option<PathBuf>,
 }

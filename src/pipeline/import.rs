@@ -218,6 +218,7 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
         cloud: seen.wanted.cloud.clone(),
         tenant: seen.tenant.clone(),
         servers: [(name.clone(), server)].into(),
+        directory: None,
     };
     let databases = Databases::new(Arc::new(target), access);
     let mut lease = match databases.lease_any(&name, "postgres").await {

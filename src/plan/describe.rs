@@ -1,14 +1,16 @@
 //! The tables of a plan file, described once: the checker, the JSON Schema and the reference page all follow from here.
 
+use super::describe_deployment::DEPLOYMENT;
 use super::describe_evidence::{CLEANUP, PROBE, VALIDATION};
 pub(super) use super::describe_grants::{COLUMNS, GRANT, IN_SCHEMAS, PRIVILEGES};
+use super::describe_places::{DATABASE as DATABASE_TABLE, FIREWALL};
 use super::names;
 use crate::model::{Field, Schema, Type};
 
 const TEXTS: Type = Type::List(&Type::Text);
 
 /// `after`, which every table of a resource takes.
-pub(super) static AFTER: Field = Field::new(
+pub(super) const AFTER: Field = Field::new(
     "after",
     TEXTS,
     "Addresses (`kind.name`, or `app.name`, `role.name`, `server.name`) that have to be done first, besides the \
@@ -57,6 +59,7 @@ pub(super) static ROOT: &[Field] = &[
     Field::new("store", Type::Table(STORE), "Where journals, evidence and the lock are kept."),
     Field::new("drift", Type::Table(DRIFT), "What may differ without anybody being told."),
     Field::new("server", Type::Map(&Type::Table(SERVER)), "PostgreSQL flexible servers, by label."),
+    Field::new("database", Type::Map(&Type::Table(DATABASE_TABLE)), "Databases with their schemas, by label."),
     Field::new("app", Type::Map(&Type::Table(APP)), "Function Apps, Web Apps and their slots, by label."),
     Field::new("role", Type::Map(&Type::Table(ROLE)), "PostgreSQL roles that stand for Entra principals, by label."),
     Field::new(
@@ -134,6 +137,11 @@ const SERVER: &[Field] = &[
     Field::new("admin", Type::Table(ADMIN), "The Entra administrator."),
     Field::new("admins", Type::List(&Type::Table(ADMIN)), "The Entra administrators, where there are several."),
     Field::new(
+        "firewall",
+        Type::Map(&Type::Table(FIREWALL)),
+        "Addresses that a server with public access lets in: a rule of this name in Azure for each.",
+    ),
+    Field::new(
         "connections",
         Type::List(&Type::Table(CONNECTION)),
         "Ways to sign in; the first is used unless a statement needs another. Default: by token as the first \
@@ -187,6 +195,7 @@ const APP: &[Field] = &[
     Field::new("require_settings", TEXTS, "Names of settings that have to exist but are not owned.")
         .checked(names::setting),
     Field::new("sensitive", TEXTS, "Names of settings whose values are never shown.").checked(names::setting),
+    Field::new("deployment", Type::Table(DEPLOYMENT), "The code, deployed after the settings and before the probes."),
     Field::new("probe", Type::List(&Type::Table(PROBE)), "HTTP checks that have to pass after the settings changed."),
     EXTENDS,
     FOR_EACH,

@@ -5,9 +5,13 @@
 //! | `[server.L]` `entra_auth`, `password_auth` | `server_auth.L` |
 //! | `[server.L]` `admin` (one) | `server_admin.L` |
 //! | `[server.L]` `admins` (several) | `server_admin."L/<admin>"` each |
+//! | `[server.L.firewall.R]` | `firewall_rule."L/R"` |
+//! | `[database.L]` | `database.L` |
+//! | `[database.L.schema.S]` | `schema."L/S"` |
 //! | `[app.L]` `identity` (but `"none"`) | `app_identity.L` |
 //! | `[app.L]` `settings`, `require_settings`, `sensitive` | `app_settings.L` |
 //! | `[app.L]` `slot_settings` | `slot_settings.L` |
+//! | `[app.L.deployment]` | `deployment.L` |
 //! | `[[app.L.probe]]` | `check."L <probe>"` |
 //! | `[role.L]` | `database_role.L` |
 //! | `[[role.L.grants]]` of all roles | one `database_grants.<database>` per server and database (1) |
@@ -29,6 +33,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::deployment_findings;
 use super::describe;
 use super::draft::Draft;
 use super::node::{Entry, Node};
@@ -67,6 +72,7 @@ pub(super) fn lower(root: &Node, schemas: &[&'static Schema], findings: &mut Vec
     for (label, entry) in root.entries("server") {
         lowering.server(label, entry);
     }
+    lowering.databases();
     for (label, entry) in root.entries("app") {
         lowering.app(label, entry);
     }
@@ -77,6 +83,7 @@ pub(super) fn lower(root: &Node, schemas: &[&'static Schema], findings: &mut Vec
     for schema in schemas {
         lowering.generic(schema);
     }
+    deployment_findings::all(&lowering.out.drafts, lowering.findings);
     lowering.out
 }
 
@@ -89,7 +96,7 @@ fn target(root: &Node) -> Target {
         Some(url) => Cloud::Custom(url.trim_end_matches('/').to_owned()),
     };
     let tenant = azure.and_then(|azure| azure.get_text("tenant")).map(str::to_owned);
-    Target { cloud, tenant, servers: BTreeMap::new() }
+    Target { cloud, tenant, ..Target::default() }
 }
 
 impl<'a> Lowering<'a> {

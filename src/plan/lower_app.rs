@@ -1,6 +1,7 @@
-//! Lowers `[app.L]`: identities, settings, slot settings and probes.
+//! Lowers `[app.L]`: identities, settings, slot settings, deployment and probes.
 
 use super::describe::ENV;
+use super::describe_deployment::DEPLOYMENT;
 use super::describe_evidence::FOLLOW;
 use super::draft::Draft;
 use super::lower::Lowering;
@@ -42,6 +43,13 @@ impl<'a> Lowering<'a> {
         if let Some(names) = node.get("slot_settings") {
             let mut draft = site("slot_settings");
             draft.set("app_settings", &FLAGS, Some(names));
+            drafts.push(draft);
+        }
+        if let Some(table) = node.get("deployment").filter(|table| table.table().is_some()) {
+            let mut draft = Draft { span: table.span.clone(), ..site("deployment").with_key("slot", slot) };
+            for field in DEPLOYMENT {
+                draft.set(field.name, &field.ty, table.get(field.name));
+            }
             drafts.push(draft);
         }
         let http: Attributes = site("check").with_key("slot", slot).key;

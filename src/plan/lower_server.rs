@@ -1,4 +1,4 @@
-//! Lowers `[server.L]`: the authentication of a server, its administrators, and how to connect to it.
+//! Lowers `[server.L]`: the authentication of a server, its administrators, its firewall, and how to connect to it.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ impl<'a> Lowering<'a> {
         let name = node.get_text("name").unwrap_or(label).to_owned();
         let admins = self.admins(&path, node);
         let auth = node.get("entra_auth").is_some() || node.get("password_auth").is_some();
-        let needed = auth || !admins.is_empty() || node.get("host").is_none();
+        let needed = auth || !admins.is_empty() || node.get("firewall").is_some() || node.get("host").is_none();
         let scope = self.scope(&path, node, needed);
         let mut drafts = Vec::new();
         let keyed = |draft: Draft| {
@@ -44,6 +44,7 @@ impl<'a> Lowering<'a> {
             draft.attributes.extend(tenant.map(|tenant| ("tenant".to_owned(), tenant.into())));
             drafts.push(draft);
         }
+        drafts.extend(self.firewall(label, &name, node, &scope));
         let connections = self.connections(node, &admins);
         self.add_target(&name, node, &scope, connections);
         self.servers.insert(label.to_owned(), name);

@@ -4,10 +4,15 @@
 mod bad;
 mod check;
 mod cleanup_findings;
+mod deployment_findings;
 mod describe;
+mod describe_deployment;
 mod describe_evidence;
 mod describe_grants;
+mod describe_places;
 mod draft;
+#[cfg(test)]
+mod environment_tests;
 #[cfg(test)]
 mod evidence_tests;
 mod format;
@@ -15,6 +20,7 @@ mod json_schema;
 mod lower;
 mod lower_app;
 mod lower_cleanup;
+mod lower_places;
 mod lower_role;
 mod lower_server;
 mod lower_validation;

@@ -107,6 +107,13 @@ pub(super) fn setting(text: &str) -> Checked {
     })
 }
 
+/// An IPv4 address.
+pub(super) fn address_v4(text: &str) -> Checked {
+    refuse(text.parse::<std::net::Ipv4Addr>().is_err(), || {
+        format!("{text:?} is no IPv4 address; write four numbers, such as 203.0.113.7")
+    })
+}
+
 /// An environment variable.
 pub(super) fn env(text: &str) -> Checked {
     let plain = text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

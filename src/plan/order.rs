@@ -1,5 +1,5 @@
-//! The built-in order: server_auth, server_admin, role, grants, privilege check, app_settings, app check, validation,
-//! soak. The order inside a cleanup is made where it is lowered.
+//! The built-in order: server_auth, server_admin, firewall_rule, role, database, schema, grants, privilege check,
+//! app_settings, deployment, app check, validation, soak. The order inside a cleanup is made where it is lowered.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +20,12 @@ struct Indexes {
     control: Index<String>,
     /// Server -> its server_auth.
     auth: Index<String>,
+    /// Server -> firewall_rule.
+    doors: Index<String>,
+    /// Server and database -> database.
+    databases: Index<(String, String)>,
+    /// Server and database -> schemas of it.
+    schemas: Index<(String, String)>,
     /// Server and role name -> database_role.
     roles: Index<(String, String)>,
     /// Server and role name -> grants and privilege checks about it.
@@ -30,6 +36,8 @@ struct Indexes {
     identities: Index<Site>,
     /// Site -> app_settings.
     settings: Index<Site>,
+    /// Site -> deployment.
+    deployments: Index<Site>,
     /// App -> slot_settings.
     slots: Index<String>,
     /// Site -> HTTP checks of it.
@@ -89,6 +97,15 @@ impl Indexes {
                     }
                     all.control.entry(server).or_default().insert(address());
                 }
+                ("firewall_rule", Some(server)) => _ = all.doors.entry(server).or_default().insert(address()),
+                ("database", Some(server)) => {
+                    let database = (server, text(&draft.key, "name"));
+                    all.databases.entry(database).or_default().insert(address());
+                }
+                ("schema", Some(server)) => {
+                    let database = (server, text(&draft.key, "database"));
+                    all.schemas.entry(database).or_default().insert(address());
+                }
                 ("database_role", Some(server)) => all.add_role(draft, server),
                 ("database_grants", Some(server)) => {
                     let database = text(&draft.key, "database");
@@ -115,6 +132,7 @@ impl Indexes {
                 }
                 ("app_identity", _) => _ = all.identities.entry(site(&draft.key)).or_default().insert(address()),
                 ("app_settings", _) => _ = all.settings.entry(site(&draft.key)).or_default().insert(address()),
+                ("deployment", _) => _ = all.deployments.entry(site(&draft.key)).or_default().insert(address()),
                 ("slot_settings", _) => _ = all.slots.entry(site(&draft.key).0).or_default().insert(address()),
                 _ => {}
             }
@@ -136,16 +154,29 @@ impl Indexes {
         let mut before = BTreeSet::new();
         match draft.address.kind.as_str() {
             "server_admin" => before.extend(found(&self.auth, &server)),
+            "firewall_rule" => before.extend(found(&self.control, &server)),
+            "database" => self.before_place(&server, &draft.attributes, &mut before),
+            "schema" => {
+                before.extend(found(&self.databases, &(server.clone(), text(&draft.key, "database"))));
+                self.before_place(&server, &draft.attributes, &mut before);
+            }
             "database_role" | "password_login" | "role_password" | "server_password_auth" => {
-                before.extend(found(&self.control, &server));
+                before.extend(self.ways_in(&server));
             }
             "database_grants" => {
-                before.extend(found(&self.control, &server));
+                before.extend(self.ways_in(&server));
+                let database = (server.clone(), text(&draft.key, "database"));
+                before.extend(found(&self.databases, &database).chain(found(&self.schemas, &database)));
                 for role in roles_of(&draft.attributes) {
                     before.extend(found(&self.roles, &(server.clone(), role)));
                 }
             }
             "app_settings" => self.before_settings(draft, &mut before),
+            "deployment" => {
+                // The new code may use the identity even where no settings are managed.
+                self.before_settings(draft, &mut before);
+                before.extend(found(&self.settings, &site(&draft.key)));
+            }
             "check" => self.before_check(&draft.attributes, &mut before),
             "validation" => self.before_validation(&draft.attributes, &mut before),
             "soak" => {
@@ -158,6 +189,17 @@ impl Indexes {
         }
         before.remove(&draft.address);
         before
+    }
+
+    /// All that lets anybody into the databases of a server.
+    fn ways_in(&self, server: &String) -> impl Iterator<Item = Address> + '_ {
+        found(&self.control, server).chain(found(&self.doors, server))
+    }
+
+    /// A database or schema is made when one gets in, and handed to an owner who is there.
+    fn before_place(&self, server: &String, attributes: &Attributes, before: &mut BTreeSet<Address>) {
+        before.extend(self.ways_in(server));
+        before.extend(found(&self.roles, &(server.clone(), text(attributes, "owner"))));
     }
 
     fn before_settings(&self, draft: &Draft, before: &mut BTreeSet<Address>) {
@@ -179,12 +221,13 @@ impl Indexes {
             let site = site(of);
             before.extend(found(&self.identities, &site).chain(found(&self.settings, &site)));
             before.extend(found(&self.probes, &site).chain(found(&self.slots, &site.0)));
+            before.extend(found(&self.deployments, &site));
         }
         for (list, name) in [("roles", "name"), ("privileges", "role")] {
             let tables = attributes.get(list).and_then(Value::as_list).unwrap_or_default();
             for of in tables.iter().filter_map(Value::as_map) {
                 let role = (fold(&text(of, "server")), text(of, name));
-                before.extend(found(&self.control, &role.0));
+                before.extend(self.ways_in(&role.0));
                 before.extend(found(&self.roles, &role).chain(found(&self.rights, &role)));
             }
         }
@@ -195,10 +238,11 @@ impl Indexes {
         if let Some(of) = part("http").filter(|http| http.contains_key("app")) {
             let site = site(of);
             before.extend(found(&self.identities, &site).chain(found(&self.settings, &site)));
+            before.extend(found(&self.deployments, &site));
         }
         for of in part("privileges").into_iter().chain(part("login")) {
             let (server, role) = (fold(&text(of, "server")), text(of, "role"));
-            before.extend(found(&self.control, &server));
+            before.extend(self.ways_in(&server));
             before.extend(found(&self.roles, &(server.clone(), role.clone())));
             before.extend(found(&self.grants, &(server, text(of, "database"), role)));
         }

@@ -262,8 +262,62 @@ static SERVER_PASSWORD_AUTH: Schema = kind(
     &[],
 );
 
+const THING: Field = Field::new("name", Type::Text, "Name.").key();
+const OWNER: Field = Field::new("owner", Type::Text, "Owner.").or_reference();
+
+static FIREWALL_RULE: Schema = kind(
+    "firewall_rule",
+    &[
+        SUBSCRIPTION,
+        GROUP,
+        SERVER,
+        THING,
+        Field::new("start", Type::Text, "First.").required(),
+        Field::new("end", Type::Text, "Last.").required(),
+    ],
+    &[],
+);
+
+static DATABASE: Schema = kind(
+    "database",
+    &[
+        SUBSCRIPTION,
+        GROUP,
+        SERVER,
+        THING,
+        OWNER,
+        Field::new("charset", Type::Text, "Character set."),
+        Field::new("collation", Type::Text, "Collation."),
+    ],
+    &[],
+);
+
+static SCHEMA: Schema =
+    kind("schema", &[SERVER, Field::new("database", Type::Text, "Database.").key(), THING, OWNER], &[]);
+
+static DEPLOYMENT: Schema = kind(
+    "deployment",
+    &[
+        SUBSCRIPTION,
+        GROUP,
+        APP,
+        SLOT,
+        Field::new("zip", Type::Text, "Zip."),
+        Field::new("previous", Type::Text, "Zip before."),
+        Field::new("build", Type::Bool, "Build."),
+        Field::new("command", TEXTS, "Program."),
+        Field::new("undo", TEXTS, "Program."),
+        Field::new("check", TEXTS, "Program."),
+        Field::new("version", Type::Text, "Version."),
+        Field::new("env", TEXTS, "Variables."),
+        Field::new("timeout", Type::Duration, "Bound."),
+        Field::new("keep", Type::Bool, "Keep."),
+    ],
+    &[],
+);
+
 /// The kinds that have a plan file each.
-pub(super) static KINDS: [&Schema; 15] = [
+pub(super) static KINDS: [&Schema; 19] = [
     &SERVER_AUTH,
     &SERVER_ADMIN,
     &APP_IDENTITY,
@@ -271,6 +325,10 @@ pub(super) static KINDS: [&Schema; 15] = [
     &DATABASE_GRANTS,
     &APP_SETTINGS,
     &SLOT_SETTINGS,
+    &FIREWALL_RULE,
+    &DATABASE,
+    &SCHEMA,
+    &DEPLOYMENT,
     &CHECK,
     &VALIDATION,
     &SOAK,

@@ -125,7 +125,7 @@ pub(super) fn servers(lowered: &Lowered, findings: &mut Vec<Finding>) {
     for draft in &lowered.drafts {
         let inside = |name: &str| draft.attributes.get(name).and_then(Value::as_map).and_then(server_of);
         let server = match draft.address.kind.as_str() {
-            kind if kind.starts_with("server_") => None,
+            kind if kind.starts_with("server_") || kind == "firewall_rule" => None,
             "check" => inside("privileges").or_else(|| inside("login")),
             "validation" | "soak" => inside("old_role"),
             _ => server_of(&draft.key),

@@ -10,6 +10,7 @@ mod errors;
 mod letters;
 mod login;
 mod mapped;
+mod places;
 mod privilege;
 mod quote;
 mod role_state;
@@ -29,6 +30,7 @@ pub(crate) use errors::failure;
 pub use letters::LetterSet;
 pub use login::{Login, Session, Validity, clock, login, may_alter, password_roles, validity};
 pub use mapped::{databases_of, mapped_roles};
+pub use places::{database_contents, database_owner, schema_contents, schema_owner};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
 pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};
@@ -38,4 +40,5 @@ pub use statements::{
     Acting, Script, TERMINATES, create_role, drop_role, end_sessions, grants, set_login, update_role,
 };
 pub use statements::{NEVER, clear_password, set_password};
+pub use statements::{create_schema, drop_schema, own_database, own_schema};
 pub use trial::{try_statements, try_tomorrow};

@@ -3,6 +3,7 @@
 mod grants;
 mod login;
 mod password;
+mod places;
 mod roles;
 mod trial;
 
@@ -11,6 +12,7 @@ use sqlx::AssertSqlSafe;
 pub use grants::{Acting, grants};
 pub use login::{end_sessions, set_login};
 pub use password::{NEVER, clear_password, set_password};
+pub use places::{create_schema, drop_schema, own_database, own_schema};
 pub use roles::{create_role, drop_role, update_role};
 pub use trial::TERMINATES;
 pub(super) use trial::{trial, tried};

@@ -46,6 +46,7 @@ fn assemble(arm: Arm, databases: Databases) -> Live {
         digester: digester(),
         evidence: Arc::default(),
         clock: Arc::new(RealClock),
+        directory: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The live world: what kinds read from and write to, and the dispatch to the kind of each address.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Live {
     pub evidence: Arc<Ledger>,
     /// Tells the time that counts for evidence.
     pub clock: Arc<dyn Clock>,
+    /// The directory of the plan file; `None` is the current one.
+    pub directory: Option<PathBuf>,
 }
 
 fn kind(name: &str) -> Result<&'static dyn Kind, Failure> {
@@ -46,6 +49,22 @@ impl Live {
     /// Those of a look.
     pub async fn statements(&self, step: &Step) -> Result<Vec<String>, Failure> {
         kind(&step.address.kind)?.statements(self, step).await
+    }
+
+    /// Where files that the plan file names are: beside it, or in the current directory where a saved plan came from a
+    /// machine on which the plan file was elsewhere.
+    pub(super) fn directory(&self) -> PathBuf {
+        self.directory.clone().filter(|directory| directory.is_dir()).unwrap_or_else(|| PathBuf::from("."))
+    }
+
+    /// Reads a file that the plan file names.
+    pub(super) async fn file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
+        let path = self.directory().join(path);
+        tokio::fs::read(&path).await.map_err(|error| {
+            Failure::new(Class::Input, format!("cannot read {}", path.display()))
+                .detail(error.to_string())
+                .remedy("a file that the plan file names has to be beside it")
+        })
     }
 
     /// A key vault in the resource group of a key.

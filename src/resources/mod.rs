@@ -9,12 +9,16 @@ mod check;
 mod check_http;
 mod check_privileges;
 mod clock;
+mod database;
 mod database_grants;
 mod database_role;
 mod database_settings;
+mod deployment;
 mod doctor;
 mod escrow;
 mod explain_grants;
+mod firewall_rule;
+mod held;
 mod kept_password;
 #[cfg(test)]
 mod kept_tests;
@@ -23,8 +27,9 @@ mod memory;
 mod password_login;
 mod password_setting;
 mod reach;
-mod role_password;
 mod rights;
+mod role_password;
+mod schema;
 mod sensors;
 mod server_admin;
 mod server_auth;
@@ -50,8 +55,8 @@ pub use behaviour::{Behaviour, Law, Trial};
 pub use clock::{Clock, RealClock};
 pub use database_grants::{Folded, FoldedRule, fold};
 pub use database_settings::{Said, said};
-pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
 pub use doctor::{Diagnosis, Facts, RULES, Rule, Severity, Unseen, diagnose, facts};
+pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
 pub use rights::{
@@ -171,11 +176,15 @@ pub fn register() -> &'static [&'static dyn Kind] {
     &[
         &server_auth::ServerAuth,
         &server_admin::ServerAdmin,
+        &firewall_rule::FirewallRule,
+        &database::Database,
+        &schema::Schema,
         &app_identity::AppIdentity,
         &database_role::DatabaseRole,
         &database_grants::DatabaseGrants,
         &app_settings::AppSettings,
         &slot_settings::SlotSettings,
+        &deployment::Deployment,
         &check::Check,
         &validation::Validation,
         &soak::Soak,

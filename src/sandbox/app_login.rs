@@ -10,6 +10,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::sync::Mutex;
 
+use super::app_version::{self, Version};
 use super::clock;
 use super::names::POSTGRES_AUDIENCE;
 use super::trouble::Trouble;
@@ -59,8 +60,12 @@ impl Settings {
         self.or("APP_SCHEMA", "app")
     }
 
-    /// Whether to sign in by token: when told so, or when in Azure and there is no password.
+    /// Whether to sign in by token: when told so, or when in Azure and there is no password. A version of the app that
+    /// knows passwords alone does not understand what it is told.
     pub fn uses_identity(&self) -> bool {
+        if self.get(app_version::VARIABLE).and_then(Version::named) == Some(Version::PasswordOnly) {
+            return false;
+        }
         let told = self.get("USE_MANAGED_IDENTITY").is_some_and(|value| value.eq_ignore_ascii_case("true"));
         told || (self.get("WEBSITE_SITE_NAME").is_some() && self.get("POSTGIS_PASSWORD").is_none())
     }

@@ -36,6 +36,14 @@ impl Call {
         Self { method: method.to_owned(), segments, lower, path: path.to_owned(), query, headers, body }
     }
 
+    /// The same call of a path that begins with `prefix`.
+    pub fn below(mut self, prefix: &str) -> Self {
+        let mut segments: Vec<String> = prefix.split('/').filter(|part| !part.is_empty()).map(str::to_owned).collect();
+        segments.append(&mut self.segments);
+        self.lower = segments.iter().map(|segment| segment.to_ascii_lowercase()).collect();
+        Self { path: format!("{prefix}{}", self.path), segments, ..self }
+    }
+
     /// The body as JSON; null when it is none.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or(Value::Null)

@@ -176,6 +176,7 @@ impl Emulator {
                 return (entra::answer(&world, &self.issuer, &self.base, call), None);
             }
             ["vaults", ..] => return self.vault(call),
+            ["scm", ..] => return self.scm(call, hit),
             ["v1", ..] if insights::direct(&parts).is_some() => return self.insights(call),
             ["subscriptions" | "providers" | "tenants", ..] => {}
             _ => return (errors::no_route(&call.path), None),

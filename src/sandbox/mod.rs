@@ -3,6 +3,7 @@
 pub mod app;
 mod app_geo;
 mod app_login;
+mod app_version;
 mod arm;
 mod call;
 pub mod claims;
@@ -37,6 +38,7 @@ mod platform;
 pub mod proxy;
 mod requests;
 mod run;
+mod scm;
 mod seed;
 mod state;
 mod telemetry;
@@ -50,6 +52,7 @@ mod vault_tests;
 mod wire;
 
 pub use app::run_app;
+pub use app_version::Version;
 pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 pub use cluster_secrets::ClusterSecrets;
 pub use info::{Info, env};

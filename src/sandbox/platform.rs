@@ -23,7 +23,7 @@ use super::call::Reply;
 use super::emulator::{Emulator, lock};
 use super::http::TlsListener;
 use super::state::{Site, World};
-use super::telemetry;
+use super::{scm, telemetry};
 use crate::model::{Class, Failure};
 
 /// How the platform runs apps.
@@ -68,7 +68,11 @@ pub async fn run(platform: Platform) {
 
 async fn run_site(platform: Platform, key: String) {
     let port = Arc::new(AtomicU16::new(0));
-    if let Err(failure) = serve_site(&platform, &key, Arc::clone(&port)).await {
+    let served = async {
+        scm::serve(&platform, &key).await?;
+        serve_site(&platform, &key, Arc::clone(&port)).await
+    };
+    if let Err(failure) = served.await {
         tracing::warn!("site {key} is not served: {failure}");
         return;
     }
@@ -206,6 +210,7 @@ fn environment(platform: &Platform, world: &World, site: &Site, port: u16) -> BT
         (super::app::PARENT, "1".to_owned()),
         (super::clock::VARIABLE, platform.clock.display().to_string()),
         (super::trouble::VARIABLE, serde_json::to_string(&site.trouble).unwrap_or_default()),
+        (super::app_version::VARIABLE, site.version().name().to_owned()),
         ("HOME", "/tmp".to_owned()),
         ("PATH", "/usr/local/bin:/usr/bin:/bin".to_owned()),
     ];

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::directory::Directory;
+use super::scm::Deployment;
 use super::trouble::Trouble;
 use super::vault::Vault;
 
@@ -123,6 +124,12 @@ pub struct Site {
     pub running: bool,
     /// Host name; `ip:port` when the platform serves it.
     pub host_name: String,
+    /// Host name of its SCM site; `ip:port` when the platform serves it.
+    #[serde(default)]
+    pub scm_host: String,
+    /// Its deployments, oldest first; none for what it was made with.
+    #[serde(default)]
+    pub deployments: Vec<Deployment>,
     /// How often it was restarted.
     pub restarts: u64,
     /// The secret its processes find in `IDENTITY_HEADER`.
@@ -151,6 +158,8 @@ impl Site {
             tags: Map::new(),
             running: true,
             host_name: format!("{label}.azurewebsites.net"),
+            scm_host: format!("{label}.scm.azurewebsites.net"),
+            deployments: Vec::new(),
             restarts: 0,
             identity_header: super::directory::new_guid(),
             master_key: super::directory::new_secret(),
@@ -289,6 +298,9 @@ impl World {
         for operation in self.operations.values_mut().filter(|operation| operation.status == "InProgress") {
             "Failed".clone_into(&mut operation.status);
             operation.error = Some(("InternalServerError".into(), "The sandbox was stopped meanwhile.".into()));
+        }
+        for deployment in self.sites.values_mut().flat_map(|site| &mut site.deployments) {
+            deployment.settle();
         }
         for server in self.servers.values_mut().filter(|server| server.state == "Updating") {
             "Ready".clone_into(&mut server.state);

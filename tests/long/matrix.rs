@@ -27,7 +27,7 @@ const SITE: &str = "*/sites/rmhazuregeoapi";
 const SERVER: &str = "*/flexibleservers/rmhpgflex";
 const SECRETS: &str = "/vaults/kv-ops/secrets/*";
 
-const ARM: [Calls; 8] = [
+const ARM: [Calls; 11] = [
     Calls {
         kind: "server_auth",
         plan: MIGRATION,
@@ -92,6 +92,30 @@ const ARM: [Calls; 8] = [
         nth: 2,
         long_running: true,
     },
+    Calls {
+        kind: "deployment",
+        plan: "deployment.toml",
+        write: ("POST", "/scm/*/api/zipdeploy"),
+        look: ("GET", "/scm/*/api/deployments/latest"),
+        nth: 1,
+        long_running: true,
+    },
+    Calls {
+        kind: "firewall_rule",
+        plan: "firewall_rule.toml",
+        write: ("PUT", "*/firewallrules/*"),
+        look: ("GET", "*/firewallrules/*"),
+        nth: 1,
+        long_running: true,
+    },
+    Calls {
+        kind: "database",
+        plan: "database.toml",
+        write: ("PUT", "*/databases/*"),
+        look: ("GET", "*/databases/*"),
+        nth: 1,
+        long_running: true,
+    },
 ];
 
 const MIGRATION: &str = "rmhazuregeoapi.toml";
@@ -147,11 +171,12 @@ const SQL_FAULTS: [(&str, Hit); 3] =
 const ROLES: &str = "BEGIN; LOCK TABLE pg_catalog.pg_authid IN SHARE MODE";
 
 /// What makes a write of each kind wait: a lock on a catalog that it has to change.
-const SQL: [(&str, &str, &str); 4] = [
+const SQL: [(&str, &str, &str); 5] = [
     ("database_role", MIGRATION, ROLES),
     ("database_grants", MIGRATION, "BEGIN; LOCK TABLE pg_catalog.pg_class IN SHARE MODE"),
     ("password_login", "password_login.toml", ROLES),
     ("role_password", "role_password.toml", ROLES),
+    ("schema", "schema.toml", "BEGIN; LOCK TABLE pg_catalog.pg_namespace IN SHARE MODE"),
 ];
 
 #[derive(Default)]

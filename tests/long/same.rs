@@ -7,7 +7,8 @@ use sqlx::Row as _;
 use super::sandbox::Sandbox;
 
 /// Parts of Azure's state that differ between two equal worlds: counters, histories and settings of the sandbox itself.
-const NOT_STATE: [&str; 6] = ["operations", "restarts", "knobs", "identity_header", "master_key", "host_name"];
+const NOT_STATE: [&str; 7] =
+    ["operations", "restarts", "knobs", "identity_header", "master_key", "host_name", "scm_host"];
 
 /// Who grants the memberships by which the platform lets administrators manage roles: it does so when one signs in.
 const PLATFORM: &str = " by azuresu admin=";
@@ -17,7 +18,7 @@ const PLATFORM: &str = " by azuresu admin=";
 const EMPTY_ROLE: &str = ": role \"pg-deployers\" super=f ";
 
 /// What a rollback keeps unless it is asked to remove it: Entra authentication, administrators, created identities.
-const KEPT: [&str; 5] = ["entra", "auth_tenant", "administrators", "system_identity", "principals"];
+const KEPT: [&str; 6] = ["entra", "auth_tenant", "administrators", "system_identity", "principals", "deployments"];
 /// The roles that administrators have in PostgreSQL are kept with them.
 const KEPT_ROLE: &str = "pg-deployers";
 
@@ -35,6 +36,11 @@ impl World {
         let mut names = names(&azure);
         names.push((sandbox.env()["PGENTRA_SANDBOX_POSTGRES_HOST"].clone(), "<address>".to_owned()));
         strip(&mut azure, &NOT_STATE);
+        // Of all deployments it counts which code runs.
+        for site in azure["sites"].as_object_mut().into_iter().flat_map(|sites| sites.values_mut()) {
+            let running = site["deployments"].as_array().and_then(|all| all.iter().rfind(|one| one["status"] == 4));
+            site["deployments"] = running.map_or(Value::Null, |one| one["deployer"].clone());
+        }
         // No sticky names, and lists of none, are the same.
         let none = |list: &Value| list.as_array().is_none_or(Vec::is_empty);
         if let Some(sticky) = azure["sticky"].as_object_mut() {

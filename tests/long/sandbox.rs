@@ -98,6 +98,7 @@ impl Sandbox {
         self.work = tempfile::tempdir().unwrap();
         let text = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("plans").join(plan)).unwrap();
         std::fs::write(self.plan(), text).unwrap();
+        std::fs::write(self.work.path().join("app.zip"), pgentra::sandbox::Version::Both.package()).unwrap();
     }
 
     /// The plan file in use.

@@ -58,14 +58,14 @@ server = "rmhpgflex"
 password_auth = false
 "#;
 
-const SERVER_IS_THERE: Law = Law {
+pub(super) const SERVER_IS_THERE: Law = Law {
     says: "a server has to be there before anything of it changes",
     class: Class::NotFound,
     broken: |state, step| no_server(state, &step.address.kind, &step.key),
     trial: Trial::Refused { given: &[], refused: NOWHERE, removal: false },
 };
 
-fn no_server(state: &State, _kind: &str, key: &Attributes) -> Option<String> {
+pub(super) fn no_server(state: &State, _kind: &str, key: &Attributes) -> Option<String> {
     let there = state.like("server", key, &["server", PLACE[0], PLACE[1]]).next().is_some();
     (!there).then(|| format!("there is no server {}", text(key, "server").unwrap_or_default()))
 }

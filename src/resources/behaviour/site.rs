@@ -27,7 +27,7 @@ pub(in crate::resources) const SETTINGS: Behaviour =
 pub(in crate::resources) const SLOT_SETTINGS: Behaviour =
     Behaviour { part: Some(Attributes::new), missing: no_site, laws: &[SITE_IS_THERE], ..PLAIN };
 
-const SITE_IS_THERE: Law = Law {
+pub(super) const SITE_IS_THERE: Law = Law {
     says: "a site has to be there before anything of it changes",
     class: Class::NotFound,
     broken: |state, step| no_site(state, &step.address.kind, &step.key),

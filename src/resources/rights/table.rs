@@ -135,6 +135,33 @@ pub const TABLE: &[Rights] = &[
         "Contributor on the server, or a role of your own",
     ),
     kind(
+        "firewall_rule",
+        &[
+            SERVER,
+            &[
+                right("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/read", Server, Plan),
+                right("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/write", Server, Apply),
+                right("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/delete", Server, Apply),
+            ],
+            OPERATIONS,
+        ],
+        "Contributor on the server, or a role of your own",
+    ),
+    kind(
+        "database",
+        &[
+            SERVER,
+            &[
+                right("Microsoft.DBforPostgreSQL/flexibleServers/databases/read", Server, Plan),
+                right("Microsoft.DBforPostgreSQL/flexibleServers/databases/write", Server, Apply),
+                right("Microsoft.DBforPostgreSQL/flexibleServers/databases/delete", Server, Apply),
+            ],
+            OPERATIONS,
+        ],
+        "Contributor on the server, or a role of your own",
+    ),
+    kind("schema", &[SERVER], NONE),
+    kind(
         "app_identity",
         &[
             SITE,
@@ -158,6 +185,11 @@ pub const TABLE: &[Rights] = &[
             ],
         ],
         "Website Contributor",
+    ),
+    kind(
+        "deployment",
+        &[SITE, &[right("Microsoft.Web/sites{slots}/publish/action", Site, Plan)]],
+        "Website Contributor; for a command whatever that needs",
     ),
     kind("check", &[SITE, SERVER], "Reader"),
     kind("validation", OBSERVED, "Website Contributor, and Monitoring Reader or Log Analytics Reader on the log"),

@@ -154,7 +154,7 @@ pub fn show(world: &World, site: &Site) -> Value {
 }
 
 fn properties(world: &World, site: &Site) -> Value {
-    let scm = format!("{}.scm.azurewebsites.net", site.app);
+    let scm = &site.scm_host;
     let host = |name: &str, kind: &str| json!({"name": name, "sslState": "Disabled", "thumbprint": null, "toUpdate": null, "hostType": kind});
     json!({
         "name": site.app,
@@ -166,7 +166,7 @@ fn properties(world: &World, site: &Site) -> Value {
         "defaultHostName": site.host_name,
         "hostNames": [site.host_name],
         "enabledHostNames": [site.host_name, scm],
-        "hostNameSslStates": [host(&site.host_name, "Standard"), host(&scm, "Repository")],
+        "hostNameSslStates": [host(&site.host_name, "Standard"), host(scm, "Repository")],
         "serverFarmId": world.arm_id(&site.resource_group, &format!("Microsoft.Web/serverfarms/{}-plan", site.app)),
         "reserved": site.kind.contains("linux"),
         "isXenon": false,

@@ -1,0 +1,172 @@
+//! Runs a program of the user's: a clean environment, a bound on its time, and none of its secrets in what it says.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Command;
+
+use crate::model::{Class, Failure};
+
+/// What every program gets of pgentra's own environment, where it is set.
+const INHERITED: [&str; 9] = ["PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "TZ", "TMPDIR", "SSL_CERT_FILE"];
+/// How many lines of what a program says are kept.
+const LINES: usize = 200;
+/// How many of them a failure tells.
+const TOLD: usize = 10;
+/// The longest line that is kept, in characters.
+const WIDTH: usize = 400;
+/// Values shorter than this are too common to be struck out.
+const SHORTEST: usize = 4;
+/// How long what a program has said is waited for once it has ended: a process that it left behind may hold the pipe.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+/// A program that is ready to run.
+pub(super) struct Program {
+    words: Vec<String>,
+    directory: PathBuf,
+    environment: Vec<(String, String)>,
+    secrets: Vec<String>,
+    timeout: Duration,
+}
+
+/// How a program ended.
+pub(super) struct Ended {
+    /// Its exit code; `None` when a signal ended it.
+    pub(super) code: Option<i32>,
+    out: Vec<String>,
+    err: Vec<String>,
+}
+
+impl Program {
+    /// `passed` names variables of pgentra's environment whose values count as secrets; `about` is given besides.
+    ///
+    /// # Errors
+    /// `Input`: a variable of `passed` is not set.
+    pub(super) fn new(
+        words: Vec<String>,
+        directory: PathBuf,
+        passed: &[String],
+        about: Vec<(String, String)>,
+        timeout: Duration,
+    ) -> Result<Self, Failure> {
+        let mut environment: Vec<(String, String)> =
+            INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
+        environment.extend(about);
+        let mut secrets = Vec::new();
+        for name in passed {
+            let unset = || {
+                Failure::new(Class::Input, format!("environment variable {name} is not set"))
+                    .remedy(format!("set {name} for pgentra, or take it out of `env`"))
+            };
+            let value = std::env::var(name).map_err(|_| unset())?;
+            secrets.extend((value.len() >= SHORTEST).then(|| value.clone()));
+            environment.push((name.clone(), value));
+        }
+        // The longest first, so that no part of one is left over.
+        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
+        Ok(Self { words, directory, environment, secrets, timeout })
+    }
+
+    /// The program as a person names it, without its arguments.
+    pub(super) fn shown(&self) -> String {
+        self.words.first().map_or_else(String::new, |program| format!("{program:?}"))
+    }
+
+    /// Runs it to its end. Ctrl-C at the terminal does not reach it.
+    ///
+    /// # Errors
+    /// `Input`: it cannot be started. `Other`: it took too long, and was killed.
+    pub(super) async fn run(&self) -> Result<Ended, Failure> {
+        let (program, arguments) = self.words.split_first().unzip();
+        let program = program.map_or("", String::as_str);
+        let cannot = |error: std::io::Error| {
+            Failure::new(Class::Input, format!("cannot run {program:?}"))
+                .detail(format!("{error}, in {}", self.directory.display()))
+                .remedy("name a program that is in PATH, or beside the plan file as \"./name\"")
+        };
+        let mut command = Command::new(program);
+        command.args(arguments.unwrap_or_default()).env_clear().envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        command.current_dir(&self.directory).process_group(0);
+        let mut child = command.spawn().map_err(cannot)?;
+        let (out, err) = (self.listen(child.stdout.take()), self.listen(child.stderr.take()));
+        let Ok(status) = tokio::time::timeout(self.timeout, child.wait()).await else {
+            end_group(child.id());
+            let seconds = self.timeout.as_secs();
+            return Err(Failure::new(Class::Other, format!("{program:?} took longer than {seconds} s"))
+                .detail("it was killed; what it had begun may go on")
+                .remedy("give it longer with `timeout`"));
+        };
+        let status = status.map_err(cannot)?;
+        Ok(Ended { code: status.code(), out: heard(out).await, err: heard(err).await })
+    }
+
+    /// Hears what a program says, line by line, into the log.
+    fn listen(
+        &self,
+        pipe: Option<impl AsyncRead + Unpin + Send + 'static>,
+    ) -> tokio::sync::mpsc::UnboundedReceiver<String> {
+        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
+        let secrets = self.secrets.clone();
+        let name = self.shown();
+        tokio::spawn(async move {
+            let Some(pipe) = pipe else { return };
+            let mut lines = BufReader::new(pipe).split(b'\n');
+            while let Ok(Some(line)) = lines.next_segment().await {
+                let line = clean(&line, &secrets);
+                tracing::info!(target: "pgentra::deployment", program = %name, "{line}");
+                // Where nobody asks any more the pipe is emptied all the same, so that the program can end.
+                let _ = sender.send(line);
+            }
+        });
+        receiver
+    }
+}
+
+/// A line without secrets and control characters.
+fn clean(line: &[u8], secrets: &[String]) -> String {
+    let mut line = String::from_utf8_lossy(line).into_owned();
+    for secret in secrets {
+        line = line.replace(secret.as_str(), "(sensitive value)");
+    }
+    line.chars().filter(|c| !c.is_control()).take(WIDTH).collect()
+}
+
+/// Everything that was said, the last lines of it.
+async fn heard(mut lines: tokio::sync::mpsc::UnboundedReceiver<String>) -> Vec<String> {
+    let mut all = std::collections::VecDeque::new();
+    let end = tokio::time::Instant::now() + LAST_WORDS;
+    while let Ok(Some(line)) = tokio::time::timeout_at(end, lines.recv()).await {
+        // The first line may be a version, and is kept.
+        if all.len() == LINES {
+            all.remove(1);
+        }
+        all.push_back(line);
+    }
+    all.into()
+}
+
+/// Ends a program with all that it started.
+fn end_group(id: Option<u32>) {
+    if let Some(id) = id.and_then(|id| i32::try_from(id).ok()) {
+        let group = nix::unistd::Pid::from_raw(id);
+        // One that is gone already is as good.
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+impl Ended {
+    /// The first line of its output, trimmed; `None` where it is empty.
+    pub(super) fn first_line(&self) -> Option<&str> {
+        self.out.first().map(|line| line.trim()).filter(|line| !line.is_empty())
+    }
+
+    /// The end of what it said, its complaints before its output.
+    pub(super) fn last_lines(&self) -> String {
+        let said = if self.err.iter().all(|line| line.trim().is_empty()) { &self.out } else { &self.err };
+        let from = said.len().saturating_sub(TOLD);
+        if said.is_empty() { "it said nothing".to_owned() } else { said[from..].join("\n") }
+    }
+}
