@@ -51,7 +51,9 @@ fn hashed(password: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failure> 
 fn keyed(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Failure> {
     let mut mac = Hmac::<Sha256>::new_from_slice(key)
         .map_err(|_| Failure::new(Class::Other, "the password cannot be used as a key"))?;
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     Ok(mac.finalize().into_bytes().into())
 }
 
