@@ -45,7 +45,13 @@ unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 # take the password from the role and from the server too; they can be added here.
 cd "$work"
 plan=rmhazuregeoapi-cleanup.toml
-{ cat "$repository/plans/$plan"; printf '\n[store]\nurl = "store"\n'; } >"$plan"
+{ grep --invert-match "^password_auth = " "$repository/plans/$plan"; cat <<'TOML'; } >"$plan"
+role_password = true
+server_password_auth = { admin_password = { env = "PGADMIN_PASSWORD" } }
+
+[store]
+url = "store"
+TOML
 # Observations are signed with a key that is not in the store.
 PGENTRA_EVIDENCE_KEY=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export PGENTRA_EVIDENCE_KEY
