@@ -27,6 +27,8 @@ mod migration;
 mod names;
 #[path = "sandbox/others.rs"]
 mod others;
+#[path = "sandbox/parts.rs"]
+mod parts;
 #[path = "sandbox/secrets.rs"]
 mod secrets;
 #[path = "sandbox/sensors.rs"]
