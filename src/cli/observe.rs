@@ -1,5 +1,6 @@
 //! `observe`: looks at the migrated apps once, or again and again, and records what was seen.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
@@ -62,6 +63,9 @@ pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result
         if let Err(failure) = &once {
             // The next observation may find the service again; until then the gap tells of this one.
             output.failure(failure);
+        }
+        if stop.load(Ordering::SeqCst) {
+            return once;
         }
         let note = format!("Observing again in {} s.", every.as_secs());
         output.aside(&[Line::plain(note)].into_iter().collect::<Text>());

@@ -119,7 +119,9 @@ fn differs(change: &Change) -> Vec<Line> {
         .failure
         .iter()
         .flat_map(|error| [Line::plain(format!("    {}", error.summary))].into_iter().chain(failure::details(error)));
-    let notes = change.notes.iter().map(|note| Line::plain(format!("    {note}")));
+    // The first note of a gate is its reason.
+    let told = |note: &&String| !matches!(&change.reason, Reason::Gate(why) if why == *note);
+    let notes = change.notes.iter().filter(told).map(|note| Line::plain(format!("    {note}")));
     [head].into_iter().chain(more).chain(notes).collect()
 }
 
