@@ -86,6 +86,7 @@ fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
         .collect();
     for change in set.changes.iter_mut().filter(|change| idle.contains(&&change.address)) {
         (change.action, change.reason) = (Action::None, Reason::AsWanted);
+        change.notes.clear();
     }
 }
 
