@@ -41,5 +41,7 @@ mod stand;
 mod standing;
 #[path = "sandbox/stores.rs"]
 mod stores;
+#[path = "sandbox/symptoms.rs"]
+mod symptoms;
 #[path = "sandbox/trouble.rs"]
 mod trouble;
