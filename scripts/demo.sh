@@ -41,11 +41,17 @@ eval "$("$pgentra" sandbox env --dir "$work")"
 # Everything is on this machine; a proxy could not reach it.
 unset http_proxy https_proxy all_proxy HTTP_PROXY HTTPS_PROXY ALL_PROXY
 
-# The plan file of all five phases, with the store of this demo beside it. Two more lines of [cleanup.rmhazuregeoapi] would
-# take the password from the role and from the server too; they can be added here.
+# The plan file of all five phases, with the store of this demo beside it. Two more lines of [cleanup.rmhazuregeoapi] take
+# the password from the role and from the server, too; the server's own table then no longer says that it takes passwords.
 cd "$work"
 plan=rmhazuregeoapi-cleanup.toml
-{ cat "$repository/plans/$plan"; printf '\n[store]\nurl = "store"\n'; } >"$plan"
+{ grep --invert-match "^password_auth = " "$repository/plans/$plan"; cat <<'TOML'; } >"$plan"
+role_password = true
+server_password_auth = { admin_password = { env = "PGADMIN_PASSWORD" } }
+
+[store]
+url = "store"
+TOML
 # Observations are signed with a key that is not in the store.
 PGENTRA_EVIDENCE_KEY=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
 export PGENTRA_EVIDENCE_KEY
@@ -94,6 +100,16 @@ has_password_setting() {
     jq --exit-status '.sites.rmhazuregeoapi.settings | has("POSTGIS_PASSWORD")' >state.txt
 }
 
+# Whether the server takes passwords at all, and whether the one that signs in with one is told so.
+takes_passwords() {
+  curl --silent --show-error --header "x-sandbox: 1" "$PGENTRA_SANDBOX_URL/_sandbox/state" |
+    jq --exit-status '.servers.rmhpgflex.password' >state.txt
+}
+administrator_gets_in() {
+  PGPASSWORD=$PGADMIN_PASSWORD psql "host=$PGENTRA_SANDBOX_POSTGRES_HOST user=pgadmin dbname=postgres" \
+    --no-psqlrc --tuples-only --command "SELECT 1" >psql.txt 2>&1
+}
+
 # Whether PostgreSQL lets the old role in.
 old_role_gets_in() {
   PGPASSWORD=$GEOAPP_PASSWORD psql "host=$PGENTRA_SANDBOX_POSTGRES_HOST user=geoapp dbname=geopgflex" \
@@ -108,7 +124,7 @@ say "Phases 1 to 3. What would be done? plan only looks"
 run plan "$plan"
 
 say "Do it: identity, server, role, grants, settings, each checked. What removes the password is held"
-expect 0 "Apply complete!" apply "$plan" --auto-approve
+expect 4 "Apply complete!" apply "$plan" --auto-approve --detailed-exitcode
 says "password_login.rmhazuregeoapi: validation.rmhazuregeoapi holds it"
 
 say "And again: is there anything left to do?"
@@ -128,7 +144,7 @@ run sandbox app leak
 run sandbox clock advance 1h
 expect 10 "connected as geoapp: process" observe "$plan"
 says "0s of 7d: held"
-expect 0 "password_login.rmhazuregeoapi: validation.rmhazuregeoapi holds it" apply "$plan" --auto-approve
+expect 4 "password_login.rmhazuregeoapi: validation.rmhazuregeoapi holds it" apply "$plan" --auto-approve --detailed-exitcode
 
 say "It is mended, and the week begins again"
 run sandbox app recover
@@ -149,16 +165,24 @@ say "A day of soaking: does everything go on without it?"
 run observe "$plan"
 expect 4 "soak.rmhazuregeoapi" plan "$plan" --detailed-exitcode
 day "open"
-expect 0 "password_setting.rmhazuregeoapi: Modifications complete" apply "$plan" --auto-approve
+
+say "It does. The setting goes, then the role's password, and in the end the server takes no passwords any more"
+expect 0 "password_setting.rmhazuregeoapi: Modifications complete" apply "$plan" --auto-approve --detailed-exitcode
+says "role_password.rmhazuregeoapi: Modifications complete"
+says "server_password_auth.rmhazuregeoapi: Modifications complete"
 if has_password_setting; then fail "the password is still in the app's settings"; fi
+if takes_passwords || administrator_gets_in; then fail "the server still takes passwords"; fi
 signs_in_by managed_identity "without its password"
 expect 0 "No changes." plan "$plan"
+quietly_expect 0 "as wanted: password_setting.rmhazuregeoapi" status "$plan"
+printf '%s\n' "$said" | sed -n '/^Cleanup/,/^Gates/p'
 
 say "Was that a mistake? The way back: the runs of the cleanup are undone, newest first"
 # The run that took the login away is the second newest apply.
 brown_out=$("$pgentra" history "$plan" | awk '$4 == "apply" { print $1 }' | sed -n 2p)
-expect 0 "complete" rollback --through "$brown_out" --file "$plan" --auto-approve
-case $said in *"$GEOAPP_PASSWORD"*) fail "the rollback shows the password" ;; esac
+expect 0 "Rollback complete! Steps: 5 done." rollback --through "$brown_out" --file "$plan" --auto-approve
+case $said in *"$GEOAPP_PASSWORD"* | *"$PGADMIN_PASSWORD"*) fail "the rollback shows a password" ;; esac
+takes_passwords || fail "the server still takes no passwords"
 has_password_setting || fail "the setting did not come back"
 old_role_gets_in || fail "the login did not come back"
 run sandbox app fall-back
@@ -172,10 +196,12 @@ expect 0 "password_login.rmhazuregeoapi: Modifications complete" apply "$plan" -
 run observe "$plan"
 day "open"
 expect 0 "password_setting.rmhazuregeoapi: Modifications complete" apply "$plan" --auto-approve
-if has_password_setting || old_role_gets_in; then fail "the password is still of use"; fi
+if has_password_setting || takes_passwords || old_role_gets_in; then fail "the password is still of use"; fi
 signs_in_by managed_identity "in the end"
 
-say "Nowhere did it show: the password stands in no journal, record or output of pgentra"
-if grep --recursive --quiet --fixed-strings -- "$GEOAPP_PASSWORD" store; then fail "the store holds the password"; fi
+say "Nowhere did it show: the passwords stand in no journal and no record of pgentra"
+for password in "$GEOAPP_PASSWORD" "$PGADMIN_PASSWORD"; do
+  if grep --recursive --quiet --fixed-strings -- "$password" store; then fail "the store holds a password"; fi
+done
 
 say "Done: the app went from its password to its managed identity, and the password is gone."

@@ -97,8 +97,12 @@ pub struct Applied {
     pub stuck: Vec<(String, Failure)>,
     /// The journal of the run.
     pub records: Vec<Record>,
+    /// The runs that came before it in one rollback of several, in their order: ids with their journals.
+    pub earlier: Vec<(String, Vec<Record>)>,
     /// Whether something is left that can only be planned now.
     pub frontier: bool,
+    /// Whether a gate holds something that was therefore not planned.
+    pub held: bool,
 }
 
 /// Decides whether a change set is carried out: a prompt, or an approval given beforehand.
@@ -190,7 +194,7 @@ pub async fn apply(
     let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     let mut ran = Ran::default();
     let mut known = BTreeMap::new();
-    let mut frontier = false;
+    let (mut frontier, mut gated) = (false, false);
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
         let planning = plan_whole(world, &file.desired, &made, options.parallelism);
@@ -206,6 +210,7 @@ pub async fn apply(
             }
             planned => planned?,
         };
+        gated = planned.changes.summary().held > 0;
         if planned.steps.is_empty() {
             if phase == 0 {
                 approve.nothing(&planned)?;
@@ -238,11 +243,11 @@ pub async fn apply(
         }
     }
     if known.is_empty() {
-        return Ok(Applied::default());
+        return Ok(Applied { held: gated, ..Applied::default() });
     }
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &file.name, Some(&applied), held).await;
-    Ok(Applied { frontier, ..applied })
+    Ok(Applied { frontier, held: gated, ..applied })
 }
 
 /// Refuses steps that are not those that were approved.
@@ -277,7 +282,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
             .remedy("plan again"));
     }
     if saved.steps.is_empty() {
-        return Ok(Applied { frontier: saved.frontier, ..Applied::default() });
+        return Ok(Applied { frontier: saved.frontier, held: saved.held, ..Applied::default() });
     }
     let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
     chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
@@ -287,7 +292,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &saved.plan, Some(&applied), held).await;
-    Ok(Applied { frontier: saved.frontier, ..applied })
+    Ok(Applied { frontier: saved.frontier, held: saved.held, ..applied })
 }
 
 fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {

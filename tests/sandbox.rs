@@ -27,6 +27,8 @@ mod migration;
 mod names;
 #[path = "sandbox/others.rs"]
 mod others;
+#[path = "sandbox/parts.rs"]
+mod parts;
 #[path = "sandbox/secrets.rs"]
 mod secrets;
 #[path = "sandbox/sensors.rs"]
@@ -39,5 +41,7 @@ mod stand;
 mod standing;
 #[path = "sandbox/stores.rs"]
 mod stores;
+#[path = "sandbox/symptoms.rs"]
+mod symptoms;
 #[path = "sandbox/trouble.rs"]
 mod trouble;

@@ -249,16 +249,15 @@ impl Terminal<'_> {
         }
         let (Some(run), Some(ended)) = (&applied.run, applied.outcome) else {
             let declined = *self.asked.lock().unwrap_or_else(PoisonError::into_inner) == Some(false);
-            return Ok(if declined { Exit::Error } else { Exit::Done });
+            return Ok(if declined { Exit::Error } else { Exit::of(applied, self.args.detailed_exitcode) });
         };
-        let run = Run { id: run, records: &applied.records };
-        conclude(run, ended, &failures(applied), self.args.detailed_exitcode, self.output)?;
+        conclude(applied, run, ended, self.output)?;
         Ok(Exit::of(applied, self.args.detailed_exitcode))
     }
 }
 
 /// Every failure that a run met, forwards and backwards.
-pub(super) fn failures(applied: &Applied) -> Vec<(String, Failure)> {
+fn failures(applied: &Applied) -> Vec<(String, Failure)> {
     applied.failed.iter().chain(&applied.stuck).cloned().collect()
 }
 
@@ -289,17 +288,12 @@ pub(super) fn show(changes: &ChangeSet, page: &Page, output: &Output) -> Result<
     output.text(&terminal(page))
 }
 
-/// Tells what a run came to and says how `apply` (or `rollback`) ends. `failures` are those met by step id.
-pub fn conclude(
-    run: Run<'_>,
-    ended: Outcome,
-    failures: &[(String, Failure)],
-    detailed: bool,
-    output: &Output,
-) -> Result<Exit, Failure> {
+/// Tells what a run of `apply` or `rollback` came to, with the runs before it of the same rollback.
+pub fn conclude(applied: &Applied, id: &str, ended: Outcome, output: &Output) -> Result<(), Failure> {
+    let run = Run { id, records: &applied.records };
+    let earlier: Vec<Run<'_>> = applied.earlier.iter().map(|(id, records)| Run { id, records }).collect();
     if output.streams() {
-        output.events(&end_events(run, ended, Timestamp::now()))?;
+        output.events(&end_events(run, &earlier, ended, Timestamp::now()))?;
     }
-    output.page(&outcome(run, failures))?;
-    Ok(Exit::of_outcome(ended, detailed))
+    output.page(&outcome(run, &earlier, &failures(applied)))
 }

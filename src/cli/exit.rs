@@ -64,6 +64,7 @@ impl Exit {
         match applied.outcome {
             _ if failures().any(|class| class == Class::Conflict) => Self::Stuck,
             _ if !done && failures().next().is_some() && failures().all(rights) => Self::NotAllowed,
+            Some(Outcome::Applied) | None if applied.held && detailed => Self::Held,
             Some(outcome) => Self::of_outcome(outcome, detailed),
             None => Self::Done,
         }
@@ -96,6 +97,7 @@ mod tests {
     use super::Exit;
     use crate::journal::Outcome;
     use crate::model::Class;
+    use crate::pipeline::Applied;
 
     #[test]
     fn the_table_stands() {
@@ -129,5 +131,17 @@ mod tests {
             assert_eq!(Exit::of_outcome(outcome, detailed).code(), code, "{outcome:?}");
         }
         assert_eq!((Exit::Changes.code(), Exit::Findings.code()), (2, 3));
+    }
+
+    #[test]
+    fn a_gate_that_holds_the_rest_is_told_of_whether_something_was_done_or_not() {
+        for outcome in [None, Some(Outcome::Applied), Some(Outcome::Held)] {
+            let applied = |held| Applied { outcome, held, ..Applied::default() };
+            assert_eq!(Exit::of(&applied(true), true), Exit::Held, "{outcome:?}");
+            assert_eq!(Exit::of(&applied(true), false), Exit::Done, "{outcome:?}");
+        }
+        let stopped = Applied { outcome: Some(Outcome::Stopped), held: true, ..Applied::default() };
+        assert_eq!(Exit::of(&stopped, true), Exit::Stopped);
+        assert_eq!(Exit::of(&Applied::default(), true), Exit::Done);
     }
 }

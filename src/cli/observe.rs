@@ -1,16 +1,19 @@
 //! `observe`: looks at the migrated apps once, or again and again, and records what was seen.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
 use jiff::Timestamp;
 
+use super::apply::stop_on_signal;
 use super::args::{Global, PlanFileArg, StreamArgs, duration};
 use super::evidence_view::view;
 use super::exit::Exit;
 use super::load::load;
 use super::output::Output;
 use super::{evidence_keys, live, place};
+use crate::engine::unless_stopped;
 use crate::evidence::Verdict;
 use crate::model::{Class, Desired, Failure};
 use crate::pipeline::{self, Author, Observed};
@@ -52,18 +55,26 @@ pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result
             .remedy("add [validation.<label>]"));
     }
     let store = place::store(&source, &file, global).await?;
+    // An observation in hand is finished and recorded, whatever signal comes.
+    let stop = if args.every.is_some() { Some(stop_on_signal()?) } else { None };
     loop {
         let once = once(args, global, output, &file, store.as_ref()).await;
-        let Some(every) = args.every else { return once };
+        let (Some(every), Some(stop)) = (args.every, &stop) else { return once };
         if let Err(failure) = &once {
             // The next observation may find the service again; until then the gap tells of this one.
             output.failure(failure);
         }
+        if stop.load(Ordering::SeqCst) {
+            return once;
+        }
         let note = format!("Observing again in {} s.", every.as_secs());
         output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
-        tokio::select! {
-            () = tokio::time::sleep(every) => {}
-            _ = tokio::signal::ctrl_c() => return once,
+        let slept = async {
+            tokio::time::sleep(every).await;
+            Ok::<_, Failure>(())
+        };
+        if unless_stopped(stop, slept).await.is_err() {
+            return once;
         }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use clap::Args;
 
-use super::apply::{conclude, failures, show, stop_on_signal};
+use super::apply::{conclude, show, stop_on_signal};
 use super::args::{Global, PlanFileArg, StreamArgs, duration};
 use super::exit::Exit;
 use super::load::load;
@@ -17,7 +17,7 @@ use super::{live, place, prompt};
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
-use crate::report::{PlanView, Run, way_back};
+use crate::report::{PlanView, way_back};
 use crate::resources::schemas;
 
 /// Undo a run: show, ask, do; never overwrites what somebody else changed since
@@ -101,10 +101,10 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
         RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
     let terminal = Terminal { args, output, stop: stop.as_ref() };
     let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
-    let (exit, failures) = (Exit::of(&applied, false), failures(&applied));
+    let exit = Exit::of(&applied, false);
     match (&applied.run, applied.outcome) {
         (Some(id), Some(ended)) => {
-            conclude(Run { id, records: &applied.records }, ended, &failures, false, output)?;
+            conclude(&applied, id, ended, output)?;
             Ok(exit)
         }
         (None, Some(_)) => Ok(exit),

@@ -27,11 +27,13 @@ pub fn diff(desired: &[Desired], readings: &Readings, schemas: &dyn Fn(&str) -> 
         set.changes.push(match gate {
             // What stands already behind a gate is not held by it.
             Some(gate) if change.acts() || change.failure.is_some() => {
-                held(blank(want), want, format!("{} holds it", gate.address))
+                let notes = change.notes;
+                held(Change { notes, ..blank(want) }, want, format!("{} holds it", gate.address))
             }
             _ => change,
         });
     }
+    put_off(readings, &graph, &mut set, schemas);
     open_idle(&gates, &mut set);
     set
 }
@@ -52,6 +54,25 @@ fn gates<'a>(
     gates.map(|address| Gate { address, behind: graph.dependants(address) }).collect()
 }
 
+/// What takes away what others need waits until they are done; a gate needs nothing.
+fn put_off(
+    readings: &Readings,
+    graph: &Graph<Address>,
+    set: &mut ChangeSet,
+    schemas: &dyn Fn(&str) -> Option<&'static Schema>,
+) {
+    let needs = |address: &Address| schemas(&address.kind).is_some_and(|schema| schema.nature == Nature::Resource);
+    let off = readings.iter().filter(|(_, reading)| reading.as_ref().is_ok_and(|reading| reading.put_off));
+    for (address, _) in off {
+        let pending = |on: &Address| set.get(on).is_some_and(|change| change.acts() || change.failure.is_some());
+        let Some(first) = graph.dependants(address).into_iter().find(|on| needs(on) && pending(on)) else { continue };
+        let Some(change) = set.changes.iter_mut().find(|change| change.address == *address) else { continue };
+        (change.action, change.reason, change.undo) = (Action::None, Reason::AsWanted, Undo::Faithful);
+        change.after.clone_from(&change.before);
+        change.notes.push(format!("it waits for {first}, which leans on it"));
+    }
+}
+
 /// A gate is no longer asked once all that it held is done.
 fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
     let is_gate = |address: &Address| gates.iter().any(|gate| gate.address == address);
@@ -65,6 +86,7 @@ fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
         .collect();
     for change in set.changes.iter_mut().filter(|change| idle.contains(&&change.address)) {
         (change.action, change.reason) = (Action::None, Reason::AsWanted);
+        change.notes.clear();
     }
 }
 

@@ -76,3 +76,30 @@ fn a_held_gate_holds_what_is_not_done_yet() {
 fn a_gate_is_not_asked_once_all_behind_it_is_done() {
     assert!(actions(false, true, true).into_iter().all(|(action, _)| action == Action::None));
 }
+
+/// The action on a thing whose removal takes away what another leans on, by whether that one is done.
+fn removal(other_done: bool) -> (Action, Vec<String>) {
+    let first = Address::new("thing", "kept");
+    let gate = Address::new("gate", "g");
+    let desired = [
+        want("gate", "g", &[]),
+        want("thing", "kept", std::slice::from_ref(&gate)),
+        want("thing", "user", std::slice::from_ref(&first)),
+    ];
+    let mut open = Reading::present(flag("open", true), Attributes::new());
+    open.desired = Some(flag("open", true));
+    let mut kept = Reading::present(flag("done", false), Attributes::new());
+    kept.put_off = true;
+    let user = Reading::present(flag("done", other_done), Attributes::new());
+    let readings: Readings =
+        [(gate, Ok(open)), (first.clone(), Ok(kept)), (Address::new("thing", "user"), Ok(user))].into();
+    let set = diff(&desired, &readings, &schemas);
+    let change = set.get(&first).unwrap();
+    (change.action, change.notes.clone())
+}
+
+#[test]
+fn what_others_need_is_removed_once_they_are_done() {
+    assert_eq!(removal(false), (Action::None, vec!["it waits for thing.user, which leans on it".to_owned()]));
+    assert_eq!(removal(true), (Action::Update, Vec::new()));
+}

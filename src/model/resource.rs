@@ -93,6 +93,8 @@ pub struct Reading {
     pub routes: BTreeMap<String, String>,
     /// Remarks for the report, such as rights that nobody can grant.
     pub notes: Vec<String>,
+    /// Whether the change is put off for as long as something that leans on it is not done: it takes away what that needs.
+    pub put_off: bool,
 }
 
 impl Reading {
@@ -105,6 +107,7 @@ impl Reading {
             replaced: BTreeSet::new(),
             routes: BTreeMap::new(),
             notes: Vec::new(),
+            put_off: false,
         }
     }
 

@@ -119,7 +119,8 @@ pub(super) async fn applied(
         Some(records) => records.to_vec(),
         None => context.store.journal(id).await?,
     };
-    Ok(Applied { run: Some(id.to_owned()), outcome: Some(outcome), failed, stuck, records, frontier: false })
+    let run = Some(id.to_owned());
+    Ok(Applied { run, outcome: Some(outcome), failed, stuck, records, ..Applied::default() })
 }
 
 /// Brings the list of what runs made up to date. It is told by the journals, so a list that could not be written is no

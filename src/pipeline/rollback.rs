@@ -70,9 +70,11 @@ pub async fn rollback(
     }
     let mut last = Applied::default();
     for back in backs {
-        let stuck = std::mem::take(&mut last.stuck);
+        let before = std::mem::take(&mut last);
         last = walk_back(context, back, held).await?;
-        last.stuck.splice(0..0, stuck);
+        last.stuck.splice(0..0, before.stuck);
+        last.earlier = before.earlier;
+        last.earlier.extend(before.run.map(|run| (run, before.records)));
         if !matches!(last.outcome, None | Some(Outcome::Applied)) {
             break;
         }

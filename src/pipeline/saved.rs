@@ -41,6 +41,9 @@ pub struct SavedPlan {
     pub given: BTreeMap<Address, Attributes>,
     /// Whether it ends where the system could not be read.
     pub frontier: bool,
+    /// Whether a gate held something when it was made.
+    #[serde(default)]
+    pub held: bool,
 }
 
 impl SavedPlan {
@@ -68,6 +71,7 @@ impl SavedPlan {
             leans: leans(&planned.changes),
             given: given(&planned.changes),
             frontier: planned.frontier,
+            held: planned.changes.summary().held > 0,
         })
     }
 

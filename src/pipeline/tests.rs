@@ -5,7 +5,7 @@ use serde_json::json;
 use super::testing::{Bench, Fault, attributes, file, id_of, want};
 use super::{Applied, RollbackOptions, SavedPlan, plan};
 use crate::engine::{Scope, Stay};
-use crate::journal::Outcome;
+use crate::journal::{Outcome, Record};
 use crate::model::{Class, Value};
 use crate::plan::PlanFile;
 use crate::store::Store as _;
@@ -271,6 +271,9 @@ async fn a_run_that_others_lean_on_is_undone_with_them_or_not_at_all() {
     assert!(refused.summary.contains(&second), "{refused}");
     let applied = bench.rollback(one.as_deref(), RollbackOptions { through: true, ..JUST_IT }).await.unwrap();
     assert_eq!((outcome(&applied), bench.world.all().len()), (Some(Outcome::Applied), 0));
+    let done = |records: &[Record]| records.iter().filter(|record| record.event.name() == "done").count();
+    let earlier: Vec<usize> = applied.earlier.iter().map(|(_, records)| done(records)).collect();
+    assert_eq!((earlier, done(&applied.records)), (vec![1], 1), "each run has a journal, and all are told of");
 }
 
 #[tokio::test]

@@ -81,6 +81,11 @@ pub(super) const VALIDATION: &[Field] = &[
     ),
     Field::new("fresh_token", Type::Bool, "Whether the app has to have got a new token inside the period."),
     Field::new("restart", Type::Bool, "Whether the app has to have started anew inside the period."),
+    Field::new(
+        "deployment",
+        Type::Bool,
+        "Whether a new deployment of the app starts the window again; not by default.",
+    ),
     Field::new("sensor", Type::List(&Type::Table(SENSOR)), "Logs to ask. One of them has to miss nothing."),
     Field::new(
         "key",

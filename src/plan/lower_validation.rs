@@ -10,11 +10,12 @@ use super::{suggest, validation_findings};
 use crate::model::{Address, Attributes, Finding, Type, Value};
 
 /// What is lowered one to one.
-const PLAIN: [(&str, Type); 6] = [
+const PLAIN: [(&str, Type); 7] = [
     ("period", Type::Duration),
     ("every", Type::Duration),
     ("fresh_token", Type::Bool),
     ("restart", Type::Bool),
+    ("deployment", Type::Bool),
     ("allow_unsigned", Type::Bool),
     ("key", Type::Table(KEY)),
 ];

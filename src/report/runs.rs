@@ -155,16 +155,20 @@ fn until(reason: &str, earliest: Option<jiff::Timestamp>) -> String {
     earliest.map_or_else(|| reason.to_owned(), |at| format!("{reason} (not before {})", moment(at)))
 }
 
-/// What a run came to: what was done, what failed with cause and remedy, what to do next. `failures` are the failures
-/// by step id as far as this process saw them; the journal has only their first line.
-pub fn outcome(run: Run<'_>, failures: &[(String, Failure)]) -> Page {
+/// What a run came to: what was done, what failed with cause and remedy, what to do next. `earlier` are the runs of the same
+/// rollback that came before it. `failures` are the failures by step id as far as this process saw them; the journal has only
+/// their first line.
+pub fn outcome(run: Run<'_>, earlier: &[Run<'_>], failures: &[(String, Failure)]) -> Page {
     let tally = Tally::of(run.records);
+    let before: Vec<Tally> = earlier.iter().map(|run| Tally::of(run.records)).collect();
+    let all: Vec<&Tally> = before.iter().chain([&tally]).collect();
     let mut blocks: Vec<Block> = tally.failures.iter().map(|(step, error)| failed(step, error, failures)).collect();
-    let lines: Vec<Line> = tally.order.iter().filter_map(|step| worth_telling(step, &tally)).collect();
+    let told = all.iter().flat_map(|tally| tally.order.iter().filter_map(|step| worth_telling(step, tally)));
+    let lines: Vec<Line> = told.collect();
     if !lines.is_empty() {
         blocks.push(Block::Lines(lines));
     }
-    blocks.push(Block::Verdict(ending(&tally)));
+    blocks.push(Block::Verdict(ending(&tally, &Tally::counts_of(&all))));
     let next = next(run.id, &tally);
     if let Some(next) = next.clone() {
         blocks.push(Block::Lines(vec![next]));
@@ -173,6 +177,8 @@ pub fn outcome(run: Run<'_>, failures: &[(String, Failure)]) -> Page {
     if let Json::Object(data) = &mut data {
         data.insert("format_version".to_owned(), json!("1.0"));
         data.insert("next".to_owned(), json!(next.map(|line| line.text())));
+        let earlier = earlier.iter().zip(&before).map(|(run, tally)| run_data(run.id, tally));
+        data.insert("earlier".to_owned(), earlier.collect());
         let failures = failures
             .iter()
             .map(|(step, failure)| json!({ "step": step, "failure": super::plan_json::failure_data(failure) }));
@@ -204,7 +210,7 @@ fn worth_telling(step: &str, tally: &Tally) -> Option<Line> {
     }
 }
 
-fn ending(tally: &Tally) -> Line {
+fn ending(tally: &Tally, counts: &str) -> Line {
     let tone = outcome_tone(tally.outcome);
     let text = match tally.outcome {
         Some(Outcome::Applied) => "Apply complete!",
@@ -216,7 +222,7 @@ fn ending(tally: &Tally) -> Line {
     };
     let rollback = matches!(tally.operation, Some(Operation::Rollback { .. }));
     let text = if rollback && tally.outcome == Some(Outcome::Applied) { "Rollback complete!" } else { text };
-    Line::of(tone, text).and(format!(" Steps: {}.", tally.counts()))
+    Line::of(tone, text).and(format!(" Steps: {counts}."))
 }
 
 fn next(id: &str, tally: &Tally) -> Option<Line> {

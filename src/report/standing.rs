@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::page::Block;
+use super::plan::plural;
 use super::tally::moment;
 use super::text::{Line, Tone};
 
@@ -116,7 +117,9 @@ fn gate(gate: &GateLine) -> Vec<Line> {
         (false, _) => (Tone::Change, "held"),
     };
     let since = match gate.began {
-        Some(began) => format!("; {} observations since {}", gate.observations, moment(began)),
+        Some(began) => {
+            format!("; {} since {}", plural(gate.observations, "observation", "observations"), moment(began))
+        }
         None => "; no observation counts yet".to_owned(),
     };
     let mut lines = vec![Line::plain("  ").with(Tone::Strong, &gate.name).and(" ").with(tone, word).and(since)];

@@ -66,6 +66,11 @@ pub fn status(state: &Status<'_>) -> Page {
         ));
         blocks.push(Block::Verdict(Line::plain(format!("{away} of {all} are not as the plan file wants."))));
     }
+    let notes: Vec<Line> =
+        state.looks.iter().filter(|(_, holds)| *holds).flat_map(|(change, _)| noted(change)).collect();
+    if !notes.is_empty() {
+        blocks.push(Block::Lines([Line::of(Tone::Strong, "Besides:")].into_iter().chain(notes).collect()));
+    }
     blocks.push(Block::Consequences(vec![standing::verdict(state.checklist)]));
     Page { blocks, data: data(state).into() }
 }
@@ -114,8 +119,17 @@ fn differs(change: &Change) -> Vec<Line> {
         .failure
         .iter()
         .flat_map(|error| [Line::plain(format!("    {}", error.summary))].into_iter().chain(failure::details(error)));
-    let notes = change.notes.iter().map(|note| Line::plain(format!("    {note}")));
+    // The first note of a gate is its reason.
+    let told = |note: &&String| !matches!(&change.reason, Reason::Gate(why) if why == *note);
+    let notes = change.notes.iter().filter(told).map(|note| Line::plain(format!("    {note}")));
     [head].into_iter().chain(more).chain(notes).collect()
+}
+
+/// What is to be said of something that is as wanted.
+fn noted(change: &Change) -> impl Iterator<Item = Line> {
+    let line =
+        |note: &String| Line::plain("  ").with(Tone::Strong, change.address.to_string()).and(": ").and(note.clone());
+    change.notes.iter().map(line)
 }
 
 fn data(state: &Status<'_>) -> serde_json::Value {
@@ -127,7 +141,8 @@ fn data(state: &Status<'_>) -> serde_json::Value {
         })
     };
     let looks = state.looks.iter().map(|(change, holds)| {
-        json!({ "address": change.address, "holds": holds, "state": if *holds { "as wanted" } else { word(change) } })
+        let state = if *holds { "as wanted" } else { word(change) };
+        json!({ "address": change.address, "holds": holds, "state": state, "notes": change.notes })
     });
     json!({
         "format_version": "1.0",

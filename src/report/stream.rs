@@ -224,13 +224,17 @@ fn doing(step: &Step) -> Action {
     }
 }
 
-/// How a run ended: what stands of it, its id and its outcome.
-pub fn end_events(run: Run<'_>, outcome: Outcome, at: Timestamp) -> Vec<Json> {
-    let mut stream = Stream::default();
-    for record in run.records {
-        stream.hear(record);
+/// How a run ended: what stands of it and of the runs of the same rollback before it, its id and its outcome.
+pub fn end_events(run: Run<'_>, earlier: &[Run<'_>], outcome: Outcome, at: Timestamp) -> Vec<Json> {
+    let mut done = Vec::new();
+    for run in earlier.iter().chain([&run]) {
+        let mut stream = Stream::default();
+        for record in run.records {
+            stream.hear(record);
+        }
+        done.extend(stream.done.into_values());
     }
-    let count = |wanted: Action| stream.done.values().filter(|action| **action == wanted).count();
+    let count = |wanted: Action| done.iter().filter(|action| **action == wanted).count();
     let counts = [Action::Create, Action::Update, Action::Delete].map(count);
     let text = |value: Json| json!({ "sensitive": false, "type": "string", "value": value });
     let outputs = json!({ "run": text(json!(run.id)), "outcome": text(json!(outcome)) });

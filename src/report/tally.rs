@@ -120,6 +120,11 @@ impl Tally {
 
     /// The counts in words: `3 done, 1 failed`.
     pub(super) fn counts(&self) -> String {
+        Self::counts_of(&[self])
+    }
+
+    /// The counts of several runs together, in words.
+    pub(super) fn counts_of(all: &[&Self]) -> String {
         const WORDS: [(&str, &str); 10] = [
             ("done", "done"),
             ("already_there", "already there"),
@@ -132,7 +137,8 @@ impl Tally {
             ("undo_started", "undo unfinished"),
             ("planned", "not begun"),
         ];
-        let counts = WORDS.iter().map(|(fate, word)| (self.count(fate), word)).filter(|(count, _)| *count > 0);
+        let total = |fate: &str| all.iter().map(|tally| tally.count(fate)).sum::<usize>();
+        let counts = WORDS.iter().map(|(fate, word)| (total(fate), word)).filter(|(count, _)| *count > 0);
         let counts: Vec<String> = counts.map(|(count, word)| format!("{count} {word}")).collect();
         if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") }
     }

@@ -103,7 +103,9 @@ impl Kind for Escrow {
                 reading = Reading { notes: reading.notes, ..Reading::present(shown(&Value::Null), Attributes::new()) };
                 reading.desired = Some(shown(&Value::Null));
             }
-            (Value::Null, _) if due.is_some_and(|(_, over)| over) => reading.desired = Some(shown(&Value::Null)),
+            (Value::Null, _) if due.is_some_and(|(_, over)| over) => {
+                (reading.desired, reading.put_off) = (Some(shown(&Value::Null)), true);
+            }
             (Value::Null, kept) => reading.desired = Some(shown(kept)),
             (there, Value::Null) => reading.desired = Some(shown(there)),
             (there, kept) if agrees(there, kept) => reading.desired = Some(shown(kept)),

@@ -36,6 +36,7 @@ static SCHEMA: Schema = Schema {
         ASKED[11],
         ASKED[12],
         ASKED[13],
+        ASKED[14],
     ],
     outputs: &[],
     undo: |_, _| Undo::Faithful,

@@ -63,7 +63,7 @@ const KEY: &[Field] = &[
 ];
 
 /// Everything that a gate of evidence is asked by.
-pub(super) const ASKED: [Field; 14] = [
+pub(super) const ASKED: [Field; 15] = [
     Field::new("name", Type::Text, "The name under which observations are recorded.").key(),
     Field::new("period", Type::Duration, "How long the app has to have worked without the password; 7d by default."),
     Field::new("every", Type::Duration, "How often it is looked at; 24h by default, with half of it as grace."),
@@ -78,6 +78,11 @@ pub(super) const ASKED: [Field; 14] = [
     Field::new("restart", Type::Bool, "Whether the app has to have started anew inside the period."),
     Field::new("key", Type::Table(KEY), "Where the key is that signs observations; never in the store."),
     Field::new("allow_unsigned", Type::Bool, "Whether observations without a signature count."),
+    Field::new(
+        "deployment",
+        Type::Bool,
+        "Whether a new deployment of the app starts the window again; not by default.",
+    ),
 ];
 
 static SCHEMA: Schema = Schema {

@@ -22,7 +22,8 @@
 //! `DELETE faults` takes all of them away.
 //!
 //! To turn knobs, `POST knobs` with any of `token_lifetime` (seconds), `clock_shift` (seconds by which the clock of
-//! tokens is ahead of the sandbox's), `read_only`, `operation_ms`, `retry_after`, `patch_keeps_identities`; `GET knobs` shows them.
+//! tokens is ahead of the sandbox's), `read_only`, `operation_ms`, `retry_after`, `patch_keeps_identities`,
+//! `azure_diagnostics` (whether the server's log is in the legacy table); `GET knobs` shows them.
 //! `POST read_only {on?}` refuses each write, or no longer.
 //!
 //! `GET clock` tells the time, `POST clock {advance}` moves it on, for PostgreSQL and the apps too.

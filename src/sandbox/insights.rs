@@ -7,7 +7,7 @@ use super::call::{Call, Reply};
 use super::directory::Role;
 use super::kql::{self, Context};
 use super::state::World;
-use super::telemetry::{Row, Telemetry};
+use super::telemetry::{DIAGNOSTICS, Row, SERVER_LOGS, Telemetry, in_diagnostics};
 
 /// The component of the sandbox, and its id for queries.
 pub const COMPONENT: &str = "rmhazuregeoapi-insights";
@@ -98,7 +98,15 @@ pub fn query(world: &World, telemetry: &Telemetry, source: Source, call: &Call, 
         None => None,
     };
     let rows = |name: &str| {
-        let mut rows = telemetry.rows(name, source == Source::Workspace, now, delay)?;
+        let own = match (name, world.knobs.azure_diagnostics) {
+            (DIAGNOSTICS, true) => SERVER_LOGS,
+            (SERVER_LOGS | DIAGNOSTICS, _) if name == DIAGNOSTICS || world.knobs.azure_diagnostics => return None,
+            _ => name,
+        };
+        let mut rows = telemetry.rows(own, source == Source::Workspace, now, delay)?;
+        if name == DIAGNOSTICS {
+            rows = rows.into_iter().map(in_diagnostics).collect();
+        }
         rows.retain(|row| span.is_none_or(|span| happened(row).is_some_and(|at| span.0 <= at && at <= span.1)));
         // Tables that the caller may not read are left out, without a word.
         Some(if blind { Vec::new() } else { rows })

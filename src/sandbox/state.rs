@@ -70,6 +70,8 @@ pub struct Knobs {
     pub query_partial: bool,
     /// Answer queries with no rows, as for a caller that may not read the tables.
     pub query_blind: bool,
+    /// The server's log comes into the legacy table `AzureDiagnostics` instead of one of its own.
+    pub azure_diagnostics: bool,
 }
 
 impl Default for Knobs {
@@ -85,6 +87,7 @@ impl Default for Knobs {
             query_empty: false,
             query_partial: false,
             query_blind: false,
+            azure_diagnostics: false,
         }
     }
 }

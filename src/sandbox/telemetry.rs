@@ -37,6 +37,8 @@ const COLUMNS: [(&str, &str); 11] = [
 ];
 /// The table of the server's own log.
 pub const SERVER_LOGS: &str = "PGSQLServerLogs";
+/// The table that has it where the diagnostic setting sends logs of all kinds into one.
+pub const DIAGNOSTICS: &str = "AzureDiagnostics";
 
 /// All rows, in memory and in a file, so that they outlive the sandbox's process.
 #[derive(Default)]
@@ -105,6 +107,29 @@ fn in_workspace(row: Row) -> Row {
         None => name,
     };
     row.into_iter().map(|(column, value)| (name(column), value)).collect()
+}
+
+/// A row of the server's own log as the legacy table has it: the server in capitals, and a type at the end of columns that
+/// are not those of every log.
+pub fn in_diagnostics(row: Row) -> Row {
+    let server = row.get("LogicalServerName").and_then(Value::as_str).unwrap_or_default().to_uppercase();
+    let column = |name: &str| match name {
+        "LogicalServerName" => "LogicalServerName_s".to_owned(),
+        "UserName" => "user_name_s".to_owned(),
+        "DatabaseName" => "database_name_s".to_owned(),
+        "ErrorLevel" => "errorLevel_s".to_owned(),
+        _ => name.to_owned(),
+    };
+    let mut row: Row = row.into_iter().map(|(name, value)| (column(&name), value)).collect();
+    for (name, value) in [
+        ("Resource", json!(server)),
+        ("ResourceProvider", json!("MICROSOFT.DBFORPOSTGRESQL")),
+        ("ResourceType", json!("FLEXIBLESERVERS")),
+        ("OperationName", json!("LogEvent")),
+    ] {
+        row.insert(name.to_owned(), value);
+    }
+    row
 }
 
 /// A line that an app wrote, as a trace: what the Functions host makes of structured logs.

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::stand::{MIGRATION, Stand};
 
-const DEPLOYER: &str = "55555555-5555-4555-8555-555555555555";
-const ROLE: &str = "rmhazuregeoapi-identity";
+pub const DEPLOYER: &str = "55555555-5555-4555-8555-555555555555";
+pub const ROLE: &str = "rmhazuregeoapi-identity";
 
 /// The rules of all symptoms that are found, risks left out.
-fn symptoms(stand: &Stand, plan: &str) -> Vec<String> {
+pub fn symptoms(stand: &Stand, plan: &str) -> Vec<String> {
     let ran = stand.run(&["doctor", plan, "--format", "json"]);
     let found: Value = serde_json::from_str(&ran.out).unwrap_or_else(|_| panic!("{}\n{}", ran.out, ran.err));
     let all = found["symptoms"].as_array().unwrap_or_else(|| panic!("{found:#}")).clone();
@@ -20,13 +20,13 @@ fn symptoms(stand: &Stand, plan: &str) -> Vec<String> {
     rules
 }
 
-async fn set(stand: &Stand, key: &str, value: Option<&str>) {
+pub async fn set(stand: &Stand, key: &str, value: Option<&str>) {
     let body = json!({ "site": "rmhazuregeoapi", "key": key, "value": value });
     stand.control("POST", "settings", body).await;
     stand.health().await;
 }
 
-async fn migrated() -> Stand {
+pub async fn migrated() -> Stand {
     let stand = Stand::up().await;
     stand.apply("plan.toml").ends(0);
     stand.health().await;

@@ -1,5 +1,7 @@
 //! Log sensors against what the sandbox's server and app really did: a password login, a fallback, and logs that are blind.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -155,4 +157,95 @@ async fn a_fallback_fails_the_observation() {
     a_moment().await;
     let (state, why) = observed(&stand, 10, "fallbacks");
     assert!(state == "failed" && why.contains("fallbacks to the password between"), "{state}: {why}");
+}
+
+/// Where the diagnostic setting sends logs of all kinds into one table, the sensor finds them there.
+#[tokio::test]
+async fn the_legacy_table_of_the_servers_log_does_as_well() {
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    stand.control("POST", "knobs", json!({"azure_diagnostics": true})).await;
+    let token = stand
+        .control(
+            "POST",
+            "token",
+            json!({"object_id": "55555555-5555-4555-8555-555555555555",
+        "audience": "https://api.loganalytics.io"}),
+        )
+        .await;
+    let token = token["access_token"].as_str().unwrap();
+    let own = stand.workspace(token, "PGSQLServerLogs | take 1").await;
+    assert!(own["error"].is_object(), "there is no table of its own: {own}");
+    stand.health().await;
+    a_moment().await;
+    assert_eq!(observed(&stand, 0, "password logins").0, "passed");
+    stand.health().await;
+    a_moment().await;
+    let (state, why) = observed(&stand, 10, "password logins");
+    assert!(state == "failed" && why.contains("logins of the old role between"), "{state}: {why}");
+    let rows =
+        stand.workspace(token, "AzureDiagnostics | where Resource =~ 'rmhpgflex' and errorLevel_s == 'LOG' | take 1");
+    assert_eq!(rows.await["tables"][0]["rows"].as_array().map(Vec::len), Some(1));
+}
+
+/// The scope of the newest observation of the traces.
+fn scope(stand: &Stand) -> Value {
+    let all: Value = serde_json::from_str(&exported(stand)).unwrap();
+    let mut found = Vec::new();
+    scopes(&all, &mut found);
+    found.pop().unwrap_or_else(|| panic!("{all:#}"))
+}
+
+fn scopes(json: &Value, found: &mut Vec<Value>) {
+    match json {
+        Value::Array(list) => list.iter().for_each(|one| scopes(one, found)),
+        Value::Object(map) if map.get("validation").is_some_and(|name| name == "traces") => {
+            found.extend(map.get("scope").filter(|scope| scope.is_object()).cloned());
+            map.values().for_each(|one| scopes(one, found));
+        }
+        Value::Object(map) => map.values().for_each(|one| scopes(one, found)),
+        _ => {}
+    }
+}
+
+#[tokio::test]
+async fn what_is_deployed_is_part_of_the_scope_where_the_plan_file_says_so() {
+    const FACT: &str = "deployment of app rmhazuregeoapi";
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    stand.health().await;
+    a_moment().await;
+    observed(&stand, 0, "fallbacks");
+    assert!(scope(&stand).get(FACT).is_none(), "{}", scope(&stand));
+    stand.keep("plan.toml", &PLAN.replace("restart = true", "deployment = true"));
+    observed(&stand, 0, "fallbacks");
+    assert_eq!(scope(&stand)[FACT], "none");
+    stand.run(&["sandbox", "package", "--out", "app.zip"]).ends(0);
+    let deployment = "[app.rmhazuregeoapi]\n[app.rmhazuregeoapi.deployment]\nzip = \"app.zip\"\nkeep = true\n";
+    let deploy = PLAN.split("[validation").next().unwrap().replace("[app.rmhazuregeoapi]", deployment);
+    stand.keep("deploy.toml", &deploy.replace("name = \"sensors\"", "name = \"deploy\""));
+    stand.apply("deploy.toml").ends(0);
+    stand.health().await;
+    stand.run(&["observe", "plan.toml"]).says(&["0s of 7d: held", FACT]);
+    assert!(scope(&stand)[FACT].as_str().is_some_and(|content| content.starts_with("sha256:")), "{}", scope(&stand));
+}
+
+/// A service that stays is stopped by SIGTERM: it ends well, with nothing half written and nothing locked.
+#[tokio::test]
+async fn a_repeated_observation_ends_well_on_sigterm() {
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    stand.health().await;
+    a_moment().await;
+    let mut command = stand.program(crate::stand::PGENTRA);
+    command.args(["observe", "plan.toml", "--every", "1h"]);
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    let waits = lines.map_while(Result::ok).any(|line| line.contains("Observing again in 3600 s"));
+    assert!(waits, "it did not stay");
+    Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap();
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    stand.run(&["evidence", "verify", "plan.toml"]).ends(0);
+    stand.run(&["observe", "plan.toml", "--lock-timeout", "0s"]);
+    assert!(scope(&stand).is_object());
 }

@@ -258,8 +258,9 @@ fn quiet(sight: &Sight<'_>, hours: i64) -> Judged {
     if window.covered_until.is_none() {
         return Judged::unseen("no sensor covers the time between observations");
     }
-    let seen =
-        format!("nothing failed for {}, by {} observations", in_words(window.length()), window.observations.len());
+    let count = window.observations.len();
+    let by = if count == 1 { "1 observation".to_owned() } else { format!("{count} observations") };
+    let seen = format!("nothing failed for {}, by {by}", in_words(window.length()));
     Judged::of(window.length() >= wanted, seen, window.ended())
 }
 

@@ -77,7 +77,7 @@ fn runs_are_told() {
     "#);
     let failures =
         [("app_identity.b".to_owned(), Failure::new(Class::Other, "HTTP 409").detail("busy").remedy("try again"))];
-    insta::assert_snapshot!(terminal(&outcome(told, &failures)).plain(), @r#"
+    insta::assert_snapshot!(terminal(&outcome(told, &[], &failures)).plain(), @r#"
     Error: app_identity.b: HTTP 409
       busy
       help: try again
@@ -88,9 +88,10 @@ fn runs_are_told() {
 
     Next: mend the cause, then run `pgentra apply` again.
     "#);
-    insta::assert_snapshot!(json(&outcome(told, &failures)), @r#"
+    insta::assert_snapshot!(json(&outcome(told, &[], &failures)), @r#"
     {
       "began": "2027-01-15T08:00:00Z",
+      "earlier": [],
       "ended": "2027-01-15T08:01:20Z",
       "failures": [
         {
@@ -135,6 +136,16 @@ fn runs_are_told() {
       "who": "ann@ci"
     }
     "#);
+}
+
+#[test]
+fn a_rollback_of_several_runs_counts_the_steps_of_all() {
+    let records = journal();
+    let (last, before) = (Run { id: "r2", records: &records }, Run { id: "r1", records: &records[..4] });
+    let page = outcome(last, &[before], &[]);
+    let text = terminal(&page).plain();
+    assert!(text.contains("Steps: 1 done, 1 failed, 1 undone, 3 not begun."), "{text}");
+    assert!(json(&page).contains("\"run\": \"r1\""), "the earlier run is named");
 }
 
 #[test]

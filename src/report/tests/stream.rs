@@ -93,7 +93,7 @@ fn a_run_as_events() {
     let mut stream = Stream::default();
     let mut events: Vec<Json> = records.iter().flat_map(|record| stream.hear(record)).collect();
     events.push(stream.progress("app_settings.b", "waiting", now()));
-    events.extend(end_events(Run { id: "r1", records: &records }, Outcome::RolledBack, now()));
+    events.extend(end_events(Run { id: "r1", records: &records }, &[], Outcome::RolledBack, now()));
     insta::assert_snapshot!(told(&events).join("\n"), @r"
     info apply_start: app_identity.a: Started
     info apply_complete: app_identity.a: Complete
@@ -109,7 +109,7 @@ fn a_run_as_events() {
     assert_eq!(events[1]["hook"]["elapsed_seconds"], json!(1));
     assert_eq!(events[0]["hook"].get("elapsed_seconds"), None);
     assert_eq!(events.last().unwrap()["outputs"]["outcome"]["value"], "rolled_back");
-    let done = end_events(Run { id: "r1", records: &records[..3] }, Outcome::Applied, now());
+    let done = end_events(Run { id: "r1", records: &records[..3] }, &[], Outcome::Applied, now());
     assert_eq!(done[0]["changes"], json!({ "add": 1, "change": 0, "remove": 0, "operation": "apply" }));
 }
 

@@ -14,6 +14,7 @@ mod process;
 #[cfg(test)]
 mod tests;
 mod zip;
+pub(super) use zip::deployed;
 
 /// The kind `deployment`.
 pub struct Deployment;

@@ -58,7 +58,7 @@ pub(super) async fn write(live: &Live, key: &Attributes, after: &Attributes, wat
 }
 
 /// The content of what is deployed, and what a person should know of it.
-async fn deployed(live: &Live, key: &Attributes) -> Result<(Value, Option<String>), Failure> {
+pub(in crate::resources) async fn deployed(live: &Live, key: &Attributes) -> Result<(Value, Option<String>), Failure> {
     let id = site_id(key)?;
     Ok(match live.arm.scm(&id).await?.running().await? {
         None => (Value::Null, None),

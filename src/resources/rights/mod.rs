@@ -128,6 +128,7 @@ fn applies(want: &Desired, when: When) -> bool {
         When::Always => true,
         When::Component => has("app_insights"),
         When::Workspace => has("workspace"),
+        When::Deployed => want.attributes.get("deployment").and_then(Value::as_bool) == Some(true),
     }
 }
 

@@ -37,6 +37,8 @@ pub enum When {
     Component,
     /// Those that ask a Log Analytics workspace.
     Workspace,
+    /// Those that ask what is deployed.
+    Deployed,
 }
 
 /// One action.
@@ -105,7 +107,14 @@ const LOGS: &[Right] = &[
     log("Microsoft.OperationalInsights/workspaces/query/read", When::Workspace),
     log("Microsoft.OperationalInsights/workspaces/query/*/read", When::Workspace),
 ];
-const OBSERVED: &[&[Right]] = &[SITE, LIST, SERVER, VAULT, LOGS];
+const DEPLOYED: &[Right] = &[Right {
+    action: "Microsoft.Web/sites{slots}/publish/action",
+    data: false,
+    on: Site,
+    phase: Plan,
+    when: When::Deployed,
+}];
+const OBSERVED: &[&[Right]] = &[SITE, LIST, SERVER, VAULT, LOGS, DEPLOYED];
 
 const NONE: &str = "none: rights in PostgreSQL alone";
 

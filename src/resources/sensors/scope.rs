@@ -9,13 +9,14 @@ use crate::evidence::Scope;
 use crate::model::{Attributes, Failure, Value};
 use crate::postgres::{Login, login, role_state};
 use crate::resources::Live;
+use crate::resources::deployment::deployed;
 use crate::resources::live::{site_id, text};
 
 /// The database in which roles and sessions are looked at: both are the same in every one.
 const ANY_DATABASE: &str = "postgres";
 
-/// What a `validation` is about now: the app's identities, the role binding, the declared grants (not expanded), and the
-/// settings that decide how the app signs in, as keyed digests.
+/// What a `validation` is about now: the app's identities, the role binding, the declared grants (not expanded), the
+/// settings that decide how the app signs in, as keyed digests, and where that is asked for what is deployed.
 ///
 /// # Errors
 /// Those of the looks.
@@ -33,6 +34,10 @@ pub async fn scope(live: &Live, validation: &Attributes) -> Result<Scope, Failur
                 let digest = value.map_or_else(|| "absent".to_owned(), |value| live.digester.digest(value));
                 facts.insert(format!("setting {name}"), digest);
             }
+        }
+        if validation.get("deployment").and_then(Value::as_bool) == Some(true) {
+            let (content, _) = deployed(live, app).await?;
+            facts.insert(format!("deployment of {id}"), content.as_text().unwrap_or("none").to_owned());
         }
     }
     for (server, role) in role_tables(validation)? {
