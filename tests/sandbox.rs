@@ -15,6 +15,8 @@ mod deployment;
 mod doctor;
 #[path = "sandbox/faults.rs"]
 mod faults;
+#[path = "sandbox/fleet.rs"]
+mod fleet;
 #[path = "sandbox/import.rs"]
 mod import;
 #[path = "sandbox/keys.rs"]
@@ -25,6 +27,8 @@ mod life;
 mod migration;
 #[path = "sandbox/names.rs"]
 mod names;
+#[path = "sandbox/narrow.rs"]
+mod narrow;
 #[path = "sandbox/others.rs"]
 mod others;
 #[path = "sandbox/secrets.rs"]

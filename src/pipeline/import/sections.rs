@@ -10,7 +10,9 @@ use crate::resources::SignIn;
 
 /// The tables of the plan file.
 pub fn sections(seen: &Seen) -> Vec<Section> {
-    let mut sections = vec![top(seen), azure(seen), server(seen), app(seen)];
+    let mut sections = vec![top(seen), azure(seen), server(seen)];
+    sections.extend(firewall(seen));
+    sections.push(app(seen));
     sections.extend(settings(seen));
     sections.push(role(seen));
     sections.extend(tables::grants(seen));
@@ -66,6 +68,11 @@ fn azure(seen: &Seen) -> Section {
 fn server(seen: &Seen) -> Section {
     let auth = seen.server.auth();
     let mut section = Section::new(&["server", &seen.server_id.server]);
+    if let Err(why) = &seen.firewall {
+        section = section.about(format!("Its firewall rules are not readable: {why}."));
+    }
+    section =
+        section.about("Databases and schemas that are there are taken as they are; `[database.NAME]` would own one.");
     if seen.server_id.resource_group != seen.wanted.site.resource_group {
         section = section.with("resource_group", seen.server_id.resource_group.clone());
     }
@@ -101,6 +108,22 @@ fn server(seen: &Seen) -> Section {
         ),
     };
     connections(seen, section)
+}
+
+/// The firewall rules as they are.
+fn firewall(seen: &Seen) -> Vec<Section> {
+    let server = seen.server_id.server.as_str();
+    let rules = seen.firewall.iter().flatten().enumerate().map(|(at, (name, rule))| {
+        let section = Section::new(&["server", server, "firewall", name]);
+        let section = if at == 0 {
+            section
+                .about("Whom the server lets in by its firewall. Take out the rules that are not this file's business.")
+        } else {
+            section
+        };
+        section.with("start", rule.start.clone()).with("end", rule.end.clone())
+    });
+    rules.collect()
 }
 
 /// A way in that was given by hand is written down, behind the administrator's.
@@ -143,7 +166,8 @@ fn stands(seen: &Seen) -> Stands {
 fn app(seen: &Seen) -> Section {
     let site = &seen.wanted.site;
     let label = label(seen);
-    let mut section = Section::new(&["app", &label]);
+    let mut section = Section::new(&["app", &label])
+        .about("What code is deployed cannot be told from outside; a `deployment` table here would deploy a zip.");
     if let Some(slot) = &site.slot {
         section = section.with("name", site.app.clone()).with("slot", slot.clone());
     }

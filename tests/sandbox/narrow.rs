@@ -1,0 +1,155 @@
+//! The custom role that `render rbac` writes: with it plan and apply succeed; with one action less they name that action.
+
+use serde_json::{Value, json};
+
+use crate::stand::{Ran, Stand};
+
+/// The deployer's object id.
+const DEPLOYER: &str = "55555555-5555-4555-8555-555555555555";
+/// Needed where something goes, or Azure takes its time; not in every run.
+const NOW_AND_THEN: [&str; 6] =
+    ["/delete", "/recover/action", "/purge/action", "OperationResults/read", "operationResults/read", "/query/*/read"];
+
+/// Runs pgentra as a principal that has a custom role alone, and is a member of the administrators' group.
+pub async fn as_custom(stand: &Stand, role: &Value, arguments: &[&str]) -> Ran {
+    let client = "77777777-7777-4777-8777-777777777777";
+    let principal = json!({ "name": "narrow", "client_id": client, "object_id": client, "secret": "s", "role": { "custom": role } });
+    stand.control("POST", "principals", principal).await;
+    let members = [client, DEPLOYER];
+    let group =
+        json!({ "name": "pg-deployers", "object_id": "33333333-3333-4333-8333-333333333333", "members": members });
+    stand.control("POST", "groups", group).await;
+    let mut command = stand.program(crate::stand::PGENTRA);
+    command.args(arguments).env("AZURE_CLIENT_ID", client).env("AZURE_CLIENT_SECRET", "s");
+    Ran::of(&command.output().unwrap())
+}
+
+/// The role that pgentra writes for a plan file.
+pub fn definition(stand: &Stand, plan: &str, more: &[&str]) -> Value {
+    let arguments: Vec<&str> = ["render", "rbac", plan].iter().chain(more).copied().collect();
+    let role: Value = serde_json::from_str(&stand.run(&arguments).ends(0).out).unwrap();
+    assert!(role["IsCustom"] == true && role["AssignableScopes"].as_array().is_some_and(|scopes| !scopes.is_empty()));
+    json!({ "Actions": role["Actions"], "NotActions": role["NotActions"], "DataActions": role["DataActions"] })
+}
+
+/// The same role without one action.
+pub fn without(role: &Value, action: &str) -> Value {
+    let mut role = role.clone();
+    let lists = ["Actions", "DataActions"];
+    let count = |role: &Value| lists.map(|list| role[list].as_array().unwrap().len()).iter().sum::<usize>();
+    let before = count(&role);
+    for list in lists {
+        role[list].as_array_mut().unwrap().retain(|one| one != action);
+    }
+    assert_eq!(count(&role) + 1, before, "the role has no {action}");
+    role
+}
+
+/// The actions of a role that another one does not have, but for those that not every run needs.
+fn needed(role: &Value, other: &Value) -> Vec<String> {
+    let all = |role: &Value| -> Vec<String> {
+        let lists = ["Actions", "DataActions"].map(|list| role[list].as_array().unwrap().clone());
+        lists.concat().iter().map(|action| action.as_str().unwrap().to_owned()).collect()
+    };
+    let other = all(other);
+    let rare = |action: &String| NOW_AND_THEN.iter().any(|end| action.ends_with(end));
+    all(role).into_iter().filter(|action| !other.contains(action) && !rare(action)).collect()
+}
+
+/// Each action of a role is asked for by `doctor --can-i`, and by the plan or apply that needs it.
+async fn each_action_is_missed(stand: &Stand, plan: &str, besides: &[&str]) {
+    let (role, read) = (definition(stand, plan, &[]), definition(stand, plan, &["--read-only"]));
+    let nothing = json!({ "Actions": [], "NotActions": [], "DataActions": [] });
+    as_custom(stand, &read, &["plan", plan]).await.ends(0);
+    for action in needed(&role, &nothing) {
+        as_custom(stand, &without(&role, &action), &["doctor", plan, "--can-i"]).await.ends(11).says(&[&action]);
+    }
+    for action in needed(&read, &nothing).iter().filter(|action| !besides.contains(&action.as_str())) {
+        as_custom(stand, &without(&read, action), &["plan", plan, "--out", "saved"]).await.ends(11).says(&[action]);
+    }
+    for action in needed(&role, &read).iter().filter(|action| !besides.contains(&action.as_str())) {
+        let apply = ["apply", "--auto-approve", plan];
+        let ran = as_custom(stand, &without(&role, action), &apply).await.says(&[action]);
+        assert!([5, 11].contains(&ran.code), "{action}: exit {}\n{}\n{}", ran.code, ran.out, ran.err);
+    }
+    as_custom(stand, &role, &["apply", "--auto-approve", plan]).await.ends(0);
+    as_custom(stand, &role, &["plan", plan, "--detailed-exitcode"]).await.ends(0);
+    as_custom(stand, &role, &["doctor", plan, "--can-i"]).await.ends(0).says(&["Nothing is missing"]);
+}
+
+#[tokio::test]
+async fn a_new_environment_needs_the_rendered_role_and_all_of_it() {
+    let stand = Stand::up().await;
+    stand.keep("new.toml", include_str!("../../plans/new_environment.toml"));
+    // What the plan itself makes is known later, and is nothing that somebody lacks.
+    let role = definition(&stand, "new.toml", &[]);
+    as_custom(&stand, &role, &["doctor", "new.toml", "--can-i"]).await.ends(0).says(&["known after apply"]);
+    each_action_is_missed(&stand, "new.toml", &[]).await;
+}
+
+#[tokio::test]
+async fn a_deployment_needs_the_rendered_role_and_all_of_it() {
+    let stand = Stand::up().await;
+    stand.keep("deploy.toml", include_str!("../../plans/deployment.toml"));
+    stand.run(&["sandbox", "package", "--out", "app.zip"]).ends(0);
+    each_action_is_missed(&stand, "deploy.toml", &[]).await;
+}
+
+/// A cleanup without its week of observations.
+const CLEANUP: &str = r#"
+version = 1
+name = "cleanup"
+
+[azure]
+subscription = "22222222-2222-4222-8222-222222222222"
+tenant = "11111111-1111-4111-8111-111111111111"
+resource_group = "rmhazure_rg"
+
+[server.rmhpgflex]
+entra_auth = true
+admin = { name = "pg-deployers", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
+
+[resource.escrow.password]
+app = "rmhazuregeoapi"
+list = "settings"
+name = "POSTGIS_PASSWORD"
+key_vault = "kv-ops"
+secret = "rmhazuregeoapi-postgis-password"
+
+[resource.password_login.geoapp]
+server = "rmhpgflex"
+name = "geoapp"
+login = false
+after = ["escrow.password"]
+
+[resource.password_setting.rmhazuregeoapi]
+app = "rmhazuregeoapi"
+list = "settings"
+names = ["POSTGIS_PASSWORD"]
+after = ["escrow.password"]
+
+[resource.password_setting.rmhazuregeoapi.escrow.POSTGIS_PASSWORD]
+key_vault = "kv-ops"
+secret = "rmhazuregeoapi-postgis-password"
+
+[resource.role_password.geoapp]
+server = "rmhpgflex"
+name = "geoapp"
+password = false
+after = ["escrow.password"]
+
+[resource.role_password.geoapp.escrow]
+subscription = "22222222-2222-4222-8222-222222222222"
+resource_group = "rmhazure_rg"
+key_vault = "kv-ops"
+secret = "rmhazuregeoapi-postgis-password"
+"#;
+
+#[tokio::test]
+async fn a_cleanup_needs_the_rendered_role_and_all_of_it() {
+    let stand = Stand::up().await;
+    stand.apply("plan.toml").ends(0);
+    stand.health().await;
+    stand.keep("clean.toml", CLEANUP);
+    each_action_is_missed(&stand, "clean.toml", &[]).await;
+}
