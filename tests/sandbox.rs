@@ -19,6 +19,8 @@ mod faults;
 mod fleet;
 #[path = "sandbox/import.rs"]
 mod import;
+#[path = "sandbox/init.rs"]
+mod init;
 #[path = "sandbox/keys.rs"]
 mod keys;
 #[path = "sandbox/life.rs"]

@@ -23,7 +23,7 @@ async fn a_fleet_moves_in_the_environment_that_its_variables_name() {
     stand.keep("staging.toml", STAGING);
     stand.admin("postgres", "CREATE DATABASE geo");
     stand.admin("geo", "CREATE SCHEMA catalog; CREATE SCHEMA tiles");
-    stand.admin("geo", "CREATE TABLE catalog.items (id int); CREATE TABLE tiles.tiles (id int)");
+    stand.admin("geo", "CREATE TABLE catalog.collections (id int); CREATE TABLE tiles.collections (id int)");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let settings = stand.settings().await;
     let settings: BTreeMap<String, String> =
@@ -41,8 +41,8 @@ async fn a_fleet_moves_in_the_environment_that_its_variables_name() {
     let roles =
         "SELECT string_agg(rolname, ' ' ORDER BY rolname) FROM pg_roles WHERE rolname LIKE '%-staging-identity'";
     assert_eq!(stand.admin("postgres", roles), "catalog-staging-identity tiles-staging-identity");
-    let mine = "SELECT has_table_privilege('catalog-staging-identity', 'catalog.items', 'INSERT') \
-                AND NOT has_table_privilege('catalog-staging-identity', 'tiles.tiles', 'SELECT')";
+    let mine = "SELECT has_table_privilege('catalog-staging-identity', 'catalog.collections', 'INSERT') \
+                AND NOT has_table_privilege('catalog-staging-identity', 'tiles.collections', 'SELECT')";
     assert_eq!(stand.admin("geo", mine), "t");
     // Another environment is another fleet: nothing of this one is taken for its own.
     let missing = stand.run(&[

@@ -3,8 +3,9 @@
 use serde_json::Value as Json;
 
 use super::{Seen, principals, tables};
+use crate::azure::FirewallRule;
 use crate::model::{Address, Attributes, Auth, Cloud, Ref, SecretSource, Value, looks_secret, secret_name};
-use crate::plan::Section;
+use crate::plan::{Section, wide_open};
 use crate::postgres::{Membership, RoleState};
 use crate::resources::SignIn;
 
@@ -71,6 +72,11 @@ fn server(seen: &Seen) -> Section {
     if let Err(why) = &seen.firewall {
         section = section.about(format!("Its firewall rules are not readable: {why}."));
     }
+    for (name, rule) in seen.firewall.iter().flatten().filter(|(_, rule)| open_wide(rule)) {
+        let text =
+            format!("Its firewall rule {name} lets in {} to {}, which this file leaves alone.", rule.start, rule.end);
+        section = section.about(text);
+    }
     section =
         section.about("Databases and schemas that are there are taken as they are; `[database.NAME]` would own one.");
     if seen.server_id.resource_group != seen.wanted.site.resource_group {
@@ -110,20 +116,24 @@ fn server(seen: &Seen) -> Section {
     connections(seen, section)
 }
 
-/// The firewall rules as they are.
+/// The firewall rules as they are, but for those that let in everybody, which no file should ask for.
 fn firewall(seen: &Seen) -> Vec<Section> {
     let server = seen.server_id.server.as_str();
-    let rules = seen.firewall.iter().flatten().enumerate().map(|(at, (name, rule))| {
-        let section = Section::new(&["server", server, "firewall", name]);
-        let section = if at == 0 {
-            section
-                .about("Whom the server lets in by its firewall. Take out the rules that are not this file's business.")
-        } else {
-            section
-        };
+    let rules = seen.firewall.iter().flatten().filter(|(_, rule)| !open_wide(rule)).enumerate();
+    let rules = rules.map(|(at, (name, rule))| {
+        let mut section = Section::new(&["server", server, "firewall", name]);
+        if at == 0 {
+            section = section.about(
+                "Whom the server lets in by its firewall. Take out the rules that are not this file's business.",
+            );
+        }
         section.with("start", rule.start.clone()).with("end", rule.end.clone())
     });
     rules.collect()
+}
+
+fn open_wide(rule: &FirewallRule) -> bool {
+    matches!((rule.start.parse(), rule.end.parse()), (Ok(first), Ok(last)) if wide_open(first, last))
 }
 
 /// A way in that was given by hand is written down, behind the administrator's.
