@@ -57,7 +57,7 @@ async fn an_import_proposes_the_migration_and_then_says_what_is_there() {
 
     stand.apply("new.toml").ends(0);
     stand.keep("rule.toml", &format!("{}\n[server.rmhpgflex.firewall.office]\nip = \"203.0.113.7\"\n", guessed));
-    stand.run(&["apply", "--auto-approve", "rule.toml", "--only", "firewall_rule.rmhpgflex/office"]).ends(0);
+    stand.run(&["apply", "--auto-approve", "rule.toml", "--only", "firewall_rule.\"rmhpgflex/office\""]).ends(0);
     import(&stand, &["--out", "done.toml"]).ends(0).says(&["No changes."]);
     let text = well_written(&stand, "done.toml");
     assert!(

@@ -95,6 +95,7 @@ async fn a_new_environment_needs_the_rendered_role_and_all_of_it() {
         ("Microsoft.Web/sites/write", "app_identity.rmhazuregeoapi"),
         ("Microsoft.DBforPostgreSQL/flexibleServers/write", "server_auth.rmhpgflex"),
         ("Microsoft.DBforPostgreSQL/flexibleServers/administrators/write", "server_admin.rmhpgflex"),
+        ("Microsoft.DBforPostgreSQL/flexibleServers/firewallRules/write", "firewall_rule.\"rmhpgflex/build-agents\""),
     ];
     each_action_is_missed(&stand, "new.toml", &kept).await;
 }
@@ -163,5 +164,8 @@ async fn a_cleanup_needs_the_rendered_role_and_all_of_it() {
     stand.apply("plan.toml").ends(0);
     stand.health().await;
     stand.keep("clean.toml", CLEANUP);
-    each_action_is_missed(&stand, "clean.toml", &[]).await;
+    // The first apply makes the key by which a saved plan compares secrets.
+    stand.run(&["apply", "--auto-approve", "clean.toml", "--only", "server_admin.rmhpgflex"]).ends(0);
+    let kept = [("Microsoft.KeyVault/vaults/secrets/setSecret/action", "escrow.password")];
+    each_action_is_missed(&stand, "clean.toml", &kept).await;
 }
