@@ -67,7 +67,7 @@ impl Job {
     fn new(code: u8) -> Self {
         let job = Self { directory: tempfile::tempdir().unwrap() };
         let script = format!(
-            "#!/bin/sh\necho \"$@\" >>{0}/typed\nwhile [ $# -gt 0 ]; do\n  \
+            "#!/bin/sh\necho \"$@\" >>{0}/typed\nprintf '%s\\0' \"$@\" >{0}/words\nwhile [ $# -gt 0 ]; do\n  \
              if [ \"$1\" = --json-into ]; then echo '{{\"steps_digest\":\"abc\"}}' >\"$2\"; fi\n  shift\ndone\n\
              printf '<!-- pgentra: plan geo -->\\n### Plan: 1 to add\\n'\nexit {code}\n",
             job.path("").display()
@@ -89,6 +89,31 @@ impl Job {
 
     fn read(&self, name: &str) -> String {
         std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// Panics unless pgentra itself takes the words that the make-believe one was given.
+    fn takes_the_words(&self) {
+        let words = self.read("words");
+        let words = words.split_terminator('\0');
+        let ran = Command::new(env!("CARGO_BIN_EXE_pgentra")).args(words).current_dir(self.path("")).output().unwrap();
+        assert!(told(&ran).contains("cannot read") && !told(&ran).contains("Usage:"), "{}", told(&ran));
+    }
+
+    /// Runs the shell in the template of Azure Pipelines.
+    fn run_in_azure(&self, command: &str, more: &[(&str, &str)]) -> Output {
+        let template = Path::new(env!("CARGO_MANIFEST_DIR")).join("ci/azure-pipelines/pgentra.yml");
+        let template = std::fs::read_to_string(template).unwrap();
+        let (_, script) = template.split_once("inlineScript: |\n").unwrap();
+        let (script, _) = script.split_once("\n    env:\n").unwrap();
+        let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
+        let mut bash = Command::new("bash");
+        bash.args(["-c", script]).current_dir(self.path("")).env_clear().env("PATH", path);
+        bash.env("AGENT_TEMPDIRECTORY", self.directory.path()).env("tenantId", "t").env("servicePrincipalId", "c");
+        bash.env("idToken", "an-id-token")
+            .env("PGENTRA_COMMAND", command)
+            .env("PGENTRA_PLAN_FILE", "plans/geo it.toml");
+        bash.env("PGENTRA_ARGS", "").env("PGENTRA_SAVED_PLAN", "").env("PGENTRA_EXPECT_DIGEST", "");
+        bash.envs(more.iter().copied()).output().unwrap()
     }
 
     fn run(&self, command: &str, url: &str, more: &[(&str, &str)]) -> Output {
@@ -160,15 +185,44 @@ fn without_a_pull_request_nothing_is_commented() {
 #[test]
 fn exit_codes_reach_the_job() {
     let (url, _) = api(Vec::new());
-    for (command, code, ends) in [("plan", 3, 3), ("plan", 4, 0), ("apply", 5, 5), ("drift", 2, 2), ("verify", 10, 10)]
-    {
+    for (command, code, ends) in [
+        ("plan", 3, 3),
+        ("plan", 4, 0),
+        ("apply", 5, 5),
+        ("drift", 2, 2),
+        ("verify", 10, 10),
+        ("observe", 10, 10),
+        ("status", 4, 4),
+        ("doctor", 10, 10),
+    ] {
         let job = Job::new(code);
         let output = job.run(command, &url, &[("PGENTRA_EXPECT_DIGEST", "abc")]);
         assert_eq!(output.status.code(), Some(ends), "{command}: {}", told(&output));
         assert!(job.read("output").starts_with(&format!("exitcode={code}\n")));
         let expects = job.read("typed").contains("--auto-approve --expect-digest abc");
         assert_eq!(expects, command == "apply");
+        assert_eq!(job.read("typed").contains("--refresh-only --expect-no-changes"), command == "drift");
+        job.takes_the_words();
     }
     let output = Job::new(0).run("destroy", &url, &[]);
     assert!(!output.status.success() && told(&output).contains("no command 'destroy'"));
+}
+
+#[test]
+fn azure_pipelines_get_the_result_as_variables_and_summary() {
+    for (command, code, ends) in
+        [("plan", 2, 0), ("plan", 4, 0), ("plan", 3, 3), ("apply", 5, 5), ("drift", 2, 2), ("status", 0, 0)]
+    {
+        let job = Job::new(code);
+        let more = [("PGENTRA_ARGS", "--var-file=a.toml --full"), ("PGENTRA_EXPECT_DIGEST", "abc")];
+        let output = job.run_in_azure(command, if command == "plan" { &more } else { &more[1..] });
+        assert_eq!(output.status.code(), Some(ends), "{command}: {}", told(&output));
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(said.contains(&format!("##vso[task.setvariable variable=exitcode;isOutput=true]{code}")), "{said}");
+        assert!(said.contains("##vso[task.uploadsummary]"), "{said}");
+        assert_eq!(said.contains("variable=digest;isOutput=true]abc"), command == "plan", "{said}");
+        assert_eq!(job.read("typed").contains("--var-file=a.toml --full"), command == "plan");
+        assert!(!job.path("pgentra-id-token").exists(), "the token of the job is left behind");
+        job.takes_the_words();
+    }
 }

@@ -15,8 +15,12 @@ mod deployment;
 mod doctor;
 #[path = "sandbox/faults.rs"]
 mod faults;
+#[path = "sandbox/fleet.rs"]
+mod fleet;
 #[path = "sandbox/import.rs"]
 mod import;
+#[path = "sandbox/init.rs"]
+mod init;
 #[path = "sandbox/keys.rs"]
 mod keys;
 #[path = "sandbox/life.rs"]
@@ -25,6 +29,8 @@ mod life;
 mod migration;
 #[path = "sandbox/names.rs"]
 mod names;
+#[path = "sandbox/narrow.rs"]
+mod narrow;
 #[path = "sandbox/others.rs"]
 mod others;
 #[path = "sandbox/parts.rs"]

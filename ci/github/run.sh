@@ -45,16 +45,17 @@ case "$PGENTRA_COMMAND" in
     exit "$code"
     ;;
   drift)
-    pgentra_run plan "$PGENTRA_PLAN_FILE" --expect-no-changes
+    # The plan file is what was approved; only what became of it since is drift. Known noise: --ignore among the arguments.
+    pgentra_run plan "$PGENTRA_PLAN_FILE" --refresh-only --expect-no-changes
     output changes "$([ "$code" = 2 ] && echo true || echo false)"
     exit "$code"
     ;;
-  verify | observe)
+  verify | observe | status | doctor)
     pgentra_run "$PGENTRA_COMMAND" "$PGENTRA_PLAN_FILE"
     exit "$code"
     ;;
   *)
-    echo "pgentra: the action has no command '$PGENTRA_COMMAND'; it has plan, apply, verify, observe and drift" >&2
+    echo "pgentra: the action has no command '$PGENTRA_COMMAND'; it has plan, apply, verify, observe, status, doctor and drift" >&2
     exit 1
     ;;
 esac

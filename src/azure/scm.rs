@@ -29,6 +29,8 @@ pub struct Scm {
     base: String,
     flex: bool,
     app: String,
+    /// The action that whoever deploys needs, with its scope.
+    right: String,
 }
 
 /// One deployment, as the SCM site tells of it.
@@ -131,7 +133,7 @@ impl Arm {
         let unknown = || Failure::new(Class::Other, format!("Azure does not say where {id} takes deployments"));
         let base = format!("https://{}", site.scm_host().ok_or_else(unknown)?);
         let client = self.aimed(&base, audience(self.endpoints()))?;
-        Ok(Scm { client, base, flex: site.is_flex(), app: id.to_string() })
+        Ok(Scm { client, base, flex: site.is_flex(), app: id.to_string(), right: right(id) })
     }
 }
 
@@ -273,14 +275,24 @@ impl Scm {
                 "wait for the other deployment; or remove the setting WEBSITE_RUN_FROM_PACKAGE if it names a URL: such an \
                  app takes no zip",
             ),
-            401 | 403 => refusal.failure.remedy(format!(
+            // The SCM site itself does not say which right is missing.
+            401 | 403 => {
+                let told = refusal.failure.detail.clone().unwrap_or_default();
+                refusal.failure.detail(format!("{}\n{told}", self.right)).remedy(format!(
                 "give the role Website Contributor on {}, and let the access restrictions of its SCM site admit this \
                  machine",
                 self.app
-            )),
+            ))
+            }
             _ => refusal.failure,
         }
     }
+}
+
+/// What a look at deployments and a deployment need.
+fn right(id: &SiteId) -> String {
+    let slots = if id.slot.is_some() { "/slots" } else { "" };
+    format!("Microsoft.Web/sites{slots}/publish/action on {}", id.arm_id())
 }
 
 fn decode<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Failure> {

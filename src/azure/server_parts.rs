@@ -1,5 +1,7 @@
 //! What stands below a flexible server: firewall rules and databases.
 
+use std::collections::BTreeMap;
+
 use azure_core::http::Method;
 use serde_json::{Value, json};
 
@@ -43,6 +45,16 @@ impl Arm {
         let body = self.get(&rule_path(id, name), POSTGRES_VERSION).await?;
         let address = |name: &str| text(&body, name).unwrap_or_default();
         Ok(FirewallRule { start: address("startIpAddress"), end: address("endIpAddress") })
+    }
+
+    /// Reads all firewall rules, by name.
+    pub async fn firewall_rules(&self, id: &ServerId) -> Result<BTreeMap<String, FirewallRule>, Refusal> {
+        let all = self.list(&id.path("/firewallRules"), POSTGRES_VERSION).await?;
+        let one = |body: &Value| {
+            let name = body["name"].as_str()?.to_owned();
+            Some((name, FirewallRule { start: text(body, "startIpAddress")?, end: text(body, "endIpAddress")? }))
+        };
+        Ok(all.iter().filter_map(one).collect())
     }
 
     /// Makes or replaces a firewall rule.

@@ -242,15 +242,6 @@ impl Arm {
         all.into_iter().map(|mut one| decode("an administrator", one["properties"].take())).collect()
     }
 
-    /// Reads the firewall rules: first and last IPv4 address of each.
-    pub async fn firewall_rules(&self, id: &ServerId) -> Result<Vec<(String, String)>, Refusal> {
-        let all = self.list(&id.path("/firewallRules"), POSTGRES_VERSION).await?;
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let range =
-            |one: &Value| (text(&one["properties"]["startIpAddress"]), text(&one["properties"]["endIpAddress"]));
-        Ok(all.iter().map(range).collect())
-    }
-
     /// Reads a server parameter; `None` when Azure does not say.
     pub async fn parameter(&self, id: &ServerId, name: &str) -> Result<Option<String>, Refusal> {
         let path = id.path(&format!("/configurations/{}", segment(name)));

@@ -132,7 +132,7 @@ impl Vault {
             tags: Some(tags),
             secret_attributes: None,
         };
-        let doing = format!("keep secret {name} in {}", self.url);
+        let doing = Doing { right: "setSecret/action", words: format!("keep secret {name} in {}", self.url) };
         let body = parameters.try_into().map_err(|error| refused(&doing, &error))?;
         let answer = self.client.set_secret(name, body, None).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
@@ -145,7 +145,7 @@ impl Vault {
     /// # Errors
     /// `NotFound`: there is none; otherwise those of the vault.
     pub async fn newest(&self, name: &str) -> Result<Version, Failure> {
-        let doing = format!("read secret {name} of {}", self.url);
+        let doing = Doing { right: "getSecret/action", words: format!("read secret {name} of {}", self.url) };
         let answer = self.client.get_secret(name, None).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
         let none = || Failure::new(Class::NotFound, format!("cannot {doing}")).detail("it has no value");
@@ -160,7 +160,7 @@ impl Vault {
     /// # Errors
     /// `NotFound`: there is none; otherwise those of the vault.
     pub async fn get(&self, name: &str, version: Option<&str>) -> Result<Secret, Failure> {
-        let doing = format!("read secret {name} of {}", self.url);
+        let doing = Doing { right: "getSecret/action", words: format!("read secret {name} of {}", self.url) };
         let options = SecretClientGetSecretOptions {
             secret_version: version.map(str::to_owned),
             ..SecretClientGetSecretOptions::default()
@@ -181,7 +181,10 @@ impl Vault {
             Err(failure) if failure.class == Class::NotFound => {}
             Err(failure) => return Err(failure),
         }
-        let doing = format!("see whether secret {name} of {} was deleted", self.url);
+        let doing = Doing {
+            right: "readMetadata/action",
+            words: format!("see whether secret {name} of {} was deleted", self.url),
+        };
         match self.client.get_deleted_secret(name, None).await {
             Ok(_) => Ok(Standing::Deleted),
             Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(Standing::Absent),
@@ -194,7 +197,7 @@ impl Vault {
     /// # Errors
     /// Those of the vault.
     pub async fn delete(&self, name: &str) -> Result<(), Failure> {
-        let doing = format!("delete secret {name} of {}", self.url);
+        let doing = Doing { right: "delete", words: format!("delete secret {name} of {}", self.url) };
         match self.client.delete_secret(name, None).await {
             Ok(_) => self.settled(name, Standing::Deleted, &doing).await,
             Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(()),
@@ -207,7 +210,7 @@ impl Vault {
     /// # Errors
     /// Those of the vault.
     pub async fn recover(&self, name: &str) -> Result<(), Failure> {
-        let doing = format!("recover secret {name} of {}", self.url);
+        let doing = Doing { right: "recover/action", words: format!("recover secret {name} of {}", self.url) };
         self.client.recover_deleted_secret(name, None).await.map_err(|error| refused(&doing, &error))?;
         self.settled(name, Standing::There, &doing).await
     }
@@ -220,11 +223,14 @@ impl Vault {
         match self.client.purge_deleted_secret(name, None).await {
             Ok(_) => Ok(()),
             Err(error) if error.http_status() == Some(StatusCode::NotFound) => Ok(()),
-            Err(error) => Err(refused(&format!("purge secret {name} of {}", self.url), &error)),
+            Err(error) => {
+                let doing = Doing { right: "purge/action", words: format!("purge secret {name} of {}", self.url) };
+                Err(refused(&doing, &error))
+            }
         }
     }
 
-    async fn settled(&self, name: &str, wanted: Standing, doing: &str) -> Result<(), Failure> {
+    async fn settled(&self, name: &str, wanted: Standing, doing: &Doing) -> Result<(), Failure> {
         let start = Instant::now();
         while self.standing(name).await? != wanted {
             if start.elapsed() > SETTLES_WITHIN {
@@ -245,7 +251,20 @@ fn version(id: Option<&str>, name: &str) -> Option<String> {
     id.rsplit_once(&format!("/secrets/{name}/")).map(|(_, version)| version.to_owned())
 }
 
-fn refused(doing: &str, error: &azure_core::Error) -> Failure {
+/// What is done with a secret, in words that follow "cannot", and the action on data that it needs.
+struct Doing {
+    /// Without `Microsoft.KeyVault/vaults/secrets/`.
+    right: &'static str,
+    words: String,
+}
+
+impl fmt::Display for Doing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.words)
+    }
+}
+
+fn refused(doing: &Doing, error: &azure_core::Error) -> Failure {
     let summary = format!("cannot {doing}");
     let status = error.http_status();
     let code = match error.kind() {
@@ -259,8 +278,9 @@ fn refused(doing: &str, error: &azure_core::Error) -> Failure {
     match status.map(u16::from) {
         Some(404) => Failure::new(Class::NotFound, summary).detail(detail),
         Some(401) => Failure::new(Class::NotSignedIn, summary).detail(detail),
+        // A vault does not say which right is missing. It stands in the first line, so that a report can show it alone.
         Some(403) => Failure::new(Class::Forbidden, summary)
-            .detail(detail)
+            .detail(format!("Microsoft.KeyVault/vaults/secrets/{}\n{detail}", doing.right))
             .remedy("give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine"),
         Some(409) => Failure::new(Class::Conflict, summary).detail(detail),
         Some(429 | 503) => Failure::new(Class::Busy, summary).detail(detail),

@@ -98,7 +98,7 @@ pub struct PlanFileArg {
 /// Options of commands that look at the live system.
 #[derive(Args, Clone, Debug)]
 pub struct LiveArgs {
-    /// How many things are done at the same time
+    /// How many steps are done at the same time; up to 32 times as many looks
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = parallelism)]
     pub parallelism: usize,
     /// Narrows the work to one resource and what it leans on; may be given again

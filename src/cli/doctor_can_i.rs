@@ -44,12 +44,13 @@ pub async fn run(world: &Live, desired: &[Desired], output: &Output) -> Result<E
 }
 
 fn database(one: DatabaseRight) -> RightLine {
-    let held = one.held_by.is_some();
+    let held = (!one.later).then_some(one.held_by.is_some());
     let detail = match (one.held_by, one.help) {
         (Some(way), _) => format!("through connection {way}"),
+        (None, Some(why)) if one.later => format!("known after apply: {why}"),
         (None, Some(remedy)) => remedy,
         (None, None) => String::new(),
     };
     let kinds = vec![one.kind.to_owned()];
-    RightLine { right: one.right, scope: one.place, plan: one.plan, kinds, held: Some(held), detail }
+    RightLine { right: one.right, scope: one.place, plan: one.plan, kinds, held, detail }
 }

@@ -94,15 +94,23 @@ fn answers(args: &InitArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure>
         return Err(Failure::new(Class::Input, "cannot ask for what is missing: there is no terminal")
             .remedy(format!("give {}", missing.join(", "))));
     }
-    let mut answer = |given: &Option<String>, what: &str| given.clone().map_or_else(|| prompt.value(what), Ok);
+    let answer = |prompt: &mut Prompt<'_>, given: &Option<String>, what: &str| {
+        given.clone().map_or_else(|| prompt.value(what), Ok)
+    };
     Ok(Answers {
-        app: answer(&args.app, "Azure name of the app")?,
-        server: answer(&args.server, "Azure name of the PostgreSQL flexible server")?,
-        database: answer(&args.database, "Database")?,
-        resource_group: answer(&args.resource_group, "Resource group")?,
-        subscription: answer(&args.subscription, "Subscription id")?,
-        tenant: answer(&args.tenant, "Entra tenant id")?,
-        admin: args.admin.clone().zip(args.admin_object_id.clone()),
+        app: answer(prompt, &args.app, "Azure name of the app")?,
+        server: answer(prompt, &args.server, "Azure name of the PostgreSQL flexible server")?,
+        database: answer(prompt, &args.database, "Database")?,
+        resource_group: answer(prompt, &args.resource_group, "Resource group")?,
+        subscription: answer(prompt, &args.subscription, "Subscription id")?,
+        tenant: answer(prompt, &args.tenant, "Entra tenant id")?,
+        admin: match args.admin.clone().zip(args.admin_object_id.clone()) {
+            None if prompt.interactive => {
+                let name = prompt.optional("Group of Entra administrators (empty: to be filled in later)")?;
+                name.map(|name| Ok::<_, Failure>((name, prompt.value("Its object id")?))).transpose()?
+            }
+            given => given,
+        },
     })
 }
 
@@ -200,8 +208,11 @@ mod tests {
             let (mut input, mut output) = (typed.as_bytes(), Vec::new());
             answers(&args, &mut Prompt { input: &mut input, output: &mut output, interactive })
         };
-        let answers = ask("s\n\nd\ng\nu\nt\n", true).unwrap();
+        let answers = ask("s\n\nd\ng\nu\nt\n\n", true).unwrap();
+        assert_eq!(answers.admin, None);
         assert_eq!((answers.app.as_str(), answers.server.as_str(), answers.database.as_str()), ("a", "s", "d"));
+        let admin = ask("s\nd\ng\nu\nt\nops\nid\n", true).unwrap().admin;
+        assert_eq!(admin, Some(("ops".to_owned(), "id".to_owned())));
         let failure = ask("", false).err().unwrap();
         assert_eq!(
             failure.remedy.as_deref(),

@@ -67,6 +67,15 @@ impl Prompt<'_> {
         Ok(self.line()? == "yes")
     }
 
+    /// A value, or nothing.
+    ///
+    /// # Errors
+    /// `Input`: the input ended.
+    pub fn optional(&mut self, what: &str) -> Result<Option<String>, Failure> {
+        self.say(&format!("{what}: "))?;
+        Ok(Some(self.line()?).filter(|line| !line.is_empty()))
+    }
+
     /// A value that is not empty.
     ///
     /// # Errors

@@ -32,6 +32,9 @@ pub enum Form {
     /// latency, to be pasted into Application Insights or Log Analytics.
     Kql(render_kql::KqlArgs),
     /// The Azure CLI and psql commands in their order, as a bash script; changes nothing
+    ///
+    /// It holds what differs from the live system and nothing else, as a plan does. A script of the whole plan file would make
+    /// what is there already, restart for nothing, and have to guess what only a look at the live system tells.
     Az(render_az::AzArgs),
     /// A custom role with exactly the Azure actions that plan and apply need, for `az role definition create`
     ///

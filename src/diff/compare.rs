@@ -112,7 +112,12 @@ fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Fai
         return not_readable(change, want, why, None);
     }
     match (&reading.observed, schema.nature) {
-        (Observed::Unreadable(unreadable), _) => cannot_read(change, want, moving, unreadable),
+        (Observed::Unreadable(unreadable), _) => match unseen(want, so_far) {
+            Some(on) if moving.is_none() && unreadable.not_yet && !unreadable.refused => {
+                not_readable(change, want, format!("it waits for {on}, which is not readable"), None)
+            }
+            _ => cannot_read(change, want, moving, unreadable),
+        },
         (observed, Nature::Resource) => resource(change, schema, observed, after),
         (observed, Nature::Check) => check(change, want, observed, &after, moving, so_far),
         (observed, Nature::Gate) => gate(change, want, observed, &after),
@@ -197,6 +202,11 @@ fn cannot_read(change: Change, want: &Desired, moving: Option<&Address>, unreada
 fn not_readable(change: Change, want: &Desired, why: String, failure: Option<Failure>) -> Change {
     let after = Some(want.attributes.clone());
     Change { action: Action::Unknown, after, reason: Reason::NotReadable(why), failure, ..change }
+}
+
+/// What a resource leans on and nobody may look at.
+fn unseen<'a>(want: &'a Desired, so_far: &ChangeSet) -> Option<&'a Address> {
+    want.after.iter().find(|on| so_far.get(on).is_some_and(Change::not_readable))
 }
 
 /// A reference whose giver is not readable: whether its own resource differs is unknown too.

@@ -165,6 +165,20 @@ fn what_one_may_not_look_at_stays_unknown_and_the_rest_is_compared() {
 }
 
 #[test]
+fn what_waits_for_something_that_is_not_readable_is_not_readable_either() {
+    let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": "1" }), &["thing.a"])];
+    let refused = || Err(Failure::new(Class::Forbidden, "not allowed").detail("x/read on /s"));
+    let waits = || Ok(Reading::not_yet("what a makes is not there yet"));
+    let set = diff(&desired, &readings(vec![("thing.a", refused()), ("thing.b", waits())]), &schemas);
+    let change = set.get(&address("thing.b")).unwrap();
+    assert!(change.not_readable() && change.failure.is_none(), "{change:?}");
+    // Where all that it leans on was seen, nothing in this plan will mend it.
+    let seen = Ok(Reading::present(attributes(json!({ "x": "1" })), Attributes::new()));
+    let set = diff(&desired, &readings(vec![("thing.a", seen), ("thing.b", waits())]), &schemas);
+    assert!(set.get(&address("thing.b")).unwrap().failure.is_some());
+}
+
+#[test]
 fn checks_run_when_something_before_them_changes_or_they_do_not_pass() {
     let desired = [want("thing.a", json!({ "x": "1" }), &[]), want("check.c", json!({ "x": "q" }), &["thing.a"])];
     let passing = |passes: bool| {

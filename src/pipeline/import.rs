@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value as Json};
 
-use crate::azure::{Administrator, Identity, STICKY_LISTS, Server, ServerId, Site, SiteId};
+use crate::azure::{Administrator, FirewallRule, Identity, STICKY_LISTS, Server, ServerId, Site, SiteId};
 use crate::model::{Attributes, Auth, Class, Cloud, ConnectionTarget, Failure, ServerTarget, Target, Tls};
 use crate::postgres::{
     Access, Databases, Lease, Mapping, ObjectType, RoleState, Snapshot, Wanted as Look, databases_of, mapped_roles,
@@ -83,6 +83,8 @@ pub struct Seen {
     pub server: Server,
     /// Its Entra administrators; the one that let pgentra in first.
     pub admins: Vec<Administrator>,
+    /// The server's firewall rules, by name; or why they may not be seen.
+    pub firewall: Result<BTreeMap<String, FirewallRule>, String>,
     /// Why no look into the databases was possible.
     pub shut: Option<String>,
     /// The role's name.
@@ -108,6 +110,11 @@ pub async fn import(live: &Live, access: Arc<dyn Access>, wanted: &Wanted) -> Re
     let (server_id, server) = find_server(live, wanted, &said).await?;
     let mut admins = if server.auth().entra() { arm.administrators(&server_id).await? } else { Vec::new() };
     admins.sort_by(|a, b| a.principal_name.cmp(&b.principal_name));
+    let firewall = match arm.firewall_rules(&server_id).await.map_err(Failure::from) {
+        Ok(rules) => Ok(rules),
+        Err(failure) if failure.class == Class::Forbidden => Err(failure.first_cause().to_owned()),
+        Err(failure) => return Err(failure),
+    };
     let identity = site.identity.clone().unwrap_or_default();
     let mut seen = Seen {
         tenant: tenant(live, &server, &identity).await?,
@@ -125,6 +132,7 @@ pub async fn import(live: &Live, access: Arc<dyn Access>, wanted: &Wanted) -> Re
         server_id,
         server,
         admins,
+        firewall,
     };
     look_inside(&mut seen, access).await?;
     Ok(seen)

@@ -11,6 +11,11 @@ use crate::model::{Address, Finding, Type};
 /// Every service in Azure, as a range.
 const AZURE_SERVICES: &str = "0.0.0.0";
 
+/// Whether a range of addresses, which does not end before it starts, lets in millions of strangers.
+pub fn wide_open(first: Ipv4Addr, last: Ipv4Addr) -> bool {
+    u32::from(last).saturating_sub(u32::from(first)) >= 1 << 24
+}
+
 impl<'a> Lowering<'a> {
     /// The firewall rules of a server, by label of server and rule.
     pub(super) fn firewall(&mut self, label: &str, name: &str, node: &'a Node, scope: &Scope<'_>) -> Vec<Draft> {
@@ -53,7 +58,7 @@ impl<'a> Lowering<'a> {
                     .label(format!("{start} to {end}"))
                     .remedy("swap `start` and `end`"),
             );
-        } else if u32::from(last) - u32::from(first) >= 1 << 24 {
+        } else if wide_open(first, last) {
             self.findings.push(
                 Finding::warning("wide-open", format!("`{path}` lets in millions of strangers"), node.place())
                     .label(format!("{start} to {end}"))

@@ -50,6 +50,7 @@ use toml::de::DeTable;
 use crate::model::{Address, Desired, Finding, Graph, Place, Schema, Severity, Target, hex};
 pub use format::format;
 pub use json_schema::json_schema;
+pub use lower_places::wide_open;
 use node::Node;
 pub use place::line_column;
 pub use reference::reference;

@@ -177,28 +177,29 @@ impl Databases {
         })
     }
 
+    async fn password(&self, by: &ConnectionTarget) -> Result<Secret, Failure> {
+        let Auth::Password(source) = &by.auth else { return self.access.token().await };
+        source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
+            Failure::new(Class::NotSignedIn, format!("connection {} has no password: {source} is not set", by.name))
+                .remedy(format!("set the {source}"))
+        })
+    }
+
+    async fn host(&self, target: &ServerTarget) -> Result<String, Failure> {
+        match &target.host {
+            Some(host) => Ok(host.clone()),
+            None => self.access.host(target).await,
+        }
+    }
+
     async fn connect(
         &self,
         target: &ServerTarget,
         database: &str,
         by: &ConnectionTarget,
     ) -> Result<PgConnection, Rejection> {
-        let password = match &by.auth {
-            Auth::Token => self.access.token().await?,
-            Auth::Password(source) => {
-                source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
-                    Failure::new(
-                        Class::NotSignedIn,
-                        format!("connection {} has no password: {source} is not set", by.name),
-                    )
-                    .remedy(format!("set the {source}"))
-                })?
-            }
-        };
-        let host = match &target.host {
-            Some(host) => host.clone(),
-            None => self.access.host(target).await?,
-        };
+        // Asked for side by side: each may be a call of its own.
+        let (password, host) = futures::try_join!(self.password(by), self.host(target))?;
         let doing = format!("sign in to database {database:?} at {host}:{} as {:?}", target.port, by.user);
         let options = options(target, &host).username(&by.user).password(password.expose()).database(database);
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {

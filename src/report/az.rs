@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
+use super::az_parts::{database, deployment, firewall_rule};
 use super::clean::{clean, guard};
 use super::shell::{Piece, document, quote, word};
 use super::sql_text::sql_text;
@@ -28,6 +29,16 @@ run_sql() { # host port tls user database
 
 # Ids are filled into SQL texts, so nothing else may pass for one.
 is_id() { [[ "$1" =~ ^[0-9A-Fa-f-]{36}$ ]] || { echo "not an id: $1" >&2; exit 1; }; }
+
+# Waits until a resource is there: Azure may answer the call that makes one before it is.
+wait_for() { # url
+  for _ in {1..60}; do
+    az rest --method get --url "$1" -o none 2>/dev/null && return
+    sleep 5
+  done
+  echo "not there after five minutes: $1" >&2
+  exit 1
+}
 "#;
 
 /// The script. `changes` are told of where they cannot be written down yet.
@@ -56,7 +67,7 @@ pub fn az_script(plan: &str, steps: &[AzStep], changes: &ChangeSet, target: &Tar
 }
 
 /// One line of comment, harmless whatever stands in it.
-fn remark(text: &str) -> String {
+pub(super) fn remark(text: &str) -> String {
     let line = format!("# {}", clean(text));
     guard(&line).unwrap_or(line) + "\n"
 }
@@ -90,12 +101,12 @@ fn given(step: &Step, open: &Open) -> String {
 }
 
 /// An `az` command of plain words.
-fn command(verb: &[&str], place: &[String], more: &[&str]) -> String {
+pub(super) fn command(verb: &[&str], place: &[String], more: &[&str]) -> String {
     let words = verb.iter().copied().chain(place.iter().map(String::as_str)).chain(more.iter().copied());
     format!("az {}\n", words.map(quote).collect::<Vec<_>>().join(" "))
 }
 
-fn text<'a>(key: &'a Attributes, name: &str) -> &'a str {
+pub(super) fn text<'a>(key: &'a Attributes, name: &str) -> &'a str {
     key.get(name).and_then(Value::as_text).unwrap_or_default()
 }
 
@@ -103,7 +114,7 @@ fn scope(key: &Attributes) -> Vec<String> {
     ["--subscription", text(key, "subscription"), "-g", text(key, "resource_group")].map(str::to_owned).to_vec()
 }
 
-fn site(key: &Attributes) -> Vec<String> {
+pub(super) fn site(key: &Attributes) -> Vec<String> {
     let mut words = scope(key);
     words.extend(["-n", text(key, "app")].map(str::to_owned));
     if let Some(slot) = key.get("slot").and_then(Value::as_text) {
@@ -123,6 +134,12 @@ fn commands(step: &AzStep, open: &Open, target: &Target) -> String {
     };
     match address.kind.as_str() {
         "server_auth" | "server_password_auth" => server_auth(key, after.as_ref()),
+        "firewall_rule" => firewall_rule(key, after.as_ref()),
+        "database" => {
+            let made = database(key, before.as_ref(), after.as_ref());
+            if step.statements.is_empty() { made } else { made + &sql(step, open, target) }
+        }
+        "deployment" => deployment(key, after.as_ref()),
         "server_admin" => server_admin(key, after.as_ref()),
         "app_identity" => {
             let mut go = if after.is_some() { Vec::new() } else { names(&field(before, "user_assigned"), true) };
@@ -156,18 +173,27 @@ fn commands(step: &AzStep, open: &Open, target: &Target) -> String {
 }
 
 fn server_auth(key: &Attributes, after: Option<&Attributes>) -> String {
-    let word = |on: bool| if on { "Enabled" } else { "Disabled" };
+    let state = |on: bool| if on { "Enabled" } else { "Disabled" };
     let flag = |name: &str| after.and_then(|after| after.get(name)?.as_bool());
     let mut more = Vec::new();
     if let Some(on) = flag("entra_auth") {
-        more.extend(["--microsoft-entra-auth", word(on)]);
+        more.extend(["--microsoft-entra-auth", state(on)]);
     }
-    if let Some(on) = flag("password_auth") {
-        more.extend(["--password-auth", word(on)]);
+    let passwords = flag("password_auth").or_else(|| flag("enabled"));
+    if let Some(on) = passwords {
+        more.extend(["--password-auth", state(on)]);
     }
     let mut place = scope(key);
     place.extend(["-n", text(key, "server")].map(str::to_owned));
-    command(&["postgres", "flexible-server", "update"], &place, &more)
+    let update = command(&["postgres", "flexible-server", "update"], &place, &more);
+    // Azure wants the administrator's password with the change that takes passwords again.
+    let admin = after.and_then(|after| after.get("admin_password")?.as_map()?.get("env")?.as_text());
+    match admin.filter(|_| passwords == Some(true)) {
+        Some(variable) => {
+            format!("{} --admin-password {}\n", update.trim_end(), word(&[Piece::Variable(variable.to_owned())]))
+        }
+        None => update,
+    }
 }
 
 fn server_admin(key: &Attributes, after: Option<&Attributes>) -> String {

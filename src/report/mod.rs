@@ -2,6 +2,7 @@
 
 mod attributes;
 mod az;
+mod az_parts;
 mod checklist;
 mod clean;
 mod data;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, fetch, optional_text, site_id};
-use super::sign_in::{environment, sign_in};
+use super::sign_in::{joined, sign_in};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::SiteId;
 use crate::model::{
@@ -105,7 +105,11 @@ impl Kind for AppSettings {
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
         let id = site_id(look.key)?;
-        let all = live.arm.settings(&id).await?;
+        let planning = look.purpose == Purpose::Plan;
+        // Asked for side by side: a plan takes as long as the longest chain of its calls.
+        let strings = async { if planning { Some(live.arm.connection_strings(&id).await) } else { None } };
+        let (all, strings) = futures::join!(live.arm.settings(&id), strings);
+        let all = all?;
         let lens = Lens::new(&live.digester, &[Some(look.attributes)]);
         let mut attributes = Attributes::new();
         if look.attributes.contains_key("settings") {
@@ -115,9 +119,10 @@ impl Kind for AppSettings {
         }
         let mut reading = Reading::present(attributes, Attributes::new());
         let mut notes = notes(&all);
-        if look.purpose == Purpose::Plan {
+        if let Some(strings) = strings {
             refuse_missing(&id, look.attributes, &all)?;
-            notes.extend(sign_in_note(environment(live, &id, &all).await, look.attributes)?);
+            let environment = strings.map(|strings| joined(&all, strings)).map_err(Failure::from);
+            notes.extend(sign_in_note(environment, look.attributes)?);
             reading.desired = Some(restated(&lens, look.attributes, &mut notes));
         }
         // Which names are secrets goes with every end, so that each later look shows them the same way.

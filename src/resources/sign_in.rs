@@ -36,12 +36,17 @@ impl fmt::Display for SignIn {
 /// # Errors
 /// `Forbidden`: connection strings may not be read.
 pub async fn environment(live: &Live, id: &SiteId, settings: &Map<String, Json>) -> Result<Map<String, Json>, Failure> {
+    Ok(joined(settings, live.arm.connection_strings(id).await?))
+}
+
+/// An app's settings and its connection strings, as its environment has them.
+pub(super) fn joined(settings: &Map<String, Json>, strings: Map<String, Json>) -> Map<String, Json> {
     let mut all = settings.clone();
-    for (name, one) in live.arm.connection_strings(id).await? {
+    for (name, one) in strings {
         let prefix = if one["type"] == "PostgreSQL" { POSTGRES_STRING } else { "CUSTOMCONNSTR_" };
         all.insert(format!("{prefix}{name}"), one["value"].clone());
     }
-    Ok(all)
+    all
 }
 
 /// How App Service calls a connection string of type PostgreSQL in the app's environment.

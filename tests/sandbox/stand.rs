@@ -178,6 +178,13 @@ impl Stand {
         serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap_or_default()
     }
 
+    /// Makes a function app with these settings, beside the demo app.
+    pub async fn make_app(&self, name: &str, settings: &BTreeMap<String, String>) {
+        let pairs: Vec<Value> = settings.iter().map(|(name, value)| json!({"name": name, "value": value})).collect();
+        let body = json!({"kind": "functionapp,linux", "location": "eastus", "properties": {"siteConfig": {"appSettings": pairs}}});
+        self.arm("PUT", &format!("/../{name}"), body).await;
+    }
+
     /// A call of the Key Vault `kv-ops` by the deployer.
     pub async fn vault(&self, method: &str, tail: &str, body: Value) -> Value {
         let deployer =

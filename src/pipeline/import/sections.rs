@@ -3,14 +3,17 @@
 use serde_json::Value as Json;
 
 use super::{Seen, principals, tables};
+use crate::azure::FirewallRule;
 use crate::model::{Address, Attributes, Auth, Cloud, Ref, SecretSource, Value, looks_secret, secret_name};
-use crate::plan::Section;
+use crate::plan::{Section, wide_open};
 use crate::postgres::{Membership, RoleState};
 use crate::resources::SignIn;
 
 /// The tables of the plan file.
 pub fn sections(seen: &Seen) -> Vec<Section> {
-    let mut sections = vec![top(seen), azure(seen), server(seen), app(seen)];
+    let mut sections = vec![top(seen), azure(seen), server(seen)];
+    sections.extend(firewall(seen));
+    sections.push(app(seen));
     sections.extend(settings(seen));
     sections.push(role(seen));
     sections.extend(tables::grants(seen));
@@ -66,6 +69,16 @@ fn azure(seen: &Seen) -> Section {
 fn server(seen: &Seen) -> Section {
     let auth = seen.server.auth();
     let mut section = Section::new(&["server", &seen.server_id.server]);
+    if let Err(why) = &seen.firewall {
+        section = section.about(format!("Its firewall rules are not readable: {why}."));
+    }
+    for (name, rule) in seen.firewall.iter().flatten().filter(|(_, rule)| open_wide(rule)) {
+        let text =
+            format!("Its firewall rule {name} lets in {} to {}, which this file leaves alone.", rule.start, rule.end);
+        section = section.about(text);
+    }
+    section =
+        section.about("Databases and schemas that are there are taken as they are; `[database.NAME]` would own one.");
     if seen.server_id.resource_group != seen.wanted.site.resource_group {
         section = section.with("resource_group", seen.server_id.resource_group.clone());
     }
@@ -101,6 +114,26 @@ fn server(seen: &Seen) -> Section {
         ),
     };
     connections(seen, section)
+}
+
+/// The firewall rules as they are, but for those that let in everybody, which no file should ask for.
+fn firewall(seen: &Seen) -> Vec<Section> {
+    let server = seen.server_id.server.as_str();
+    let rules = seen.firewall.iter().flatten().filter(|(_, rule)| !open_wide(rule)).enumerate();
+    let rules = rules.map(|(at, (name, rule))| {
+        let mut section = Section::new(&["server", server, "firewall", name]);
+        if at == 0 {
+            section = section.about(
+                "Whom the server lets in by its firewall. Take out the rules that are not this file's business.",
+            );
+        }
+        section.with("start", rule.start.clone()).with("end", rule.end.clone())
+    });
+    rules.collect()
+}
+
+fn open_wide(rule: &FirewallRule) -> bool {
+    matches!((rule.start.parse(), rule.end.parse()), (Ok(first), Ok(last)) if wide_open(first, last))
 }
 
 /// A way in that was given by hand is written down, behind the administrator's.
@@ -143,7 +176,8 @@ fn stands(seen: &Seen) -> Stands {
 fn app(seen: &Seen) -> Section {
     let site = &seen.wanted.site;
     let label = label(seen);
-    let mut section = Section::new(&["app", &label]);
+    let mut section = Section::new(&["app", &label])
+        .about("What code is deployed cannot be told from outside; a `deployment` table here would deploy a zip.");
     if let Some(slot) = &site.slot {
         section = section.with("name", site.app.clone()).with("slot", slot.clone());
     }

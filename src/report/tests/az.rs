@@ -43,6 +43,12 @@ fn server() -> Attributes {
     map([("subscription", "s".into()), ("resource_group", "rg".into()), ("server", "srv".into())])
 }
 
+fn named(name: &str) -> Attributes {
+    let mut key = server();
+    key.insert("name".into(), name.into());
+    key
+}
+
 fn script() -> String {
     let principal = Ref { address: Address::new("app_identity", "x"), output: "principal_id".into() };
     let secret = SecretValue { source: Some(SecretSource::Env("API_SECRET".into())), digest: None };
@@ -57,6 +63,12 @@ fn script() -> String {
     admin_key.insert("object_id".into(), ID.into());
     let role = map([("server", "srv".into()), ("name", HOSTILE.into())]);
     let create = format!("SELECT make('{}', '(known after apply: {principal})')", HOSTILE.replace('\'', "''"));
+    let mut in_database = named("shop");
+    in_database.insert("database".into(), "orders".into());
+    let zips = Value::Map(map([("sha256", HOSTILE.into())]));
+    let zip = map([("content", "sha256".into()), ("zips", zips)]);
+    let words = Value::List(vec!["echo".into(), HOSTILE.into()]);
+    let admin_password = map([("env", "API_SECRET".into())]);
     let sticky = map([("app_settings", Value::Map(map([("A", true.into()), ("B", false.into())])))]);
     let steps = [
         step("server_auth", server(), Some(map([("entra_auth", true.into()), ("password_auth", true.into())])), &[]),
@@ -71,6 +83,33 @@ fn script() -> String {
         step("app_settings", site(), Some(map([("settings", Value::Map(settings))])), &[]),
         step("slot_settings", site(), Some(sticky), &[]),
         step("validation", Attributes::new(), Some(Attributes::new()), &[]),
+        step(
+            "firewall_rule",
+            named("fw"),
+            Some(map([("start", "203.0.113.7".into()), ("end", "203.0.113.9".into())])),
+            &[],
+        ),
+        step(
+            "database",
+            named("orders"),
+            Some(map([("charset", HOSTILE.into())])),
+            &["ALTER DATABASE orders OWNER TO o"],
+        ),
+        step("schema", in_database, Some(map([("owner", "o".into())])), &["CREATE SCHEMA shop AUTHORIZATION o"]),
+        step("deployment", site(), Some(zip), &[]),
+        step("deployment", site(), Some(map([("command", words)])), &[]),
+        step(
+            "role_password",
+            map([("server", "srv".into()), ("name", "old".into())]),
+            Some(Attributes::new()),
+            &["ALTER ROLE old PASSWORD NULL"],
+        ),
+        step(
+            "server_password_auth",
+            server(),
+            Some(map([("enabled", true.into()), ("admin_password", Value::Map(admin_password))])),
+            &[],
+        ),
     ];
     let connection = ConnectionTarget { name: "admin".into(), user: HOSTILE.into(), auth: Auth::Token };
     let server = ServerTarget {
@@ -161,4 +200,29 @@ fn every_word_arrives_as_it_was_meant() {
     assert_eq!(read[2], "a-token");
     let put = words(&["az", "rest", "--method", "put"]);
     assert_eq!(put[put.len() - 2..], ["--body", "{}"]);
+}
+
+#[test]
+fn a_new_environment_and_the_end_of_passwords_have_their_commands() {
+    let calls = calls(&script());
+    let put = |part: &str| {
+        let put = |call: &&Vec<String>| call[..4] == ["az", "rest", "--method", "put"] && call[5].contains(part);
+        let call = calls.iter().find(put).unwrap_or_else(|| panic!("{part} in {calls:#?}"));
+        serde_json::from_str::<serde_json::Value>(&call[7]).unwrap()["properties"].clone()
+    };
+    let rule = serde_json::json!({ "startIpAddress": "203.0.113.7", "endIpAddress": "203.0.113.9" });
+    assert_eq!(put("/flexibleServers/srv/firewallRules/fw?"), rule);
+    assert_eq!(put("/flexibleServers/srv/databases/orders?"), serde_json::json!({ "charset": HOSTILE }));
+    let waited =
+        calls.iter().filter(|call| call.get(3).is_some_and(|verb| verb == "get") && call.contains(&"none".into()));
+    assert_eq!(waited.count(), 2);
+    let has = |end: &[&str]| {
+        calls.iter().any(|call| call.ends_with(&end.iter().map(|&word| word.to_owned()).collect::<Vec<_>>()))
+    };
+    assert!(has(&["--type", "zip", "--src-path", HOSTILE]), "{calls:#?}");
+    assert!(has(&["--password-auth", "Enabled", "--admin-password", "hunter2"]), "{calls:#?}");
+    let ran: Vec<&String> = calls.iter().filter(|call| call[0] == "stdin").map(|call| &call[1]).collect();
+    for sql in ["ALTER DATABASE orders", "CREATE SCHEMA shop", "ALTER ROLE old PASSWORD NULL"] {
+        assert!(ran.iter().any(|text| text.contains(sql)), "{sql} in {ran:#?}");
+    }
 }

@@ -33,7 +33,8 @@ pub(super) async fn server(live: &Live, name: &str, desired: &[Desired]) -> Gath
     if seen.is_some() {
         let rules = live.arm.firewall_rules(&facts.id).await;
         let rules = gathered.keep(&format!("firewall rules of {what}"), rules);
-        facts.firewall = rules.map(|all| all.into_iter().map(|(from, to)| FirewallRule { from, to }).collect());
+        facts.firewall =
+            rules.map(|all| all.into_values().map(|rule| FirewallRule { from: rule.start, to: rule.end }).collect());
         let administrators = live.arm.administrators(&facts.id).await;
         facts.administrators = gathered.keep(&format!("administrators of {what}"), administrators);
         let parameter = live.arm.parameter(&facts.id, "require_secure_transport").await;

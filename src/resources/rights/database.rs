@@ -25,6 +25,8 @@ pub struct DatabaseRight {
     pub held_by: Option<String>,
     /// What would help where none has it, or why it could not be asked.
     pub help: Option<String>,
+    /// Whether the plan itself makes what would have to be asked, so that nobody can tell yet.
+    pub later: bool,
 }
 
 /// One connection that got in, with what it may do in others' names.
@@ -43,7 +45,7 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
         let speaks = |want: &&Desired| {
             let kind = want.address.kind.as_str();
             optional_text(&want.key, "server") == Some(name)
-                && matches!(kind, "database_role" | "database_grants" | "password_login")
+                && matches!(kind, "database_role" | "database_grants" | "schema" | "password_login" | "role_password")
         };
         let ours: Vec<&Desired> = desired.iter().filter(speaks).collect();
         let Some(target) = live.databases.server(name).ok().filter(|_| !ours.is_empty()) else { continue };
@@ -56,19 +58,32 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
             held_by: (!ways.is_empty())
                 .then(|| ways.iter().map(|way| way.name.as_str()).collect::<Vec<_>>().join(", ")),
             help: failure.map(|failure| failure.to_string()),
+            later: ways.is_empty() && makes(desired, "server_admin", name, None),
         });
         if ways.is_empty() {
             continue;
         }
         for want in ours {
+            let database = optional_text(&want.key, "database").unwrap_or_default();
+            let later = makes(desired, "database", name, Some(database));
             match want.address.kind.as_str() {
                 "database_role" => found.extend(of_role(name, want, &ways)),
-                "database_grants" => found.extend(of_grants(live, name, want, &ways).await),
+                "database_grants" => found.extend(of_grants(live, name, want, (&ways, later)).await),
+                "schema" => found.push(of_schema(live, name, database, later).await),
                 _ => found.extend(of_login(name, want, &ways)),
             }
         }
     }
     found
+}
+
+/// Whether the plan file makes this database, or an administrator, of a server.
+fn makes(desired: &[Desired], kind: &str, server: &str, name: Option<&str>) -> bool {
+    desired.iter().any(|want| {
+        want.address.kind == kind
+            && optional_text(&want.key, "server") == Some(server)
+            && (name.is_none() || optional_text(&want.key, "name") == name)
+    })
 }
 
 /// The connections that get in, and why the first one that does not was refused.
@@ -110,6 +125,7 @@ fn right(
         kind,
         held_by: by.map(|way| way.name.clone()),
         help: by.is_none().then(help),
+        later: false,
     }
 }
 
@@ -129,13 +145,43 @@ fn of_role(server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
 
 fn of_login(server: &str, want: &Desired, ways: &[Way]) -> Option<DatabaseRight> {
     let role = optional_text(&want.key, "name")?;
+    let kind = if want.address.kind == "role_password" { "role_password" } else { "password_login" };
     let alters = ways.iter().find(|way| way.creates_principals || way.roles.may_hand_out(role));
     let help = || "sign in by token as an Entra administrator of the server, or as who created the role".to_owned();
-    Some(right(server, "password_login", format!("ALTER ROLE {role}"), alters, help))
+    Some(right(server, kind, format!("ALTER ROLE {role}"), alters, help))
+}
+
+/// Whoever makes a schema needs CREATE on its database.
+async fn of_schema(live: &Live, server: &str, database: &str, later: bool) -> DatabaseRight {
+    let asked = async {
+        let mut lease = live.databases.lease_any(server, database).await.map_err(|rejection| rejection.failure)?;
+        let query = sqlx::query(include_str!("../../../sql/doctor/may_create.sql"));
+        let rows = lease.rows(query, "see who may make schemas").await?;
+        let may = rows.first().and_then(|row| row.try_get::<bool, _>("may").ok()).unwrap_or_default();
+        Ok::<_, Failure>((may, lease.connection().to_owned(), lease.user().to_owned()))
+    };
+    let (held_by, help, later) = match asked.await {
+        Ok((true, connection, _)) => (Some(connection), None, false),
+        Ok((false, _, user)) => {
+            let help = format!("GRANT CREATE ON DATABASE {} TO {}", quote_ident(database), quote_ident(&user));
+            (None, Some(help), false)
+        }
+        Err(why) => (None, Some(why.to_string()), later),
+    };
+    let place = format!("database {database} on {server}");
+    DatabaseRight {
+        right: "CREATE on the database".to_owned(),
+        place,
+        plan: false,
+        kind: "schema",
+        held_by,
+        help,
+        later,
+    }
 }
 
 /// Who owns what the rules are about, and may therefore grant on it: one right per owner and kind of object.
-async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
+async fn of_grants(live: &Live, server: &str, want: &Desired, (ways, later): (&[Way], bool)) -> Vec<DatabaseRight> {
     let database = optional_text(&want.key, "database").unwrap_or_default();
     let owners = async {
         let wishes = Wishes::read(&want.attributes)?;
@@ -159,6 +205,7 @@ async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> V
         plan: true,
         kind: "database_grants",
         held_by: help.is_none().then(|| ways.first().map(|way| way.name.clone()).unwrap_or_default()),
+        later: later && help.is_some(),
         help,
     };
     let owners = match owners.await {
@@ -183,6 +230,7 @@ async fn of_grants(live: &Live, server: &str, want: &Desired, ways: &[Way]) -> V
                     quote_ident(user)
                 )
             }),
+            later: false,
         });
     }
     found
