@@ -44,7 +44,7 @@ pub async fn arm_fault(sandbox: &Sandbox, calls: &Calls, fault: &ArmFault) {
 
 /// Asks a run to end while Azure works on its change: it says where to ask for that, and ends long before it.
 pub async fn signal(sandbox: &Sandbox, calls: &Calls) {
-    const SLOW: Duration = Duration::from_secs(20);
+    const SLOW: Duration = Duration::from_secs(12);
     // The call is held up until Azure works slowly; what came before it did not.
     let (method, path) = calls.write;
     let held_up = json!({ "method": method, "path": path, "nth": calls.nth, "action": "latency", "ms": 1000 });

@@ -173,9 +173,9 @@ struct Coverage(BTreeMap<(&'static str, &'static str), [usize; 2]>);
 
 impl Coverage {
     fn print(&self) {
-        println!("{:<18}{:<18}{:>8}{:>10}", "kind", "fault", "resume", "rollback");
+        println!("{:<22}{:<18}{:>8}{:>10}", "kind", "fault", "resume", "rollback");
         for ((kind, fault), [resumed, back]) in &self.0 {
-            println!("{kind:<18}{fault:<18}{resumed:>8}{back:>10}");
+            println!("{kind:<22}{fault:<18}{resumed:>8}{back:>10}");
             assert!(*resumed > 0 && *back > 0, "nothing covers {kind} x {fault}");
         }
     }
