@@ -33,8 +33,8 @@ pub fn spread<R: Sync>(rows: &[R], told: impl Fn(&R) -> String + Sync, work: imp
                 while let Some(row) = rows.get(next.fetch_add(1, Ordering::SeqCst)) {
                     let start = Instant::now();
                     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut sandbox, row)));
-                    let word = if done.is_ok() { "ok" } else { "FAILED" };
-                    println!("{} ... {word} ({} s)", told(row), start.elapsed().as_secs());
+                    let end = if done.is_ok() { "ok" } else { "FAILED" };
+                    println!("{} ... {end} ({} s)", told(row), start.elapsed().as_secs());
                     if done.is_err() {
                         failed.lock().unwrap().push(told(row));
                     }

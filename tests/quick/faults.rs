@@ -286,7 +286,7 @@ async fn death_while_what_was_kept_is_removed_is_finished_by_the_same() {
             assert!(rollback_of(&world, &store, &run, how).await.is_err() && store.died(), "{told}");
             match rollback_of(&world, &store.revived(), &run, how).await {
                 Ok(ended) => {
-                    assert!(matches!(ended.outcome, None | Some(Outcome::Applied)), "{told}: {:?}", ended.failed)
+                    assert!(matches!(ended.outcome, None | Some(Outcome::Applied)), "{told}: {:?}", ended.failed);
                 }
                 Err(failure) => assert!(failure.summary.contains("was undone already"), "{told}: {failure:?}"),
             }
