@@ -84,6 +84,11 @@ impl Arm {
         self.waiting.rest(span).await
     }
 
+    /// Tells whoever the change is made for of an operation that Azure took on.
+    pub(crate) fn accept(&self, operation: &Operation) {
+        self.waiting.accept(operation);
+    }
+
     /// The cloud's endpoints.
     pub fn endpoints(&self) -> &Endpoints {
         &self.endpoints

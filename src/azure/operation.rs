@@ -9,6 +9,7 @@ use serde_json::Value;
 use crate::azure::arm::{Answer, Arm, Note, header, retry_after};
 use crate::azure::pace::seconds;
 use crate::azure::refusal::Refusal;
+use crate::azure::sites::SiteId;
 use crate::model::{Class, Failure};
 
 /// Where to ask how an operation stands. Serializable, so that a journal can keep it over the end of the process.
@@ -21,6 +22,9 @@ pub struct Operation {
     pub style: Style,
     /// The first wait that Azure asked for, in seconds.
     pub wait: Option<u64>,
+    /// The app whose deployment it is: the URL leads to its SCM site then, and nowhere else.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub site: Option<SiteId>,
 }
 
 /// What the answers of a polled URL look like.
@@ -46,7 +50,7 @@ impl Operation {
     /// The operation that an answer announces, in Azure's order of preference; `None` when the answer is final.
     pub(crate) fn of(method: Method, url: &Url, answer: &Answer) -> Option<Self> {
         let wait = retry_after(&answer.headers).map(|wait| wait.as_secs());
-        let at = |url: &str, style| Some(Self { url: url.to_owned(), style, wait });
+        let at = |url: &str, style| Some(Self { url: url.to_owned(), style, wait, site: None });
         if let Some(url) = header(&answer.headers, "azure-asyncoperation") {
             return at(url, Style::Status);
         }
@@ -66,6 +70,9 @@ impl Operation {
 impl Arm {
     /// Follows an operation to its end, for at most [`crate::azure::Pace::operation`].
     pub async fn finish(&self, operation: &Operation, note: Note<'_>) -> Result<(), Refusal> {
+        if let Some(site) = &operation.site {
+            return self.scm(site).await.map_err(Refusal::ours)?.finish(&operation.url, note).await;
+        }
         let url = self.trusted(&operation.url)?;
         let start = Instant::now();
         let mut wait = operation.wait.map_or(self.pace().wait(0), Duration::from_secs);

@@ -11,7 +11,8 @@ use azure_core::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::azure::arm::{Arm, Note, Trouble, describe};
+use crate::azure::arm::{Answer, Arm, Note, Trouble, describe, header, retry_after};
+use crate::azure::operation::{Operation, Style};
 use crate::azure::refusal::Refusal;
 use crate::azure::sites::{Site, SiteId};
 use crate::model::{Class, Endpoints, Failure};
@@ -28,7 +29,7 @@ pub struct Scm {
     client: Arm,
     base: String,
     flex: bool,
-    app: String,
+    app: SiteId,
     /// The action that whoever deploys needs, with its scope.
     right: String,
 }
@@ -133,7 +134,7 @@ impl Arm {
         let unknown = || Failure::new(Class::Other, format!("Azure does not say where {id} takes deployments"));
         let base = format!("https://{}", site.scm_host().ok_or_else(unknown)?);
         let client = self.aimed(&base, audience(self.endpoints()))?;
-        Ok(Scm { client, base, flex: site.is_flex(), app: id.to_string(), right: right(id) })
+        Ok(Scm { client, base, flex: site.is_flex(), app: id.clone(), right: right(id) })
     }
 }
 
@@ -211,7 +212,10 @@ impl Scm {
         loop {
             note(&format!("publishing {} bytes to {}", zip.len(), self.app));
             let (refusal, asked) = match self.upload(&url, media, zip.clone()).await {
-                Ok(()) => break,
+                Ok(answer) => {
+                    self.client.accept(&self.operation(&answer));
+                    break;
+                }
                 Err(Trouble::Network { failure, .. }) => return Err(failure.0),
                 Err(Trouble::Refused(refusal, asked)) => (refusal, asked),
             };
@@ -226,11 +230,50 @@ impl Scm {
         self.follow(before.as_deref(), deployer, note).await
     }
 
-    async fn upload(&self, url: &Url, media: &'static str, zip: Bytes) -> Result<(), Trouble> {
+    /// The deployment that an upload began.
+    fn operation(&self, answer: &Answer) -> Operation {
+        let newest = || format!("{}/api/deployments/latest", self.base);
+        Operation {
+            url: header(&answer.headers, "location").map_or_else(newest, str::to_owned),
+            style: Style::Location,
+            wait: retry_after(&answer.headers).map(|wait| wait.as_secs()),
+            site: Some(self.app.clone()),
+        }
+    }
+
+    async fn upload(&self, url: &Url, media: &'static str, zip: Bytes) -> Result<Answer, Trouble> {
         let mut request = self.client.request(Method::Post, url).await?;
         request.insert_header("content-type", media);
         request.set_body(zip);
-        self.client.exchange(request, &describe(Method::Post, url)).await.map(drop)
+        self.client.exchange(request, &describe(Method::Post, url)).await
+    }
+
+    /// Waits until the deployment that a polling URL of this site tells of is over, however it ends.
+    ///
+    /// # Errors
+    /// The URL leads elsewhere; `Busy`: it does not come to its end; those of a call.
+    pub(crate) async fn finish(&self, url: &str, note: Note<'_>) -> Result<(), Refusal> {
+        let url = self.client.trusted(url)?;
+        let (start, mut tries) = (Instant::now(), 0);
+        while start.elapsed() < self.client.pace().operation {
+            let answer = match self.client.send(Method::Get, &url, None, note).await {
+                // Nothing is told of one that is over, or that never was.
+                Err(refusal) if refusal.is_not_found() => return Ok(()),
+                answer => answer?,
+            };
+            if !decode::<Deployment>(answer.body).map_err(Refusal::ours)?.pending() {
+                return Ok(());
+            }
+            note(&format!("waiting for the deployment of {}", self.app));
+            self.client.rest(self.client.pace().wait(tries.min(2))).await.map_err(Refusal::ours)?;
+            tries += 1;
+        }
+        Err(Refusal::ours(self.endless()))
+    }
+
+    fn endless(&self) -> Failure {
+        Failure::new(Class::Busy, format!("the deployment of {} does not come to its end", self.app))
+            .remedy("wait until it is over, then run the same command again")
     }
 
     /// Follows the deployment that came after `before` to its end.
@@ -255,8 +298,7 @@ impl Scm {
             self.client.rest(self.client.pace().wait(tries.min(2))).await?;
             tries += 1;
         }
-        Err(Failure::new(Class::Busy, format!("the deployment of {} does not come to its end", self.app))
-            .remedy("wait until it is over, then run the same command again"))
+        Err(self.endless())
     }
 
     fn failed(&self, deployment: &Deployment) -> Failure {

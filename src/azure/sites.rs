@@ -17,7 +17,7 @@ pub const WEB_VERSION: &str = "2024-11-01";
 pub const STICKY_LISTS: [&str; 3] = ["appSettingNames", "connectionStringNames", "azureStorageConfigNames"];
 
 /// Where an app or a slot of it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SiteId {
     /// Azure subscription id.
     pub subscription: String,
@@ -26,6 +26,7 @@ pub struct SiteId {
     /// The app's Azure name.
     pub app: String,
     /// The slot; `None` is the app itself, which Azure also calls `production`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub slot: Option<String>,
 }
 

@@ -95,7 +95,7 @@ pub fn settle(
             let none = Attributes::new();
             let (from, to) = (before.as_ref().unwrap_or(&none), after.as_ref().unwrap_or(&none));
             let stand = fields(schema, from, to, actual, gone, replaced, &mut clashes);
-            absent_end(before.is_none(), after.is_none(), stand, step, actual, &mut clashes)
+            absent_end(schema, step, stand, actual, &mut clashes)
         }
     };
     let verdict = match stand {
@@ -112,30 +112,28 @@ pub fn settle(
 }
 
 /// Something is there. If one end is "not there", only the other end can be met.
-fn absent_end(
-    no_before: bool,
-    no_after: bool,
-    stand: Stand,
-    step: &Step,
-    actual: &Attributes,
-    clashes: &mut Vec<Clash>,
-) -> Stand {
+fn absent_end(schema: &Schema, step: &Step, stand: Stand, actual: &Attributes, clashes: &mut Vec<Clash>) -> Stand {
     let present = |map: &Option<Attributes>| map.as_ref().is_some_and(|end| agrees_present(end, actual));
-    let half = |map: &Option<Attributes>| map.as_ref().is_some_and(|end| half_made(end, actual));
+    let half = |map: &Option<Attributes>| map.as_ref().is_some_and(|end| half_made(schema, end, actual));
+    // Value by value, what the service begins with is neither end.
+    let between = |clashes: &mut Vec<Clash>| {
+        clashes.clear();
+        Stand::Between
+    };
     let elsewhere = |clashes: &mut Vec<Clash>| {
         if clashes.is_empty() {
             clashes.push(whole(step, Value::Map(actual.clone())));
         }
         Stand::Elsewhere
     };
-    match (no_before, no_after) {
+    match (step.before.is_none(), step.after.is_none()) {
         (true, true) => Stand::After,
         // It was to be made and is there: as wanted, half-made (ours if the journal says we began), or made by others.
         (true, false) if present(&step.after) => Stand::After,
-        (true, false) if half(&step.after) => Stand::Between,
+        (true, false) if half(&step.after) => between(clashes),
         // It was to be removed and is there.
         (false, true) if present(&step.before) => Stand::Before,
-        (false, true) if half(&step.before) => Stand::Between,
+        (false, true) if half(&step.before) => between(clashes),
         (true, false) | (false, true) => elsewhere(clashes),
         (false, false) => stand,
     }
@@ -145,19 +143,23 @@ fn agrees_present(end: &Attributes, actual: &Attributes) -> bool {
     end.iter().all(|(name, value)| agrees(value, actual.get(name).unwrap_or(&Value::Null)))
 }
 
-/// Every attribute is as it should be, or not there yet.
-fn half_made(end: &Attributes, actual: &Attributes) -> bool {
+/// Every attribute is as it should be, not there yet, or what the service begins with.
+fn half_made(schema: &Schema, end: &Attributes, actual: &Attributes) -> bool {
+    let fresh = |name: &str, now: &Value| {
+        let text = schema.field(name).and_then(|field| field.fresh);
+        text.is_some() && text == now.as_text()
+    };
+    end.iter().all(|(name, value)| fresh(name, get(actual, name)) || half_set(value, get(actual, name)))
+}
+
+fn half_set(value: &Value, now: &Value) -> bool {
     let unset = |value: &Value| match value {
         Value::Null | Value::Bool(false) => true,
         Value::Map(map) => map.is_empty(),
         _ => false,
     };
-    end.iter().all(|(name, value)| {
-        let now = get(actual, name);
-        agrees(value, now)
-            || unset(now)
-            || matches!((value, now), (Value::Map(end), Value::Map(now)) if half_made(end, now))
-    })
+    let all = |end: &Attributes, now: &Attributes| end.iter().all(|(name, value)| half_set(value, get(now, name)));
+    agrees(value, now) || unset(now) || matches!((value, now), (Value::Map(end), Value::Map(now)) if all(end, now))
 }
 
 fn whole(step: &Step, now: Value) -> Clash {

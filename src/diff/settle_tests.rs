@@ -17,6 +17,7 @@ static SCHEMA: Schema = Schema {
     fields: &[
         Field::new("a", Type::Text, "Text."),
         Field::new("b", Type::Text, "Text."),
+        Field::new("owner", Type::Text, "Text.").fresh("the service"),
         Field::new("flags", Type::Map(&Type::Bool), "Flags."),
         Field::new("acl", Type::Map(&Type::Map(&Type::Text)), "Entries.").entrywise(),
     ],
@@ -97,6 +98,16 @@ fn removals() {
     assert_eq!(now(json!({ "a": "1", "b": "2" })), WRITE);
     assert_eq!(now(json!({ "a": "1" })), BETWEEN, "half-removed");
     assert_eq!(now(json!({ "a": "1", "b": "3" })), CONFLICT, "somebody else's by now");
+}
+
+#[test]
+fn what_the_service_begins_with_is_half_made() {
+    let (thing, fresh) = (json!({ "a": "1", "owner": "me" }), json!({ "a": "1", "owner": "the service" }));
+    assert_eq!(verdict(Json::Null, thing.clone(), fresh.clone()), BETWEEN);
+    assert_eq!(verdict(thing.clone(), Json::Null, fresh.clone()), BETWEEN);
+    assert_eq!(settled(&step(Json::Null, thing.clone()), fresh.clone(), true).clashes, [], "all of it is written");
+    assert_eq!(verdict(Json::Null, thing.clone(), json!({ "a": "1", "owner": "them" })), CONFLICT);
+    assert_eq!(verdict(json!({ "a": "1", "owner": "you" }), thing, fresh), CONFLICT, "it was there before");
 }
 
 #[test]

@@ -52,12 +52,15 @@ pub struct Field {
     pub entrywise: bool,
     /// What the text has to satisfy besides its type.
     pub check: Option<Check>,
+    /// The text that a thing which was only just made has there, until it gets what was asked for.
+    pub fresh: Option<&'static str>,
 }
 
 impl Field {
     /// An optional literal field.
     pub const fn new(name: &'static str, ty: Type, doc: &'static str) -> Self {
-        Self { name, doc, ty, required: false, key: false, reference: false, entrywise: false, check: None }
+        let (required, key, reference, entrywise) = (false, false, false, false);
+        Self { name, doc, ty, required, key, reference, entrywise, check: None, fresh: None }
     }
 
     /// The same field, required.
@@ -94,6 +97,12 @@ impl Field {
     #[must_use]
     pub const fn checked(self, check: Check) -> Self {
         Self { check: Some(check), ..self }
+    }
+
+    /// The same field, where a thing that was only just made has this text.
+    #[must_use]
+    pub const fn fresh(self, text: &'static str) -> Self {
+        Self { fresh: Some(text), ..self }
     }
 }
 

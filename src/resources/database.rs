@@ -19,6 +19,9 @@ const DATABASE: &str = "postgres";
 /// Databases of the server itself.
 const SYSTEM: [&str; 5] = ["postgres", "template0", "template1", "azure_maintenance", "azure_sys"];
 
+/// To whom Azure gives a database that it makes.
+const AZURE: &str = "azure_pg_admin";
+
 /// The kind `database`.
 pub struct Database;
 
@@ -34,7 +37,9 @@ static SCHEMA: Schema = Schema {
         Field::new("name", Type::Text, "The database's name, at most 63 bytes.").key().checked(name),
         Field::new("charset", Type::Text, "Character set; fixed once the database is made. Default: the server's."),
         Field::new("collation", Type::Text, "Collation; fixed once the database is made. Default: the server's."),
-        Field::new("owner", Type::Text, "The role that owns it. Default: whoever Azure gives it to.").or_reference(),
+        Field::new("owner", Type::Text, "The role that owns it. Default: whoever Azure gives it to.")
+            .or_reference()
+            .fresh(AZURE),
     ],
     outputs: &[Output { name: "name", doc: "The database's name.", same_as: Some("name") }],
     undo: |_, _| Undo::Faithful,

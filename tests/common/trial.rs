@@ -17,13 +17,16 @@ pub fn file(text: &str) -> PlanFile {
     plan.unwrap_or_else(|| panic!("{findings:?}"))
 }
 
-/// Tries a law; answers how the write was refused, or `None` for a law that only the world in memory has.
-pub async fn refused(world: &dyn World, law: &Law) -> Option<Failure> {
+/// Tries a law of a kind; answers how the write was refused, or `None` for a law that only the world in memory has.
+pub async fn refused(world: &dyn World, kind: &str, law: &Law) -> Option<Failure> {
     let Trial::Refused { given, refused, removal } = law.trial else { return None };
     for text in given {
         make(world, text).await;
     }
-    let step = steps(world, refused, removal).await.remove(0);
+    let mut steps = steps(world, refused, removal).await;
+    // A friendly table makes other steps besides; a law of several kinds is tried by any of them.
+    let at = steps.iter().position(|step| step.address.kind == kind).unwrap_or_default();
+    let step = steps.remove(at);
     match world.write(&step, &Deaf).await {
         Err(failure) => Some(failure),
         Ok(_) => panic!("nothing refused it: {}", law.says),

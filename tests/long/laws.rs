@@ -40,8 +40,8 @@ fn the_sandbox_has_every_law() {
 #[ignore = "the test above runs it in a sandbox's environment"]
 async fn one_law() {
     let Ok(number) = std::env::var(LAW) else { return };
-    let (_, law) = MemoryWorld::new().laws()[number.parse::<usize>().unwrap()];
+    let (kind, law) = MemoryWorld::new().laws()[number.parse::<usize>().unwrap()];
     let world = live::world(&file("").target, &Global::default(), None).await.unwrap();
-    let failure = refused(&world, &law).await.unwrap();
+    let failure = refused(&world, kind, &law).await.unwrap();
     assert_eq!(failure.class, law.class, "{failure}");
 }

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers of tests may panic, and coverage is printed")]
 
 mod deaths;
+mod hits;
 mod laws;
 mod matrix;
 mod same;

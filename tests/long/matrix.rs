@@ -1,29 +1,29 @@
 //! Each kind x fault x {resume, rollback}, with the built binary in the sandbox.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 
 use pgentra::model::Nature;
 use pgentra::resources::schemas;
 use serde_json::{Value, json};
-use sqlx::Executor as _;
 
+use super::hits::{Hit, arm_fault, check_fault, signal, sql_fault};
 use super::same::World;
-use super::sandbox::{APPLY, Sandbox, block_on, spread};
+use super::sandbox::{Sandbox, block_on, spread};
 use super::{asked_for, wanted};
 
 /// What a kind calls when it writes, and what it calls when it looks; in the plan file that has it.
-struct Calls {
-    kind: &'static str,
-    plan: &'static str,
-    write: (&'static str, &'static str),
-    look: (&'static str, &'static str),
+pub struct Calls {
+    pub kind: &'static str,
+    pub plan: &'static str,
+    pub write: (&'static str, &'static str),
+    pub look: (&'static str, &'static str),
     /// Which of these writes is the kind's: others of its plan file come first.
-    nth: usize,
-    long_running: bool,
+    pub nth: usize,
+    pub long_running: bool,
 }
 
-const SITE: &str = "*/sites/rmhazuregeoapi";
+pub const SITE: &str = "*/sites/rmhazuregeoapi";
 const SERVER: &str = "*/flexibleservers/rmhpgflex";
 const SECRETS: &str = "/vaults/kv-ops/secrets/*";
 
@@ -121,12 +121,12 @@ const ARM: [Calls; 11] = [
 const MIGRATION: &str = "rmhazuregeoapi.toml";
 
 /// A fault of Azure's, as the control endpoint takes it.
-struct ArmFault {
-    name: &'static str,
-    on_look: bool,
-    only_long_running: bool,
-    killed: bool,
-    rule: fn() -> Value,
+pub struct ArmFault {
+    pub name: &'static str,
+    pub on_look: bool,
+    pub only_long_running: bool,
+    pub killed: bool,
+    pub rule: fn() -> Value,
 }
 
 const ARM_FAULTS: [ArmFault; 8] = [
@@ -154,17 +154,6 @@ fn error() -> Value {
     json!({ "error": { "code": "InternalServerError", "message": "planted" } })
 }
 
-/// How a step inside PostgreSQL is hit: while its transaction waits for a lock that we hold.
-#[derive(Clone, Copy, PartialEq)]
-enum Hit {
-    /// The server ends the session: nothing was committed.
-    Cut,
-    /// pgentra is killed: the server rolls back when it finds the session gone.
-    Killed,
-    /// pgentra is killed once the lock is free again: it may have committed.
-    KilledLate,
-}
-
 const SQL_FAULTS: [(&str, Hit); 3] =
     [("connection cut", Hit::Cut), ("killed in it", Hit::Killed), ("killed after it", Hit::KilledLate)];
 
@@ -184,9 +173,9 @@ struct Coverage(BTreeMap<(&'static str, &'static str), [usize; 2]>);
 
 impl Coverage {
     fn print(&self) {
-        println!("{:<18}{:<18}{:>8}{:>10}", "kind", "fault", "resume", "rollback");
+        println!("{:<22}{:<18}{:>8}{:>10}", "kind", "fault", "resume", "rollback");
         for ((kind, fault), [resumed, back]) in &self.0 {
-            println!("{kind:<18}{fault:<18}{resumed:>8}{back:>10}");
+            println!("{kind:<22}{fault:<18}{resumed:>8}{back:>10}");
             assert!(*resumed > 0 && *back > 0, "nothing covers {kind} x {fault}");
         }
     }
@@ -213,6 +202,7 @@ enum How {
     Arm(&'static Calls, &'static ArmFault),
     Sql(&'static str, &'static str, Hit),
     Check { killed: bool },
+    Signal(&'static Calls),
 }
 
 /// One row of the matrix, in one direction.
@@ -245,6 +235,10 @@ fn rows() -> Vec<Row> {
                 });
             }
         }
+        for calls in ARM.iter().filter(|calls| calls.long_running) {
+            let how = How::Signal(calls);
+            rows.push(Row { kind: calls.kind, fault: "signal", plan: calls.plan, way, how });
+        }
         for (kind, plan, lock) in SQL {
             for (fault, hit) in SQL_FAULTS {
                 rows.push(Row { kind, fault, plan, way, how: How::Sql(kind, lock, hit) });
@@ -264,20 +258,22 @@ fn every_kind_is_finished_and_undone_after_every_fault() {
         return;
     }
     let rows = rows();
-    let mut courses: BTreeMap<&str, (World, World)> = BTreeMap::new();
-    let mut sandbox = Sandbox::up();
-    for row in &rows {
-        courses.entry(row.plan).or_insert_with(|| block_on(course(&mut sandbox, row.plan)));
-    }
-    drop(sandbox);
-    spread(&rows, |sandbox, row| {
-        println!("{}", row.told());
+    let plans: BTreeSet<&str> = rows.iter().map(|row| row.plan).collect();
+    let courses = Mutex::new(BTreeMap::new());
+    let told = |plan: &&str| format!("{plan} undisturbed");
+    spread(&plans.into_iter().collect::<Vec<_>>(), told, |sandbox, plan| {
+        let course = block_on(course(sandbox, plan));
+        courses.lock().unwrap().insert(*plan, course);
+    });
+    let courses: BTreeMap<&str, (World, World)> = courses.into_inner().unwrap();
+    spread(&rows, Row::told, |sandbox, row| {
         sandbox.begin(row.plan);
         block_on(async {
             match row.how {
                 How::Arm(calls, fault) => arm_fault(sandbox, calls, fault).await,
                 How::Sql(kind, lock, hit) => sql_fault(sandbox, kind, lock, hit).await,
                 How::Check { killed } => check_fault(sandbox, killed).await,
+                How::Signal(calls) => signal(sandbox, calls).await,
             }
             conclude(sandbox, &courses[row.plan], row.way, &row.told()).await;
         });
@@ -304,89 +300,4 @@ async fn course(sandbox: &mut Sandbox, plan: &str) -> (World, World) {
     let after = World::of(sandbox).await;
     assert_ne!(before, after);
     (before, after)
-}
-
-/// Runs to a fault of Azure's, and takes the fault away.
-async fn arm_fault(sandbox: &Sandbox, calls: &Calls, fault: &ArmFault) {
-    let (method, path) = if fault.on_look { calls.look } else { calls.write };
-    let mut rule = (fault.rule)();
-    rule["method"] = json!(method);
-    rule["path"] = json!(path);
-    if !fault.on_look {
-        rule["nth"] = json!(calls.nth);
-    }
-    sandbox.control("POST", "faults", &rule).await;
-    let mut child = sandbox.spawn(&APPLY);
-    if fault.killed {
-        until(sandbox, &format!("\"started\",\"step\":\"{}.", calls.kind)).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        child.kill().unwrap();
-    }
-    let ended = sandbox.wait(child);
-    assert!([0, 6, -1].contains(&ended.code), "{} x {}: exit {}\n{}", calls.kind, fault.name, ended.code, ended.said);
-    // A call in flight takes effect although its caller is gone.
-    tokio::time::sleep(Duration::from_millis(if fault.killed { 2000 } else { 0 })).await;
-    sandbox.control("DELETE", "faults", &Value::Null).await;
-}
-
-/// Waits until the journal says something.
-async fn until(sandbox: &Sandbox, text: &str) {
-    for _ in 0..6000 {
-        if sandbox.journal().contains(text) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("the journal never says {text}:\n{}", sandbox.journal());
-}
-
-/// Runs until the write of a kind waits for a lock inside PostgreSQL, and hits it there.
-async fn sql_fault(sandbox: &Sandbox, kind: &str, lock: &'static str, hit: Hit) {
-    let mut child = sandbox.spawn(&APPLY);
-    // The lock is taken while the rest is still being planned: nothing before the kind has to change this catalog.
-    until(sandbox, "\"done\",\"step\":\"server_admin.").await;
-    let mut superuser = sandbox.superuser("geopgflex").await;
-    superuser.execute(lock).await.unwrap();
-    until(sandbox, &format!("\"started\",\"step\":\"{kind}.")).await;
-    let mut watcher = sandbox.superuser("postgres").await;
-    let waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND usename <> 'azuresu'";
-    let mut pid: Option<i32> = None;
-    for _ in 0..1000 {
-        pid = sqlx::query_scalar(waiting).fetch_optional(&mut watcher).await.unwrap();
-        if pid.is_some() {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    let pid = pid.expect("its write waits for the lock");
-    if hit == Hit::Killed {
-        child.kill().unwrap();
-    }
-    if hit == Hit::Cut {
-        sqlx::query("SELECT pg_terminate_backend($1)").bind(pid).execute(&mut watcher).await.unwrap();
-    }
-    superuser.execute("ROLLBACK").await.unwrap();
-    if hit == Hit::KilledLate {
-        tokio::time::sleep(Duration::from_millis(3)).await;
-        child.kill().unwrap();
-    }
-    let ended = sandbox.wait(child);
-    assert!([0, 6, -1].contains(&ended.code), "{kind}: exit {}\n{}", ended.code, ended.said);
-}
-
-/// A check changes nothing, so what can happen to it is to fail, and to be killed while it looks. While the address of
-/// the app cannot be had, its health cannot be asked for.
-async fn check_fault(sandbox: &Sandbox, killed: bool) {
-    let mut child = sandbox.spawn(&APPLY);
-    until(sandbox, "\"done\",\"step\":\"app_settings.").await;
-    let body = json!({ "error": { "code": "ResourceNotFound", "message": "planted" } });
-    let refused = json!({ "method": "GET", "path": SITE, "times": 0, "action": "status", "status": 404, "body": body });
-    sandbox.control("POST", "faults", &refused).await;
-    if killed {
-        until(sandbox, "\"started\",\"step\":\"check.\\\"rmhazuregeoapi health").await;
-        child.kill().unwrap();
-    }
-    let ended = sandbox.wait(child);
-    assert!([0, 6, -1].contains(&ended.code), "exit {}\n{}", ended.code, ended.said);
-    sandbox.control("DELETE", "faults", &Value::Null).await;
 }

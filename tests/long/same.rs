@@ -1,6 +1,8 @@
 //! When two worlds are the same: the whole state of the sandbox as text, without what nobody could tell apart. Every
 //! exclusion stands here.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use sqlx::Row as _;
 
@@ -32,7 +34,7 @@ pub struct World {
 impl World {
     /// Looks at all of it: Azure's state, and every role, membership, label, privilege and default privilege.
     pub async fn of(sandbox: &Sandbox) -> Self {
-        let mut azure = sandbox.control("GET", "state", &json!(null)).await;
+        let mut azure = at_rest(sandbox).await;
         let mut names = names(&azure);
         names.push((sandbox.env()["PGENTRA_SANDBOX_POSTGRES_HOST"].clone(), "<address>".to_owned()));
         strip(&mut azure, &NOT_STATE);
@@ -87,6 +89,24 @@ impl World {
             .context_radius(2)
             .to_string()
     }
+}
+
+/// Azure's state once nothing is under way: what a command left running comes to its end by itself.
+async fn at_rest(sandbox: &Sandbox) -> Value {
+    for _ in 0..600 {
+        let azure = sandbox.control("GET", "state", &json!(null)).await;
+        let running = |operations: &Value| {
+            operations.as_object().is_some_and(|all| all.values().any(|one| one["status"] == "InProgress"))
+        };
+        let deploying =
+            |site: &Value| site["deployments"].as_array().is_some_and(|all| all.iter().any(|one| one["status"] == 1));
+        let sites = azure["sites"].as_object().is_some_and(|sites| sites.values().any(deploying));
+        if !running(&azure["operations"]) && !sites {
+            return azure;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("something in Azure does not come to its end");
 }
 
 /// Identities get random ids; what counts is whose they are. So with the address that a sandbox finds free.

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -17,25 +19,31 @@ const PATIENCE: Duration = Duration::from_mins(4);
 /// One apply that is left as it is when it fails.
 pub const APPLY: [&str; 5] = ["apply", "plan.toml", "--auto-approve", "--on-failure", "stop"];
 
-/// How many sandboxes run at the same time: a run mostly waits.
-const SANDBOXES: usize = 4;
+/// How many sandboxes run at the same time: a run mostly waits, for consistency windows above all.
+const SANDBOXES: usize = 10;
 
-/// Does something to each of `rows`, in several sandboxes at the same time. One that fails does not stop the others.
-pub fn spread<R: Sync>(rows: &[R], work: impl Fn(&mut Sandbox, &R) + Sync) {
+/// Does something to each of `rows`, in several sandboxes at the same time, and says how long each took. One that fails
+/// does not stop the others; all that failed are named at the end.
+pub fn spread<R: Sync>(rows: &[R], told: impl Fn(&R) -> String + Sync, work: impl Fn(&mut Sandbox, &R) + Sync) {
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
-        for first in 0..SANDBOXES.min(rows.len()) {
-            let work = &work;
-            scope.spawn(move || {
+        for _ in 0..SANDBOXES.min(rows.len()) {
+            scope.spawn(|| {
                 let mut sandbox = Sandbox::up();
-                let mut failed = 0;
-                for row in rows.iter().skip(first).step_by(SANDBOXES) {
+                while let Some(row) = rows.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    let start = Instant::now();
                     let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&mut sandbox, row)));
-                    failed += usize::from(done.is_err());
+                    let end = if done.is_ok() { "ok" } else { "FAILED" };
+                    println!("{} ... {end} ({} s)", told(row), start.elapsed().as_secs());
+                    if done.is_err() {
+                        failed.lock().unwrap().push(told(row));
+                    }
                 }
-                assert_eq!(failed, 0, "rows that failed; see above");
             });
         }
     });
+    let failed = failed.into_inner().unwrap();
+    assert!(failed.is_empty(), "{} rows failed, see above:\n{}", failed.len(), failed.join("\n"));
 }
 
 /// Runs a future to its end.
@@ -174,6 +182,13 @@ impl Sandbox {
     pub fn journal(&self) -> String {
         let entries = std::fs::read_dir(self.runs()).into_iter().flatten();
         entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path()).ok()).collect()
+    }
+
+    /// The id of the first run.
+    pub fn oldest_run(&self) -> String {
+        let names = std::fs::read_dir(self.runs()).unwrap();
+        let names = names.map(|entry| entry.unwrap().path().file_stem().unwrap().to_string_lossy().into_owned());
+        names.min().expect("a run")
     }
 
     /// The directory of the journals: the store has one by the plan's name.

@@ -10,7 +10,7 @@ use pgentra::plan::PlanFile;
 use pgentra::resources::{Fault, MemoryWorld, State, schemas};
 use pgentra::store::{Directory, Store};
 
-use super::rig::{apply, around, plans, resume, rollback, steps};
+use super::rig::{apply, around, plans, resume, rollback, rollback_of, steps};
 use super::store::{MemoryStore, Moment};
 
 /// How one plan file goes when nothing happens to it.
@@ -228,4 +228,72 @@ async fn death_at_every_record_is_finished_and_undone() {
             }
         }
     }
+}
+
+/// A run that fails undoes what it did. When it dies at that, a resume goes on undoing as far as the journal says that
+/// this was begun, and finishes the run where it was not.
+#[tokio::test(start_paused = true)]
+async fn death_while_a_failure_is_undone_is_finished_and_undone() {
+    let mut deaths = 0;
+    for (name, file) in plans() {
+        let start = around(&file);
+        let course = course(name, file, start).await;
+        let Some(last) = course.steps.last() else { continue };
+        let (world, store) = (course.start.fork(), MemoryStore::default());
+        world.plant(&last.id, Fault::ErrorBefore);
+        let undone = apply(&world, &store, &course.file, true).await.unwrap();
+        let first = undone.records.iter().position(|record| matches!(record.event, Event::UndoStarted { .. }));
+        for at in first.unwrap_or(undone.records.len())..undone.records.len() {
+            for moment in [Moment::Before, Moment::After] {
+                let (world, store) = (course.start.fork(), MemoryStore::dying(at, moment));
+                world.plant(&last.id, Fault::ErrorBefore);
+                let told = format!("{}: death {moment:?} record {at} of an undo", course.name);
+                let died = apply(&world, &store, &course.file, true).await;
+                assert!(died.is_err() && store.died(), "{told}");
+                let other = world.fork();
+                match resume(&world, &store.revived(), &course.file).await.unwrap().outcome {
+                    Some(Outcome::RolledBack) => _ = is_before(&course, &world.state(), &told),
+                    Some(Outcome::Applied) => assert!(world.state() == course.after, "{told}"),
+                    other => panic!("{told}: {other:?}"),
+                }
+                back(&course, &other, &store.revived(), &told).await;
+                deaths += 1;
+            }
+        }
+    }
+    assert!(deaths > 50, "{deaths} deaths");
+}
+
+/// What a rollback kept is taken away by a second one of the same run, whatever happens to that.
+#[tokio::test(start_paused = true)]
+async fn death_while_what_was_kept_is_removed_is_finished_by_the_same() {
+    let mut deaths = 0;
+    for (name, file) in plans() {
+        let start = around(&file);
+        let course = course(name, file, start).await;
+        let (world, store) = (course.start.fork(), MemoryStore::default());
+        let Some(run) = apply(&world, &store, &course.file, false).await.unwrap().run else { continue };
+        rollback(&world, &store, RollbackOptions::default()).await.unwrap();
+        if world.state() == course.before {
+            continue;
+        }
+        let how = RollbackOptions { remove_kept: true, ..RollbackOptions::default() };
+        let records = rollback_of(&world.fork(), &store.revived(), &run, how).await.unwrap().records.len();
+        for (at, moment) in (0..records).flat_map(|at| [Moment::Before, Moment::After].map(|moment| (at, moment))) {
+            let (world, store) = (world.fork(), store.revived());
+            store.dies(at, moment);
+            let told = format!("{}: death {moment:?} record {at} of a removal", course.name);
+            assert!(rollback_of(&world, &store, &run, how).await.is_err() && store.died(), "{told}");
+            match rollback_of(&world, &store.revived(), &run, how).await {
+                Ok(ended) => {
+                    assert!(matches!(ended.outcome, None | Some(Outcome::Applied)), "{told}: {:?}", ended.failed);
+                }
+                Err(failure) => assert!(failure.summary.contains("was undone already"), "{told}: {failure:?}"),
+            }
+            let now = world.state();
+            assert!(now.differences(&course.before).is_empty(), "{told}: {:#?}", now.differences(&course.before));
+            deaths += 1;
+        }
+    }
+    assert!(deaths > 20, "{deaths} deaths");
 }

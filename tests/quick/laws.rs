@@ -31,7 +31,7 @@ async fn the_world_in_memory_has_every_law() {
     assert!(laws.len() > 8, "the kinds declare their laws");
     for (kind, law) in laws {
         let world = sandbox_like();
-        let Some(failure) = refused(&world, &law).await else { continue };
+        let Some(failure) = refused(&world, kind, &law).await else { continue };
         assert_eq!(failure.class, law.class, "{kind}: {}: {failure}", law.says);
         assert!(failure.summary.starts_with(law.says), "another law refused it: {failure}");
     }

@@ -115,6 +115,18 @@ pub async fn rollback(world: &dyn World, store: &dyn Store, how: RollbackOptions
     }
 }
 
+/// One `rollback` of the run with this id.
+pub async fn rollback_of(
+    world: &dyn World,
+    store: &dyn Store,
+    run: &str,
+    how: RollbackOptions<'_>,
+) -> Result<Applied, Failure> {
+    let mut held = store.lock(note(), std::time::Duration::ZERO).await?;
+    let options = options(false);
+    pipeline::rollback(&context(world, store, &options), Some(run), how, held.as_mut(), &Yes).await
+}
+
 /// What `plan` shows.
 pub async fn plan(world: &dyn World, file: &PlanFile) -> Result<Planned, Failure> {
     pipeline::plan(world, &file.desired, 4).await

@@ -46,8 +46,13 @@ impl MemoryStore {
     /// Dies at the append of this number (from 0).
     pub fn dying(at: usize, moment: Moment) -> Self {
         let store = Self::default();
-        store.inner().death = Some((at, moment));
+        store.dies(at, moment);
         store
+    }
+
+    /// Dies at the append of this number from now on.
+    pub fn dies(&self, at: usize, moment: Moment) {
+        self.inner().death = Some((at, moment));
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {

@@ -26,11 +26,12 @@ const GRANTEE_IS_THERE: Law = Law {
     },
     trial: Trial::Refused {
         given: &[TOKENS, DEPLOYERS],
+        // A role that the plan file makes may be granted to before it is there; it is the step that has to be refused.
         refused: r#"
-[resource.database_grants.geopgflex]
+[role.nobody-by-this-name]
 server = "rmhpgflex"
-database = "geopgflex"
-grants = [{ role = "nobody-by-this-name", schemas = ["geo"], schema = ["USAGE"] }]
+object_id = "44444444-4444-4444-8444-444444444444"
+grants = [{ database = "geopgflex", schemas = ["geo"], schema = ["USAGE"] }]
 "#,
         removal: false,
     },

@@ -15,10 +15,15 @@ use crate::resources::{Live, Watch, World};
 const ZIP: &[u8] = b"PK of the new code";
 const OLD: &[u8] = b"PK of the old code";
 
-struct Nobody;
+#[derive(Default)]
+struct Nobody(Mutex<Vec<String>>);
 
 impl Watch for Nobody {
     fn note(&self, _: &str) {}
+
+    fn accepted(&self, operation: &str) {
+        self.0.lock().unwrap().push(operation.to_owned());
+    }
 }
 
 fn key() -> Attributes {
@@ -89,7 +94,11 @@ fn ends(reading: Reading) -> (Attributes, Attributes) {
 }
 
 async fn write(live: &Live, before: Attributes, after: Attributes) -> Result<(), Failure> {
-    let step = Step {
+    live.write(&step(before, after), &Nobody::default()).await.map(|_| ())
+}
+
+fn step(before: Attributes, after: Attributes) -> Step {
+    Step {
         id: "x".into(),
         address: Address::new("deployment", "x"),
         key: key(),
@@ -100,8 +109,7 @@ async fn write(live: &Live, before: Attributes, after: Attributes) -> Result<(),
         leans_on: std::collections::BTreeSet::new(),
         serial_key: None,
         restarts: 0,
-    };
-    live.write(&step, &Nobody).await.map(|_| ())
+    }
 }
 
 #[tokio::test]
@@ -123,6 +131,27 @@ async fn a_zip_is_published_under_the_name_of_its_content_and_followed() {
     assert_eq!(now, wanted);
     let failure = write(&live, after, before).await.unwrap_err();
     assert_eq!(failure.class, Class::Input, "what others deployed cannot be given back");
+}
+
+/// A process that ends while the site deploys leaves word of where to ask, and the next one waits there.
+#[tokio::test]
+async fn a_deployment_outlives_the_process_that_began_it() {
+    let (first, pending) = (deployment("1", 4, "VS Code"), deployment("2", 1, &deployer(ZIP)));
+    let (live, double, _dir) =
+        scm(json!({}), Some(first), vec![pending.clone(), pending, deployment("2", 4, &deployer(ZIP))]);
+    let (before, after) = ends(plan(&live, json!({ "zip": "app.zip", "keep": true })).await.unwrap());
+    let told = Nobody::default();
+    live.write(&step(before, after), &told).await.unwrap();
+    let operations = told.0.into_inner().unwrap();
+    let [operation] = operations.as_slice() else { panic!("{operations:?}") };
+    assert!(operation.contains("https://app.scm.test/api/deployments/latest"), "{operation}");
+    let seen = double.seen().len();
+    live.follow(operation, &Nobody::default()).await.unwrap();
+    let asked = |double: &Double| double.seen()[seen..].iter().filter(|seen| seen.path.starts_with("/api")).count();
+    assert_eq!(asked(&double), 1, "it is over");
+    let elsewhere = operation.replace("app.scm.test", "elsewhere.test");
+    live.follow(&elsewhere, &Nobody::default()).await.unwrap();
+    assert_eq!(asked(&double), 1, "no token is sent to another host");
 }
 
 #[tokio::test]
