@@ -163,6 +163,18 @@ pub async fn verify(world: &dyn World, desired: &[Desired], parallelism: usize) 
     changes.map(|change| Verified { holds: holds(&change), change }).collect()
 }
 
+/// A plan of what is to be applied: nothing of it may be unreadable to whoever is signed in.
+async fn plan_whole(
+    world: &dyn World,
+    desired: &[Desired],
+    made: &Owned,
+    parallelism: usize,
+) -> Result<Planned, Failure> {
+    let planned = plan_with(world, desired, made, parallelism).await?;
+    refuse_unreadable(&planned.changes, |_| false)?;
+    Ok(planned)
+}
+
 /// Makes the plan file true: looks, shows, asks, runs; again when earlier steps made more of the system readable.
 /// A failed run is undone unless the options say otherwise.
 ///
@@ -181,11 +193,7 @@ pub async fn apply(
     let mut frontier = false;
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
-        let planning = async {
-            let planned = plan_with(world, &file.desired, &made, options.parallelism).await?;
-            refuse_unreadable(&planned.changes, |_| false)?;
-            Ok(planned)
-        };
+        let planning = plan_whole(world, &file.desired, &made, options.parallelism);
         let planned = match unless_stopped(stop, planning).await {
             // What was done stays journaled; a later phase that cannot be planned is a failed run.
             Err(failure) if phase > 0 && failure.class == Class::Interrupted => {

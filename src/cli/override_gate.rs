@@ -26,7 +26,8 @@ pub async fn open(
     held: &mut dyn Held,
 ) -> Result<(), Failure> {
     if reason.trim().is_empty() {
-        return Err(Failure::new(Class::Input, "a gate is not opened without a reason").remedy("say why: --override-gate \"reason\""));
+        return Err(Failure::new(Class::Input, "a gate is not opened without a reason")
+            .remedy("say why: --override-gate \"reason\""));
     }
     let signing = evidence_keys::keys(file, global, true).await?;
     let keys: Vec<SigningKey> = signing.values().cloned().collect();

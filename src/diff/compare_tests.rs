@@ -143,8 +143,8 @@ fn what_one_may_not_look_at_stays_unknown_and_the_rest_is_compared() {
         want("check.e", json!({ "x": "q" }), &["thing.a"]),
     ];
     let forbidden = Failure::new(Class::Forbidden, "not allowed").detail("x/read on /s\nsaid Azure");
-    let passed = attributes(json!({ "passed": true }));
-    let passes = Reading { desired: Some(passed.clone()), ..Reading::present(passed, Attributes::new()) };
+    let good = attributes(json!({ "passed": true }));
+    let passes = Reading { desired: Some(good.clone()), ..Reading::present(good, Attributes::new()) };
     let found = readings(vec![
         ("thing.a", Err(forbidden)),
         ("thing.b", there(json!({ "x": "7" }))),

@@ -96,6 +96,14 @@ impl Failure {
         self.detail.as_ref().and_then(|detail| detail.lines().next()).unwrap_or(self.summary)
     }
 
+    /// Summary and cause in one line, for a list of causes.
+    pub fn in_a_line(&self) -> String {
+        match &self.detail {
+            Some(_) => format!("{}: {}", self.summary, self.first_cause()),
+            None => self.summary.to_owned(),
+        }
+    }
+
     /// Adds the cause.
     #[must_use]
     pub fn detail(mut self, detail: impl Into<String>) -> Self {

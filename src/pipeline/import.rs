@@ -2,8 +2,6 @@
 
 mod sections;
 mod tables;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -153,12 +151,12 @@ fn default_role(wanted: &Wanted, settings: &Map<String, Json>) -> String {
 async fn find_server(live: &Live, wanted: &Wanted, said: &Said) -> Result<(ServerId, Server), Failure> {
     let SiteId { subscription, resource_group, .. } = &wanted.site;
     let all = live.arm.servers(subscription).await?;
-    let fits = |id: &ServerId, server: &Server| match &wanted.server {
-        Some(name) => id.server.eq_ignore_ascii_case(name),
-        None => {
-            let host = server.properties.fully_qualified_domain_name.as_deref().unwrap_or_default();
-            said.hosts.contains(&host.to_ascii_lowercase())
+    let fits = |id: &ServerId, server: &Server| {
+        if let Some(name) = &wanted.server {
+            return id.server.eq_ignore_ascii_case(name);
         }
+        let host = server.properties.fully_qualified_domain_name.as_deref().unwrap_or_default();
+        said.hosts.contains(&host.to_ascii_lowercase())
     };
     let mut found: Vec<(ServerId, Server)> = all.into_iter().filter(|(id, server)| fits(id, server)).collect();
     // Azure's lists spell resource groups as they please.
@@ -226,7 +224,7 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
     let databases = Databases::new(Arc::new(target), access);
     let mut lease = match databases.lease_any(&name, "postgres").await {
         Ok(lease) => lease,
-        Err(rejection) => return shut_out(seen, rejection.failure.to_string(), Some(rejection.failure)),
+        Err(rejection) => return shut_out(seen, rejection.failure.in_a_line(), Some(rejection.failure)),
     };
     // A plan file signs in as its first administrator.
     let user = lease.user().to_owned();

@@ -171,9 +171,7 @@ async fn what_somebody_else_changed_is_never_overwritten() {
     for value in ["(nothing)", "id-a", "foreign"] {
         assert!(detail.contains(value), "{detail}");
     }
-    assert!(
-        applied.failed.iter().any(|(id, failure)| id == "thing.a" && failure.first_cause() == "thing.b")
-    );
+    assert!(applied.failed.iter().any(|(id, failure)| id == "thing.a" && failure.first_cause() == "thing.b"));
 }
 
 #[tokio::test]

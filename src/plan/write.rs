@@ -74,7 +74,8 @@ pub fn write(sections: &[Section]) -> String {
         if !section.path.is_empty() {
             let path: Vec<String> = section.path.iter().map(|part| key(part)).collect();
             let path = path.join(".");
-            text.push_str(&if section.list { format!("[[{path}]]\n") } else { format!("[{path}]\n") });
+            let (open, close) = if section.list { ("[[", "]]\n") } else { ("[", "]\n") };
+            text.extend([open, path.as_str(), close]);
         } else if !section.comments.is_empty() {
             text.push('\n');
         }

@@ -55,7 +55,9 @@ fn keyed(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Failure> {
         Failure::new(Class::Other, "the password cannot be used as a key")
             .remedy("keep a password of ordinary length in the escrow")
     })?;
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     Ok(mac.finalize().into_bytes().into())
 }
 

@@ -36,7 +36,8 @@ pub fn az_script(plan: &str, steps: &[AzStep], changes: &ChangeSet, target: &Tar
         HEAD.replacen('\n', &format!("\n{}", remark(&format!("What pgentra apply would do for the plan {plan}."))), 1);
     let open = open_values(steps);
     if steps.is_empty() {
-        text.push_str(&format!("\n{}", remark("Nothing to do.")));
+        text.push('\n');
+        text.push_str(&remark("Nothing to do."));
     }
     for step in steps {
         let _ = write!(text, "\n{}", remark(&format!("{} ({})", step.step.id, step.step.address.kind)));
@@ -244,13 +245,13 @@ fn sql(step: &AzStep, open: &Open, target: &Target) -> String {
         None => server.connections.first(),
     };
     let Some(connection) = connection else { return remark("its server has no connection") };
-    let (password, user) = match &connection.auth {
-        Auth::Password(SecretSource::Env(variable)) => (word(&[Piece::Variable(variable.clone())]), &connection.user),
-        _ => {
-            let token =
-                ["account", "get-access-token", "--resource-type", "oss-rdbms", "--query", "accessToken", "-o", "tsv"];
-            (format!("\"$({})\"", command(&token, &[], &[]).trim_end()), &connection.user)
-        }
+    let user = &connection.user;
+    let password = if let Auth::Password(SecretSource::Env(variable)) = &connection.auth {
+        word(&[Piece::Variable(variable.clone())])
+    } else {
+        let token =
+            ["account", "get-access-token", "--resource-type", "oss-rdbms", "--query", "accessToken", "-o", "tsv"];
+        format!("\"$({})\"", command(&token, &[], &[]).trim_end())
     };
     let database = key.get("database").and_then(Value::as_text).unwrap_or("postgres");
     let mut statements: String = step.statements.iter().fold(String::new(), |all, one| all + &sql_text(one) + ";\n");

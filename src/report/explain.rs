@@ -168,9 +168,9 @@ fn data(change: &Change, told: &Explained<'_>) -> Json {
     };
     let rules = told.rules.iter();
     let rules = rules.map(|(place, role, leads_to)| json!({ "place": place, "role": role, "leads_to": leads_to }));
-    let roles = told.roles.iter();
-    let roles =
-        roles.map(|view| json!({ "role": view.role, "old": view.old, "gains": view.gains, "lacks": view.lacks }));
+    let views = told.roles.iter();
+    let views =
+        views.map(|view| json!({ "role": view.role, "old": view.old, "gains": view.gains, "lacks": view.lacks }));
     json!({
         "format_version": plan_json::FORMAT_VERSION,
         "resource_change": plan_json::resource_change(change),
@@ -181,7 +181,7 @@ fn data(change: &Change, told: &Explained<'_>) -> Json {
         "gates": told.gates,
         "steps": told.steps.iter().map(step).collect::<Vec<_>>(),
         "rules": rules.collect::<Vec<_>>(),
-        "effective": roles.collect::<Vec<_>>(),
+        "effective": views.collect::<Vec<_>>(),
         "notes": told.notes,
     })
 }

@@ -94,7 +94,7 @@ impl Kind for Check {
         loop {
             let complaints = match complaints(live, asked).await {
                 Err(failure) if !matches!(failure.class, Class::Busy | Class::Unreachable) => return Err(failure),
-                Err(failure) => vec![failure.to_string()],
+                Err(failure) => vec![failure.in_a_line()],
                 Ok(complaints) => complaints,
             };
             if complaints.is_empty() {
@@ -135,7 +135,7 @@ async fn login(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> 
     match live.databases.sign_in(text(table, "server")?, text(table, "database")?, role).await {
         Ok(()) => Ok(Vec::new()),
         Err(failure) if matches!(failure.class, Class::NotSignedIn | Class::Forbidden | Class::NotFound) => {
-            Ok(vec![failure.to_string()])
+            Ok(vec![failure.in_a_line()])
         }
         Err(failure) => Err(failure),
     }

@@ -53,7 +53,7 @@ pub async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, 
     let ask = Ask { url: joined(&base, optional_text(table, "path").unwrap_or_default()), ..ask(live, table).await? };
     let page = match live.web.ask(&ask).await {
         Ok(page) => page,
-        Err(failure) if failure.class == Class::Unreachable => return Ok(vec![failure.to_string()]),
+        Err(failure) if failure.class == Class::Unreachable => return Ok(vec![failure.in_a_line()]),
         Err(failure) => return Err(failure),
     };
     let mut found = answer(&ask.url, &page, table);
@@ -123,7 +123,7 @@ async fn followed(
                 serde_json::from_slice::<Json>(&page.body).map_err(|_| "no JSON".to_owned())
             }
             Ok(page) => Err(format!("HTTP {}", page.status)),
-            Err(failure) if failure.class == Class::Unreachable => Err(failure.to_string()),
+            Err(failure) if failure.class == Class::Unreachable => Err(failure.in_a_line()),
             Err(failure) => return Err(failure),
         };
         let missing = match &seen {

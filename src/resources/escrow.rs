@@ -91,9 +91,10 @@ impl Kind for Escrow {
         };
         if let Some((at, over)) = due {
             let at = moment(at);
-            reading.notes.push(match over {
-                true => format!("{source} is due to be purged since {at}; no undo can give its value back after that"),
-                false => format!("{source} is purged by the first apply after {at}"),
+            reading.notes.push(if over {
+                format!("{source} is due to be purged since {at}; no undo can give its value back after that")
+            } else {
+                format!("{source} is purged by the first apply after {at}")
             });
         }
         match (&there, &kept) {

@@ -170,7 +170,9 @@ fn undescribed(output: &Json, schema: &Json, root: &Json, path: &str, found: &mu
         None => schema,
     };
     if let Json::Array(list) = output {
-        list.iter().for_each(|one| undescribed(one, &schema["items"], root, &format!("{path}[]"), found));
+        for one in list {
+            undescribed(one, &schema["items"], root, &format!("{path}[]"), found);
+        }
     }
     let (Json::Object(output), Some(known)) = (output, schema["properties"].as_object()) else { return };
     for (name, value) in output {

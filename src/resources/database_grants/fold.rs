@@ -127,7 +127,9 @@ impl<'a> Holdings<'a> {
                 group.words(ObjectType::Schema, held.must);
             }
         }
-        groups.into_iter().for_each(|draft| drafts.add(draft, schema));
+        for draft in groups {
+            drafts.add(draft, schema);
+        }
     }
 
     /// The letters of a family, told apart by whose objects of tomorrow they hold for: those of its base kind, and those of

@@ -98,7 +98,7 @@ impl<'a> Log<'a> {
             match self.shown(&place, queries, interval).await {
                 // A table that does not exist holds nothing.
                 Err(failure) if failure.class == Class::Input => {
-                    unseen.push(failure.to_string());
+                    unseen.push(failure.in_a_line());
                     continue;
                 }
                 Err(failure) => return Err(failure),
@@ -229,7 +229,7 @@ impl Sensor for Log<'_> {
             [queries] if self.kind() == "query" => self.query(standpoint, queries).await,
             _ => self.continuous(standpoint).await,
         };
-        measured.unwrap_or_else(|failure| Measurement::blind(self.name, failure.to_string()))
+        measured.unwrap_or_else(|failure| Measurement::blind(self.name, failure.in_a_line()))
     }
 }
 

@@ -43,7 +43,7 @@ impl Sensor for Probe<'_> {
         match complaints(self.live, self.http).await {
             Ok(found) if found.is_empty() => Measurement::passed(&self.name, "answered as expected"),
             Ok(found) => Measurement::failed(&self.name, found.join("; ")),
-            Err(failure) => Measurement::blind(&self.name, failure.to_string()),
+            Err(failure) => Measurement::blind(&self.name, failure.in_a_line()),
         }
     }
 }

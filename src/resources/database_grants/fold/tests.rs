@@ -22,15 +22,15 @@ const SCHEMAS: [&str; 3] = ["geo", "a.b", "*\"\n"];
 const NAMES: [&str; 5] = ["features", "a.b", "f*", "Ünï (1)", "say \"x\""];
 
 /// The rules as the plan file's lowering hands them over.
-fn wishes(folded: &Folded, role: &str) -> Attributes {
-    let rule = |rule: &super::FoldedRule| {
-        let mut rule = rule.rule.clone();
-        rule.insert("role".to_owned(), Value::text(role));
+fn wishes(folded: &Folded, grantee: &str) -> Attributes {
+    let lowered = |folded: &super::FoldedRule| {
+        let mut rule = folded.rule.clone();
+        rule.insert("role".to_owned(), Value::text(grantee));
         Value::Map(rule)
     };
-    let mut wishes = grants(folded.rules.iter().map(rule).collect());
+    let mut wishes = grants(folded.rules.iter().map(lowered).collect());
     // What an exclusive role holds beyond its rules would be revoked.
-    wishes.insert("exclusive".to_owned(), list(&[role]));
+    wishes.insert("exclusive".to_owned(), list(&[grantee]));
     wishes
 }
 
