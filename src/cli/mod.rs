@@ -174,4 +174,6 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
+mod messages_tests;
+#[cfg(test)]
 mod tests;

@@ -8,7 +8,10 @@ use crate::model::{Class, Failure};
 pub(crate) fn failure(error: &sqlx::Error, doing: &str) -> Failure {
     match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(error) => refused(error, doing),
+            Some(error) => {
+                let more: Vec<&str> = [error.detail(), error.hint()].into_iter().flatten().collect();
+                refusal(error.code(), error.message(), &more, doing)
+            }
             None => other(&format!("cannot {doing}: {}", database.message())),
         },
         sqlx::Error::Io(io) => unreachable(&format!("cannot {doing}: {io}")).remedy(match io.kind() {
@@ -45,14 +48,13 @@ fn other(detail: &str) -> Failure {
     Failure::new(Class::Other, summary).detail(detail).remedy(remedy)
 }
 
-fn refused(error: &PgDatabaseError, doing: &str) -> Failure {
-    let (class, remedy) = classify(error.code(), error.message());
-    let mut detail = format!("{} (SQLSTATE {})\ncannot {doing}", error.message(), error.code());
-    for more in [error.detail(), error.hint()].into_iter().flatten() {
-        detail.push('\n');
-        detail.push_str(more);
-    }
-    Failure::new(class, summary(class)).detail(detail).remedy(remedy)
+/// What PostgreSQL said, with its code, and `more` of it in lines below.
+pub(crate) fn refusal(code: &str, message: &str, more: &[&str], doing: &str) -> Failure {
+    let (class, remedy) = classify(code, message);
+    let first = format!("{message} (SQLSTATE {code})");
+    let doing = format!("cannot {doing}");
+    let lines: Vec<&str> = [first.as_str(), &doing].into_iter().chain(more.iter().copied()).collect();
+    Failure::new(class, summary(class)).detail(lines.join("\n")).remedy(remedy)
 }
 
 /// What a refusal comes to, in a few words.
