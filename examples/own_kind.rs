@@ -51,7 +51,7 @@ fn content(path: &Path) -> Result<Vec<String>, Failure> {
         Ok(text) => Ok(text.lines().map(str::to_owned).collect()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => {
-            Err(Failure::new(Class::Other, format!("cannot read {}", path.display())).detail(error.to_string()))
+            Err(Failure::new(Class::Other, "cannot read the file").detail(format!("{}: {error}", path.display())))
         }
     }
 }

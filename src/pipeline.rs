@@ -368,7 +368,7 @@ fn refuse_unreadable(changes: &ChangeSet, goes_without: fn(&Change) -> bool) -> 
             remedies.dedup();
             Err(Failure {
                 class,
-                summary: format!("{} resources cannot be planned", failed.len()),
+                summary: "some resources cannot be planned",
                 detail: Some(lines.join("\n")),
                 remedy: (!remedies.is_empty()).then(|| remedies.join("\n")),
                 flaws: None,

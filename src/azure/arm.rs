@@ -48,8 +48,9 @@ impl Arm {
     /// A client that signs its calls with `tokens`. Only a Resource Manager on this machine may be plain HTTP.
     pub fn new(endpoints: Endpoints, tokens: Tokens, http: Arc<dyn HttpClient>, pace: Pace) -> Result<Self, Failure> {
         let refuse = |why: &str| {
-            let summary = format!("{} cannot be the address of a Resource Manager", endpoints.resource_manager);
-            Failure::new(Class::Input, summary).detail(why)
+            Failure::new(Class::Input, "this cannot be the address of a Resource Manager")
+                .detail(format!("{}: {why}", endpoints.resource_manager))
+                .remedy("name the cloud as public, usgov, china, or by an https address")
         };
         let base = Url::parse(&endpoints.resource_manager).map_err(|error| refuse(&error.to_string()))?;
         let local = base.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
@@ -126,8 +127,12 @@ impl Arm {
     pub async fn date(&self) -> Result<jiff::Timestamp, Refusal> {
         let answer = self.send(Method::Get, &self.url("/subscriptions", "2022-12-01")?, None, &|_| {}).await?;
         let told = header(&answer.headers, "date").and_then(|text| jiff::fmt::rfc2822::parse(text).ok());
-        told.map(|told| told.timestamp())
-            .ok_or_else(|| Refusal::ours(Failure::new(Class::Other, "Azure's answer does not tell the time")))
+        told.map(|told| told.timestamp()).ok_or_else(|| {
+            Refusal::ours(
+                Failure::new(Class::Other, "Azure's answer does not tell the time")
+                    .remedy("look whether a proxy takes the Date header out of answers"),
+            )
+        })
     }
 
     /// Reads with POST, as lists of secrets are. Changes nothing.
@@ -219,7 +224,8 @@ impl Arm {
     fn url(&self, path: &str, version: &str) -> Result<Url, Refusal> {
         let text = format!("{}{path}?api-version={version}", self.endpoints.resource_manager);
         Url::parse(&text).map_err(|error| {
-            Refusal::ours(Failure::new(Class::Input, format!("{path} is no path")).detail(error.to_string()))
+            let failure = Failure::new(Class::Input, "no address can be made of these names");
+            Refusal::ours(failure.detail(format!("{path}: {error}")).remedy("check the names in the plan file"))
         })
     }
 
@@ -236,6 +242,7 @@ impl Arm {
             }
             _ => Err(Refusal::ours(
                 Failure::new(Class::Other, "Azure's answer leads to another host; the token is not sent there")
+                    .remedy("check the cloud's address, and that no proxy rewrites answers")
                     .detail(text.split('?').next().unwrap_or_default().to_owned()),
             )),
         }
@@ -347,8 +354,8 @@ pub(super) enum Trouble {
 impl Trouble {
     fn network(what: &str, error: &azure_core::Error) -> Self {
         let certificate = is_certificate_error(error);
-        let failure = Failure::new(Class::Unreachable, format!("Azure cannot be reached: {what}"))
-            .detail(explain(error))
+        let failure = Failure::new(Class::Unreachable, "Azure cannot be reached")
+            .detail(format!("{what}: {}", explain(error)))
             .remedy(if certificate {
                 "let SSL_CERT_FILE name the certificates of the proxy or private cloud"
             } else {

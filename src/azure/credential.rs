@@ -122,9 +122,9 @@ pub fn sign_in(
     let links: Vec<Link> =
         Credential::ALL.into_iter().filter(wanted).map(|credential| setting.link(credential)).collect();
     if !authority.starts_with("https://") {
-        let summary = format!("{authority} cannot be an authority for tokens");
-        let failure = Failure::new(Class::Input, summary).detail("secrets are sent over https only");
-        return Err(failure.remedy("give AZURE_AUTHORITY_HOST as https://..., or unset it"));
+        return Err(Failure::new(Class::Input, "this cannot be an authority for tokens")
+            .detail(format!("{authority}: secrets are sent over https only"))
+            .remedy("give AZURE_AUTHORITY_HOST as https://..., or unset it"));
     }
     Ok(Tokens::new(Arc::new(Chain { links, chosen: OnceCell::new(), search: Mutex::default() })))
 }

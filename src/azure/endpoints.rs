@@ -25,7 +25,9 @@ pub async fn endpoints(cloud: &Cloud, http: &reqwest::Client) -> Result<Endpoint
 pub async fn discover(url: &str, http: &reqwest::Client) -> Result<Endpoints, Failure> {
     let base = url.trim_end_matches('/');
     let failure = |class, detail: String| {
-        Failure::new(class, format!("cannot find out the endpoints of the cloud at {base}")).detail(detail)
+        Failure::new(class, "cannot find out the endpoints of the cloud")
+            .detail(format!("{base}: {detail}"))
+            .remedy("check the cloud's address, the network and the proxy (HTTPS_PROXY)")
     };
     let answer = http
         .get(format!("{base}/metadata/endpoints?api-version=2022-09-01"))

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::azure::arm::{Arm, segment};
-use crate::azure::refusal::Refusal;
+use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::model::{Class, Failure};
 
 /// The API version of queries through the Resource Manager, by which one audience and one role serve every cloud.
@@ -66,7 +66,7 @@ impl Arm {
             "/subscriptions/{subscription}/resourceGroups/{group}/providers/Microsoft.Insights/components/{name}"
         );
         let body = self.get(&path, COMPONENT_VERSION).await?;
-        let none = || Refusal::ours(Failure::new(Class::Other, format!("{path} was answered without an id")));
+        let none = || Refusal::ours(answer_unclear(format!("{path}: it has no id")));
         component(&body).ok_or_else(none)
     }
 
@@ -80,7 +80,7 @@ impl Arm {
         let found = all.iter().find(|one| is(&one["properties"]["AppId"], app_id));
         found.and_then(component).ok_or_else(|| {
             let what = format!("no component of Application Insights in subscription {subscription} has id {app_id}");
-            unfound(what, "the component")
+            unfound("there is no such component of Application Insights", what, "the component")
         })
     }
 
@@ -94,7 +94,8 @@ impl Arm {
         let all = self.list(&path, WORKSPACE_VERSION).await.map_err(|refusal| refusal.failure)?;
         let found = all.iter().find(|one| is(&one["properties"]["customerId"], customer_id));
         found.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| {
-            unfound(format!("no workspace in subscription {subscription} has id {customer_id}"), "the workspace")
+            let what = format!("no workspace in subscription {subscription} has id {customer_id}");
+            unfound("there is no such workspace", what, "the workspace")
         })
     }
 
@@ -127,8 +128,8 @@ fn is(value: &Value, id: &str) -> bool {
     value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(id))
 }
 
-fn unfound(what: String, resource: &str) -> Failure {
-    Failure::new(Class::NotFound, what).remedy(format!(
+fn unfound(summary: &'static str, what: String, resource: &str) -> Failure {
+    Failure::new(Class::NotFound, summary).detail(what).remedy(format!(
         "check the id and the subscription, and give whoever runs pgentra the role Monitoring Reader on {resource}"
     ))
 }

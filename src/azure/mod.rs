@@ -24,7 +24,7 @@ mod metadata;
 mod operation;
 mod pace;
 mod permissions;
-mod refusal;
+pub(crate) mod refusal;
 mod scm;
 mod server_parts;
 mod servers;

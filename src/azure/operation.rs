@@ -79,9 +79,8 @@ impl Arm {
         let mut tries = 0;
         loop {
             if start.elapsed() + wait > self.pace().operation {
-                let summary = "an operation of Azure takes longer than it may";
-                let failure = Failure::new(Class::Busy, format!("{summary}: {}", url.path()))
-                    .detail(format!("waited {}", seconds(start.elapsed())))
+                let failure = Failure::new(Class::Busy, "an operation of Azure takes longer than it may")
+                    .detail(format!("{}: waited {}", url.path(), seconds(start.elapsed())))
                     .remedy("it goes on in Azure; run the same command again to see how it ended");
                 return Err(Refusal::ours(failure));
             }

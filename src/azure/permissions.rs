@@ -3,8 +3,7 @@
 use serde::Deserialize;
 
 use crate::azure::arm::Arm;
-use crate::azure::refusal::Refusal;
-use crate::model::{Class, Failure};
+use crate::azure::refusal::{Refusal, answer_unclear};
 
 /// The API version of Microsoft.Authorization permissions.
 const VERSION: &str = "2022-04-01";
@@ -55,10 +54,8 @@ impl Arm {
         let path = format!("{}/providers/Microsoft.Authorization/permissions", scope.trim_end_matches('/'));
         let all = self.list(&path, VERSION).await?;
         let one = |value| {
-            serde_json::from_value(value).map_err(|error| {
-                let summary = "Azure's answer about permissions cannot be understood";
-                Refusal::ours(Failure::new(Class::Other, summary).detail(error.to_string()))
-            })
+            serde_json::from_value(value)
+                .map_err(|error| Refusal::ours(answer_unclear(format!("permissions: {error}"))))
         };
         all.into_iter().map(one).collect()
     }

@@ -147,6 +147,13 @@ fn headline(class: Class, code: &str, message: &str) -> Failure {
     }
 }
 
+/// An answer of another shape than Azure documents.
+pub(crate) fn answer_unclear(detail: String) -> Failure {
+    Failure::new(Class::Other, "Azure's answer cannot be understood")
+        .detail(detail)
+        .remedy("run the same command again; if it stays so, look for a newer version of pgentra")
+}
+
 /// The text between `before` and the next single quote.
 fn quoted<'a>(message: &'a str, before: &str) -> Option<&'a str> {
     let (_, rest) = message.split_once(before)?;

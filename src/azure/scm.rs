@@ -13,7 +13,7 @@ use serde_json::Value;
 
 use crate::azure::arm::{Answer, Arm, Note, Trouble, describe, header, retry_after};
 use crate::azure::operation::{Operation, Style};
-use crate::azure::refusal::Refusal;
+use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::azure::sites::{Site, SiteId};
 use crate::model::{Class, Endpoints, Failure};
 
@@ -126,12 +126,16 @@ impl Arm {
     pub async fn scm(&self, id: &SiteId) -> Result<Scm, Failure> {
         let site = self.site(id).await?;
         if let Some(why) = site.takes_no_zip() {
-            return Err(Failure::new(Class::Input, format!("{id} takes no zip"))
-                .detail(why)
+            return Err(Failure::new(Class::Input, "this app takes no zip")
+                .detail(format!("{id}: {why}"))
                 .remedy("deploy it with a command of your own: command = [\"...\"] with check and undo"));
         }
         site.refuse_busy(id)?;
-        let unknown = || Failure::new(Class::Other, format!("Azure does not say where {id} takes deployments"));
+        let unknown = || {
+            Failure::new(Class::Other, "Azure does not say where this app takes deployments")
+                .detail(id.to_string())
+                .remedy("look at the app's host names in the portal, then run the same command again")
+        };
         let base = format!("https://{}", site.scm_host().ok_or_else(unknown)?);
         let client = self.aimed(&base, audience(self.endpoints()))?;
         Ok(Scm { client, base, flex: site.is_flex(), app: id.clone(), right: right(id) })
@@ -141,7 +145,9 @@ impl Arm {
 impl Scm {
     fn url(&self, rest: &str) -> Result<Url, Failure> {
         Url::parse(&format!("{}{rest}", self.base)).map_err(|error| {
-            Failure::new(Class::Other, format!("{} is no address", self.base)).detail(error.to_string())
+            Failure::new(Class::Other, "Azure names no address where this app takes deployments")
+                .detail(format!("{}: {error}", self.base))
+                .remedy("look at the app's host names in the portal")
         })
     }
 
@@ -175,11 +181,9 @@ impl Scm {
             }
             let wait = self.client.pace().wait(tries);
             if start.elapsed() + wait > self.client.pace().busy {
-                return Err(Failure::new(
-                    Class::Busy,
-                    format!("a deployment of {} does not come to its end", self.app),
-                )
-                .remedy("wait until it is over, then run the same command again"));
+                return Err(Failure::new(Class::Busy, "another deployment does not come to its end")
+                    .detail(self.app.to_string())
+                    .remedy("wait until it is over, then run the same command again"));
             }
             self.client.rest(wait).await?;
             tries += 1;
@@ -272,7 +276,8 @@ impl Scm {
     }
 
     fn endless(&self) -> Failure {
-        Failure::new(Class::Busy, format!("the deployment of {} does not come to its end", self.app))
+        Failure::new(Class::Busy, "the deployment does not come to its end")
+            .detail(self.app.to_string())
             .remedy("wait until it is over, then run the same command again")
     }
 
@@ -303,12 +308,13 @@ impl Scm {
 
     fn failed(&self, deployment: &Deployment) -> Failure {
         let words = deployment.status_text.as_deref().filter(|words| !words.is_empty());
-        let detail = format!("deployment {}: {}", deployment.id, words.unwrap_or("the site does not say why"));
-        let failure = Failure::new(Class::Other, format!("the deployment of {} failed", self.app)).detail(detail);
-        match &deployment.log_url {
-            Some(log) => failure.remedy(format!("read its log: {log}")),
-            None => failure,
-        }
+        let words = words.unwrap_or("the site does not say why");
+        Failure::new(Class::Other, "the deployment failed")
+            .detail(format!("{}, deployment {}: {words}", self.app, deployment.id))
+            .remedy(match &deployment.log_url {
+                Some(log) => format!("read its log: {log}"),
+                None => "read its log in the portal, under Deployment Center".to_owned(),
+            })
     }
 
     fn explained(&self, refusal: Refusal) -> Failure {
@@ -338,8 +344,5 @@ fn right(id: &SiteId) -> String {
 }
 
 fn decode<T: serde::de::DeserializeOwned>(body: Value) -> Result<T, Failure> {
-    serde_json::from_value(body).map_err(|error| {
-        let summary = "the SCM site's answer about a deployment cannot be understood";
-        Failure::new(Class::Other, summary).detail(error.to_string())
-    })
+    serde_json::from_value(body).map_err(|error| answer_unclear(format!("the SCM site, about a deployment: {error}")))
 }

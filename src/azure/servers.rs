@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::azure::arm::{Arm, Note, segment};
 use crate::azure::pace::seconds;
-use crate::azure::refusal::Refusal;
+use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::model::{Class, Failure};
 
 /// The API version of Microsoft.DBforPostgreSQL. Paths, verbs and bodies used here are the same from 2022-12-01 on.
@@ -168,10 +168,7 @@ impl Server {
 }
 
 fn decode<T: serde::de::DeserializeOwned>(what: &str, body: Value) -> Result<T, Refusal> {
-    serde_json::from_value(body).map_err(|error| {
-        let summary = format!("Azure's answer about {what} cannot be understood");
-        Refusal::ours(Failure::new(Class::Other, summary).detail(error.to_string()))
-    })
+    serde_json::from_value(body).map_err(|error| Refusal::ours(answer_unclear(format!("{what}: {error}"))))
 }
 
 impl Arm {
@@ -204,18 +201,20 @@ impl Arm {
             if state.eq_ignore_ascii_case("Ready") {
                 return Ok(server);
             }
-            let failure = |summary: String| Failure::new(Class::Busy, summary);
+            let told = format!("server {}: its state is {state}", id.server);
             if ["Stopped", "Stopping", "Disabled", "Dropping", "Inaccessible"]
                 .iter()
                 .any(|word| state.eq_ignore_ascii_case(word))
             {
                 let (name, group) = (&id.server, &id.resource_group);
-                return Err(failure(format!("server {name} cannot be changed: its state is {state}"))
+                return Err(Failure::new(Class::Busy, "the server cannot be changed while it does not run")
+                    .detail(told)
                     .remedy(format!("start it with `az postgres flexible-server start -g {group} -n {name}`")));
             }
             let wait = self.pace().wait(tries);
             if start.elapsed() + wait > self.pace().busy {
-                return Err(failure(format!("server {} does not become ready: its state is {state}", id.server))
+                return Err(Failure::new(Class::Busy, "the server does not become ready")
+                    .detail(told)
                     .remedy("wait until its operation is over, then run the same command again"));
             }
             note(&format!("waiting for server {} ({state}, {})", id.server, seconds(start.elapsed())));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use crate::azure::arm::{Arm, Note, segment};
-use crate::azure::refusal::Refusal;
+use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::model::{Class, Failure};
 
 /// The API version of Microsoft.Web. Older ones than 2023-12-01 are refused for Flex Consumption apps.
@@ -170,7 +170,7 @@ impl Site {
     /// Refuses when another change is under way.
     pub fn refuse_busy(&self, id: &SiteId) -> Result<(), Failure> {
         let Some(why) = self.busy() else { return Ok(()) };
-        let failure = Failure::new(Class::Busy, format!("{id} is busy")).detail(why);
+        let failure = Failure::new(Class::Busy, "the app is busy").detail(format!("{id}: {why}"));
         Err(failure.remedy("wait until it is over, complete or cancel the swap, then run the same command again"))
     }
 
@@ -181,10 +181,7 @@ impl Site {
 }
 
 fn decode<T: serde::de::DeserializeOwned>(what: &str, body: Value) -> Result<T, Refusal> {
-    serde_json::from_value(body).map_err(|error| {
-        let summary = format!("Azure's answer about {what} cannot be understood");
-        Refusal::ours(Failure::new(Class::Other, summary).detail(error.to_string()))
-    })
+    serde_json::from_value(body).map_err(|error| Refusal::ours(answer_unclear(format!("{what}: {error}"))))
 }
 
 /// The `properties` object of an answer.

@@ -20,7 +20,11 @@ pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Clie
         .connect_timeout(Duration::from_secs(5))
         .read_timeout(Duration::from_mins(1))
         .redirect(reqwest::redirect::Policy::none());
-    builder.build().map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(explain(&error)))
+    builder.build().map_err(|error| {
+        Failure::new(Class::Other, "cannot set up the HTTP client")
+            .remedy("check the proxy (HTTPS_PROXY) and the certificates of this machine")
+            .detail(explain(&error))
+    })
 }
 
 /// The certificates in `SSL_CERT_FILE`, if that is set. On Linux the platform's verifier reads it too; elsewhere it
@@ -28,8 +32,8 @@ pub fn http_client(variables: &BTreeMap<String, String>) -> Result<reqwest::Clie
 pub fn extra_certificates(variables: &BTreeMap<String, String>) -> Result<Vec<reqwest::Certificate>, Failure> {
     let Some(path) = variables.get("SSL_CERT_FILE").filter(|path| !path.is_empty()) else { return Ok(Vec::new()) };
     let failure = |detail: String| {
-        Failure::new(Class::Input, format!("cannot use the certificates in SSL_CERT_FILE={path}"))
-            .detail(detail)
+        Failure::new(Class::Input, "cannot use the certificates in SSL_CERT_FILE")
+            .detail(format!("{path}: {detail}"))
             .remedy("let SSL_CERT_FILE name a readable file of PEM certificates, or unset it")
     };
     let pem = std::fs::read(path).map_err(|error| failure(error.to_string()))?;
@@ -67,6 +71,6 @@ mod tests {
         let variables = BTreeMap::from([("SSL_CERT_FILE".to_owned(), "/nonexistent/ca.pem".to_owned())]);
         let failure = http_client(&variables).unwrap_err();
         assert_eq!(failure.class, Class::Input);
-        assert!(failure.summary.contains("/nonexistent/ca.pem"), "{failure}");
+        assert!(failure.first_cause().contains("/nonexistent/ca.pem"), "{failure}");
     }
 }

@@ -15,7 +15,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::azure::arm::Arm;
-use crate::azure::refusal::Refusal;
+use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::azure::tokens::Tokens;
 use crate::model::{Class, Failure, Secret};
 
@@ -82,8 +82,11 @@ impl Vault {
     /// # Errors
     /// `Input`: `url` is none of a vault.
     pub fn new(url: &str, tokens: Tokens, http: Arc<dyn HttpClient>) -> Result<Self, Failure> {
-        let wrong =
-            |why: String| Failure::new(Class::Input, format!("{url} is not the address of a key vault")).detail(why);
+        let wrong = |why: String| {
+            Failure::new(Class::Input, "this is not the address of a key vault")
+                .detail(format!("{url}: {why}"))
+                .remedy("name the vault, or its address as https://<name>.vault.azure.net")
+        };
         if !url.starts_with("https://") {
             return Err(wrong("secrets are sent over https only".to_owned()));
         }
@@ -136,7 +139,7 @@ impl Vault {
         let body = parameters.try_into().map_err(|error| refused(&doing, &error))?;
         let answer = self.client.set_secret(name, body, None).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
-        let nameless = || Failure::new(Class::Other, format!("cannot {doing}")).detail("the answer names no version");
+        let nameless = || answer_unclear(format!("{doing}: it names no version"));
         version(secret.id.as_deref(), name).ok_or_else(nameless)
     }
 
@@ -148,7 +151,7 @@ impl Vault {
         let doing = Doing { right: "getSecret/action", words: format!("read secret {name} of {}", self.url) };
         let answer = self.client.get_secret(name, None).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
-        let none = || Failure::new(Class::NotFound, format!("cannot {doing}")).detail("it has no value");
+        let none = || valueless(&doing);
         let id = version(secret.id.as_deref(), name).unwrap_or_default();
         let made = secret.attributes.and_then(|attributes| attributes.created);
         let made = made.and_then(|made| Timestamp::from_second(made.unix_timestamp()).ok());
@@ -167,7 +170,7 @@ impl Vault {
         };
         let answer = self.client.get_secret(name, Some(options)).await.map_err(|error| refused(&doing, &error))?;
         let secret = answer.into_model().map_err(|error| refused(&doing, &error))?;
-        let none = || Failure::new(Class::NotFound, format!("cannot {doing}")).detail("it has no value");
+        let none = || valueless(&doing);
         secret.value.map(Secret::new).ok_or_else(none)
     }
 
@@ -234,8 +237,8 @@ impl Vault {
         let start = Instant::now();
         while self.standing(name).await? != wanted {
             if start.elapsed() > SETTLES_WITHIN {
-                return Err(Failure::new(Class::Busy, format!("cannot {doing}"))
-                    .detail("the vault took the call, but it is not in effect yet")
+                return Err(Failure::new(Class::Busy, "the key vault is not done yet")
+                    .detail(format!("{doing}: the vault took the call, but it is not in effect"))
                     .remedy("run the same command again in a few minutes"));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
@@ -264,31 +267,63 @@ impl fmt::Display for Doing {
     }
 }
 
+/// A secret without a value: a deleted one, or one of another tool.
+fn valueless(doing: &Doing) -> Failure {
+    Failure::new(Class::NotFound, "the secret has no value")
+        .detail(doing.to_string())
+        .remedy("look at the secret's versions in the key vault")
+}
+
 fn refused(doing: &Doing, error: &azure_core::Error) -> Failure {
-    let summary = format!("cannot {doing}");
     let status = error.http_status();
     let code = match error.kind() {
         ErrorKind::HttpResponse { error_code: Some(code), .. } => format!(" (code {code})"),
         _ => String::new(),
     };
     let detail = match status {
-        Some(status) => format!("HTTP {}{code}", u16::from(status)),
-        None => error.to_string(),
+        Some(status) => format!("{doing}: HTTP {}{code}", u16::from(status)),
+        None => format!("{doing}: {error}"),
     };
-    match status.map(u16::from) {
-        Some(404) => Failure::new(Class::NotFound, summary).detail(detail),
-        Some(401) => Failure::new(Class::NotSignedIn, summary).detail(detail),
-        // A vault does not say which right is missing. It stands in the first line, so that a report can show it alone.
-        Some(403) => Failure::new(Class::Forbidden, summary)
-            .detail(format!("Microsoft.KeyVault/vaults/secrets/{}\n{detail}", doing.right))
-            .remedy("give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine"),
-        Some(409) => Failure::new(Class::Conflict, summary).detail(detail),
-        Some(429 | 503) => Failure::new(Class::Busy, summary).detail(detail),
-        Some(_) => Failure::new(Class::Other, summary).detail(detail),
-        None if matches!(error.kind(), ErrorKind::Credential) => {
-            Failure::new(Class::NotSignedIn, summary).detail(detail)
+    let (class, summary, remedy) = meaning(status.map(u16::from), matches!(error.kind(), ErrorKind::Credential));
+    // A vault does not say which right is missing. It stands in the first line, so that a report can show it alone.
+    let detail = match class {
+        Class::Forbidden => format!("Microsoft.KeyVault/vaults/secrets/{}\n{detail}", doing.right),
+        _ => detail,
+    };
+    Failure::new(class, summary).detail(detail).remedy(remedy)
+}
+
+/// What an answer of a vault means, and what would help.
+fn meaning(status: Option<u16>, credential: bool) -> (Class, &'static str, &'static str) {
+    match status {
+        Some(404) => (
+            Class::NotFound,
+            "the key vault does not have it",
+            "check the names of the vault and of the secret; a deleted secret can be recovered",
+        ),
+        Some(401) => {
+            (Class::NotSignedIn, "the key vault does not accept the token", "sign in again, and check the tenant")
         }
-        None => Failure::new(Class::Unreachable, summary).detail(detail),
+        Some(403) => (
+            Class::Forbidden,
+            "not allowed",
+            "give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine",
+        ),
+        Some(409) => (
+            Class::Conflict,
+            "the key vault sees a conflict",
+            "look whether the secret was deleted or is being changed, then run the same command again",
+        ),
+        Some(429 | 503) => (Class::Busy, "the key vault is busy", "try again in a few minutes"),
+        Some(_) => (Class::Other, "the key vault refused", "mend what it names, and run the same command again"),
+        None if credential => {
+            (Class::NotSignedIn, "there is no token for the key vault", "sign in, for example with `az login`")
+        }
+        None => (
+            Class::Unreachable,
+            "the key vault cannot be reached",
+            "check its name, its firewall and private endpoints, and the proxy (HTTPS_PROXY)",
+        ),
     }
 }
 
@@ -326,6 +361,7 @@ impl Arm {
 fn address(vault: &Value, name: &str) -> Result<String, Refusal> {
     let url = vault["properties"]["vaultUri"].as_str().map(|url| url.trim_end_matches('/').to_owned());
     url.ok_or_else(|| {
-        Refusal::ours(Failure::new(Class::Other, format!("Azure does not say where vault {name} is reached")))
+        let failure = Failure::new(Class::Other, "Azure does not say where the key vault is reached").detail(name);
+        Refusal::ours(failure.remedy("name it by its address: https://<name>.vault.azure.net"))
     })
 }

@@ -41,7 +41,8 @@ impl Waiting {
         let end = Instant::now() + span;
         loop {
             if self.stopped.load(Ordering::SeqCst) {
-                return Err(Failure::new(Class::Interrupted, "stopped while waiting for Azure"));
+                return Err(Failure::new(Class::Interrupted, "stopped while waiting for Azure")
+                    .remedy("run the same command again to go on"));
             }
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() {

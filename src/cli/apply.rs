@@ -123,7 +123,8 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {
     if !args.live.only.is_empty() {
-        return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed"));
+        return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed")
+            .remedy("leave --only out, or save a plan made with --only"));
     }
     let store = place::open(&saved.store, &saved.target, global).await?;
     let stop = stop_on_signal()?;
@@ -197,7 +198,11 @@ async fn begin(
 /// The first SIGINT or SIGTERM asks the run to stop after the calls in hand; more of them change nothing.
 pub(super) fn stop_on_signal() -> Result<Arc<Stop>, Failure> {
     use tokio::signal::unix::{SignalKind, signal};
-    let failed = |error: std::io::Error| Failure::new(Class::Other, "cannot hear signals").detail(error.to_string());
+    let failed = |error: std::io::Error| {
+        Failure::new(Class::Other, "cannot hear signals")
+            .remedy("run it where processes may handle signals")
+            .detail(error.to_string())
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
     let stop = Arc::new(Stop::new(false));

@@ -11,10 +11,10 @@ use super::evidence_view::{attested, view};
 use super::exit::Exit;
 use super::load::load;
 use super::observe::{author, validations};
-use super::output::Output;
+use super::output::{self, Output};
 use super::{evidence_keys, live, place};
 use crate::evidence::{Attestation, Ledger, Now, Record, SigningKey, Standing, decide};
-use crate::model::{Class, Failure};
+use crate::model::Failure;
 use crate::pipeline;
 use crate::plan::PlanFile;
 use crate::report::{self, Check, Evidence, checklist, evidence_markdown, json_text};
@@ -175,9 +175,7 @@ async fn export(found: &Found, into: &Path, global: &Global, output: &Output) ->
         [("json", json_text(&data)), ("md", evidence_markdown(&found.file.name, &views, &faults, &attested))]
     {
         let path = into.join(format!("{name}-evidence.{ending}"));
-        std::fs::write(&path, text).map_err(|error| {
-            Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-        })?;
+        output::write(&path, &text)?;
         output.data(&format!("{}\n", path.display()))?;
     }
     Ok(Exit::Done)

@@ -23,12 +23,16 @@ pub async fn keys(file: &PlanFile, global: &Global, needed: bool) -> Result<BTre
         match fetch(&reference, &want.attributes, file, global).await? {
             Some(secret) => {
                 let key = SigningKey::new(secret);
-                let key = key.map_err(|why| Failure::new(Class::Input, why).detail(reference.to_string()))?;
+                let key = key.map_err(|why| {
+                    Failure::new(Class::Input, "this cannot be a signing key")
+                        .detail(format!("{reference}: {why}"))
+                        .remedy("set it to a secret of at least 16 characters that is not kept in the store")
+                })?;
                 keys.insert(want.address.name.clone(), key);
             }
             None if needed && !allowed => {
-                return Err(Failure::new(Class::Input, format!("nothing signs what is recorded for {}", want.address))
-                    .detail(format!("{reference} is not set"))
+                return Err(Failure::new(Class::Input, "nothing signs what is recorded")
+                    .detail(format!("{}: {reference} is not set", want.address))
                     .remedy("set it to a secret of at least 16 characters that is not kept in the store"));
             }
             None => {}

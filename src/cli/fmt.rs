@@ -9,8 +9,8 @@ use super::args::PlanFileArg;
 use super::exit::Exit;
 use super::findings;
 use super::locate;
-use super::output::Output;
-use crate::model::{Class, Failure};
+use super::output::{Output, unwritten};
+use crate::model::Failure;
 use crate::plan::format;
 use crate::report::clean;
 
@@ -44,9 +44,7 @@ pub fn run(args: &FmtArgs, output: &Output) -> Result<Exit, Failure> {
 
 /// Writes a file so that a crash leaves the old text or the new one, never half of it.
 fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| {
-        Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-    };
+    let failed = |error: std::io::Error| unwritten(path, &error);
     // Through a symbolic link the file that it names is replaced, not the link.
     let path: PathBuf = path.canonicalize().map_err(failed)?;
     let directory = path.parent().unwrap_or(Path::new("."));

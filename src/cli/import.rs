@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::args::Global;
 use super::exit::Exit;
 use super::locate::Source;
-use super::output::Output;
+use super::output::{Output, unwritten};
 use super::{findings, live};
 use crate::azure::{Administrator, SiteId};
 use crate::diff::Summary;
@@ -141,14 +141,15 @@ fn wanted(args: &ImportArgs) -> Wanted {
 }
 
 fn exists(path: &Path) -> Failure {
-    Failure::new(Class::Input, format!("{} exists and is not overwritten", path.display()))
+    Failure::new(Class::Input, "the file exists and is not overwritten")
+        .detail(path.display().to_string())
         .remedy("name another file, or say --force")
 }
 
 fn write(path: &Path, text: &str, force: bool) -> Result<(), Failure> {
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => exists(path),
-        _ => Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string()),
+        _ => unwritten(path, &error),
     };
     let mut options = OpenOptions::new();
     let options = options.write(true).create_new(!force).create(force).truncate(force);

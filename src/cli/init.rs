@@ -8,7 +8,7 @@ use clap::Args;
 use toml_edit::Value;
 
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Output, unwritten};
 use super::prompt::{self, Prompt};
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text};
@@ -48,7 +48,8 @@ pub struct InitArgs {
 /// Runs `init`.
 pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let exists = || {
-        Failure::new(Class::Input, format!("{} exists and is not overwritten", args.file.display()))
+        Failure::new(Class::Input, "the file exists and is not overwritten")
+            .detail(args.file.display().to_string())
             .remedy("name another file as an argument")
     };
     if args.file.exists() {
@@ -57,7 +58,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     let answers = prompt::with_terminal(|prompt| answers(args, prompt))?;
     let failed = |error: std::io::Error| match error.kind() {
         ErrorKind::AlreadyExists => exists(),
-        _ => Failure::new(Class::Input, format!("cannot write {}", args.file.display())).detail(error.to_string()),
+        _ => unwritten(&args.file, &error),
     };
     let mut file = OpenOptions::new().write(true).create_new(true).open(&args.file).map_err(failed)?;
     file.write_all(plan_file(&answers).as_bytes()).map_err(failed)?;

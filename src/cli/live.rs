@@ -26,7 +26,11 @@ pub async fn tokens(target: &Target, global: &Global) -> Result<(Endpoints, Toke
     let http = http_client(&vars)?;
     let endpoints = endpoints(&cloud(target, vars.get(CLOUD)), &http).await?;
     let choice = global.credential.as_deref().map_or(Ok(Choice::Automatic), str::parse);
-    let choice = choice.map_err(|why| Failure::new(Class::Input, why))?;
+    let choice = choice.map_err(|why| {
+        Failure::new(Class::Input, "there is no such way to sign in")
+            .detail(why)
+            .remedy("write one of the words that `--help` lists for --credential")
+    })?;
     let tokens = sign_in(choice, &endpoints, target.tenant.as_deref(), &vars, &http)?;
     Ok((endpoints, tokens))
 }
@@ -81,8 +85,11 @@ pub async fn arm(target: &Target, global: &Global) -> Result<Arm, Failure> {
 
 fn random_key() -> Result<[u8; 32], Failure> {
     let mut key = [0; 32];
-    getrandom::fill(&mut key)
-        .map_err(|error| Failure::new(Class::Other, "the system gives no random numbers").detail(error.to_string()))?;
+    getrandom::fill(&mut key).map_err(|error| {
+        Failure::new(Class::Other, "the system gives no random numbers")
+            .remedy("make the system's random numbers available (getrandom)")
+            .detail(error.to_string())
+    })?;
     Ok(key)
 }
 
@@ -122,7 +129,8 @@ impl Access for AzureAccess {
             server: server.name.clone(),
         };
         self.arm.server(&id).await?.properties.fully_qualified_domain_name.ok_or_else(|| {
-            Failure::new(Class::NotFound, format!("Azure does not say where server {} is reached", server.name))
+            Failure::new(Class::NotFound, "Azure does not say where the server is reached")
+                .detail(server.name.clone())
                 .remedy("name it in the plan file: host = \"...\" under [server]")
         })
     }

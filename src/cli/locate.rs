@@ -33,14 +33,18 @@ pub fn find(given: Option<&Path>, here: &Path) -> Result<Source, Failure> {
 /// `Input`: it cannot be read, or is not UTF-8.
 pub fn read(path: &Path) -> Result<String, Failure> {
     fs::read_to_string(path).map_err(|error| {
-        Failure::new(Class::Input, format!("cannot read {}", path.display())).detail(error.to_string())
+        Failure::new(Class::Input, "cannot read the file")
+            .detail(format!("{}: {error}", path.display()))
+            .remedy("name a text file in UTF-8 that is there and that you may read")
     })
 }
 
 fn only_candidate(directory: &Path) -> Result<PathBuf, Failure> {
     let shown = if directory.as_os_str().is_empty() { Path::new(".") } else { directory };
     let unreadable = |error: std::io::Error| {
-        Failure::new(Class::Input, format!("cannot read the directory {}", shown.display())).detail(error.to_string())
+        Failure::new(Class::Input, "cannot look for a plan file")
+            .detail(format!("{}: {error}", shown.display()))
+            .remedy("name the plan file as an argument")
     };
     let mut candidates = Vec::new();
     for entry in fs::read_dir(shown).map_err(unreadable)? {
@@ -54,12 +58,12 @@ fn only_candidate(directory: &Path) -> Result<PathBuf, Failure> {
     candidates.sort();
     match candidates.as_slice() {
         [only] => Ok(only.clone()),
-        [] => Err(Failure::new(Class::Input, format!("no plan file in {}", shown.display()))
-            .detail("a plan file ends in .toml and has `version` at its top")
+        [] => Err(Failure::new(Class::Input, "there is no plan file here")
+            .detail(format!("{}: no file ends in .toml and has `version` at its top", shown.display()))
             .remedy("name it as an argument, or write one with `pgentra init`")),
         several => {
             let names: Vec<String> = several.iter().map(|path| path.display().to_string()).collect();
-            Err(Failure::new(Class::Input, format!("several plan files in {}", shown.display()))
+            Err(Failure::new(Class::Input, "there are several plan files here")
                 .detail(names.join("\n"))
                 .remedy(format!("name one of them as an argument: pgentra ... {}", names[0])))
         }
@@ -86,7 +90,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let here = directory.path();
         let missing = find(None, here).unwrap_err();
-        assert!(missing.summary.starts_with("no plan file in") && missing.remedy.is_some());
+        assert!(missing.summary == "there is no plan file here" && missing.remedy.is_some());
 
         fs::write(here.join("Cargo.toml"), "[package]\nversion = \"1\"\n").unwrap();
         fs::write(here.join("notes.txt"), "version = 1\n").unwrap();

@@ -121,7 +121,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         logging::start(cli.global.log, output.stderr_color() != anstream::ColorChoice::Never);
     }
     let ended = tokio::runtime::Runtime::new()
-        .map_err(|error| Failure::new(Class::Other, "cannot start").detail(error.to_string()))
+        .map_err(|error| {
+            Failure::new(Class::Other, "cannot start")
+                .remedy("look at the limits of this machine: threads, memory, open files")
+                .detail(error.to_string())
+        })
         .and_then(|runtime| runtime.block_on(dispatch(&cli, &output)));
     ended.unwrap_or_else(|failure| {
         output.failure(&failure);
@@ -169,5 +173,7 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
     }
 }
 
+#[cfg(test)]
+mod messages_tests;
 #[cfg(test)]
 mod tests;

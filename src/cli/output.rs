@@ -188,16 +188,23 @@ impl Output {
 /// # Errors
 /// `Input`: it cannot be written.
 pub fn write(path: &Path, text: &str) -> Result<(), Failure> {
-    std::fs::write(path, text).map_err(|error| {
-        Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-    })
+    std::fs::write(path, text).map_err(|error| unwritten(path, &error))
+}
+
+/// A file that could not be written.
+pub fn unwritten(path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Class::Input, "cannot write the file")
+        .detail(format!("{}: {error}", path.display()))
+        .remedy("name a file in a directory that is there and that you may write to")
 }
 
 /// A reader that went away (`| head`) is not an error: it has seen what it wanted.
 fn finished(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-            Err(Failure::new(Class::Other, "cannot write to standard output").detail(error.to_string()))
+            Err(Failure::new(Class::Other, "cannot write to standard output")
+                .remedy("look where it leads: a full disk, a closed pipe")
+                .detail(error.to_string()))
         }
         _ => Ok(()),
     }

@@ -26,7 +26,8 @@ pub async fn open(
     held: &mut dyn Held,
 ) -> Result<(), Failure> {
     if reason.trim().is_empty() {
-        return Err(Failure::new(Class::Input, "a gate is not opened without a reason"));
+        return Err(Failure::new(Class::Input, "a gate is not opened without a reason")
+            .remedy("say why: --override-gate \"reason\""));
     }
     let signing = evidence_keys::keys(file, global, true).await?;
     let keys: Vec<SigningKey> = signing.values().cloned().collect();
@@ -54,7 +55,9 @@ pub async fn open(
         let ledger = pipeline::write_evidence(store, held, &author, &record, (&keys, key)).await?;
         let decision = decide(&terms, &ledger, &now);
         if !decision.open {
-            return Err(Failure::new(Class::Input, format!("{} stays closed", want.address)).detail(decision.reason()));
+            return Err(Failure::new(Class::Input, "the gate stays closed")
+                .detail(format!("{}: {}", want.address, decision.reason()))
+                .remedy("`pgentra status` says what is missing"));
         }
     }
     Ok(())
@@ -74,5 +77,6 @@ fn confirm(want: &Desired, missing: &str) -> Result<(), Failure> {
     if typed == name {
         return Ok(());
     }
-    Err(Failure::new(Class::Input, "that is not the name of the app; nothing was opened"))
+    Err(Failure::new(Class::Input, "that is not the name of the app; nothing was opened")
+        .remedy("run it again and type the name that stands in the question"))
 }

@@ -44,7 +44,7 @@ pub async fn open(place: &str, target: &Target, global: &Global) -> Result<Box<d
     }
     let url: StoreUrl = place.parse().map_err(|why: String| {
         let (what, remedy) = why.split_once("; ").unwrap_or((&why, "name a directory: [store] url = \"directory\""));
-        Failure::new(Class::Input, what).remedy(remedy)
+        Failure::new(Class::Input, "this cannot be the place of a store").detail(what).remedy(remedy)
     })?;
     Ok(match url {
         StoreUrl::Directory(path) => Box::new(Directory::new(path)),

@@ -10,7 +10,7 @@ use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
 use super::exit::Exit;
 use super::explain::Known;
 use super::load::{load, narrowed};
-use super::output::Output;
+use super::output::{Output, unwritten};
 use super::{explain, findings, live, place};
 use crate::diff::{Allowed, Change, Reason, Summary, drift};
 use crate::journal::Owned;
@@ -126,9 +126,7 @@ fn write_private(path: &std::path::Path, text: &str) -> Result<(), Failure> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let mut options = std::fs::OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
-        Failure::new(Class::Input, format!("cannot write {}", path.display())).detail(error.to_string())
-    })
+    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| unwritten(path, &error))
 }
 
 fn exit(has_changes: bool, summary: Summary, detailed: bool, expect_none: bool) -> Exit {

@@ -41,11 +41,15 @@ pub async fn confirm(question: &str, explanation: &str, remedy: &str, stop: &Ato
     });
     loop {
         if stop.load(Ordering::SeqCst) {
-            return Err(Failure::new(Class::Interrupted, "stopped at the question; nothing was changed"));
+            return Err(Failure::new(Class::Interrupted, "stopped at the question; nothing was changed")
+                .remedy("run the same command again"));
         }
         match tokio::time::timeout(Duration::from_millis(100), &mut answer).await {
             Ok(Ok(answer)) => return answer,
-            Ok(Err(_)) => return Err(Failure::new(Class::Input, "cannot ask")),
+            Ok(Err(_)) => {
+                return Err(Failure::new(Class::Input, "cannot ask")
+                    .remedy("give the answer as an argument; `--help` lists them"));
+            }
             Err(_) => {}
         }
     }
@@ -91,16 +95,23 @@ impl Prompt<'_> {
     }
 
     fn say(&mut self, text: &str) -> Result<(), Failure> {
-        let failed = |error: io::Error| Failure::new(Class::Input, "cannot ask").detail(error.to_string());
+        let failed = |error: io::Error| {
+            Failure::new(Class::Input, "cannot ask")
+                .remedy("give the answer as an argument; `--help` lists them")
+                .detail(error.to_string())
+        };
         self.output.write_all(text.as_bytes()).and_then(|()| self.output.flush()).map_err(failed)
     }
 
     fn line(&mut self) -> Result<String, Failure> {
         let mut line = String::new();
         match self.input.read_line(&mut line) {
-            Ok(0) => Err(Failure::new(Class::Input, "the input ended before an answer")),
+            Ok(0) => Err(Failure::new(Class::Input, "the input ended before an answer")
+                .remedy("answer at a terminal, or give the answers as arguments")),
             Ok(_) => Ok(line.trim().to_owned()),
-            Err(error) => Err(Failure::new(Class::Input, "cannot read the answer").detail(error.to_string())),
+            Err(error) => Err(Failure::new(Class::Input, "cannot read the answer")
+                .remedy("answer at a terminal, with text in UTF-8")
+                .detail(error.to_string())),
         }
     }
 }

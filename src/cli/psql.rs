@@ -76,12 +76,14 @@ fn server<'a>(target: &'a Target, named: Option<&str>) -> Result<&'a ServerTarge
     let known = || target.servers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     match named {
         Some(name) => target.servers.get(name).ok_or_else(|| {
-            Failure::new(Class::Input, format!("the plan file has no server {name:?}"))
-                .remedy(format!("servers it knows: {}", known()))
+            Failure::new(Class::Input, "the plan file has no such server")
+                .detail(format!("{name:?}"))
+                .remedy(format!("choose one with --server: {}", known()))
         }),
         None => match target.servers.values().collect::<Vec<_>>().as_slice() {
             [only] => Ok(*only),
-            several => Err(Failure::new(Class::Input, format!("the plan file has {} servers", several.len()))
+            several => Err(Failure::new(Class::Input, "the plan file does not have one server")
+                .detail(format!("it has {}", several.len()))
                 .remedy(format!("choose one with --server: {}", known()))),
         },
     }
@@ -95,10 +97,9 @@ fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTar
             None => Ok(ConnectionTarget { name: user.to_owned(), user: user.to_owned(), auth: Auth::Token }),
         },
         (None, Some(first)) => Ok(first.clone()),
-        (None, None) => {
-            Err(Failure::new(Class::Input, format!("server {} has no connection in the plan file", server.name))
-                .remedy("name a role with --user"))
-        }
+        (None, None) => Err(Failure::new(Class::Input, "the server has no connection in the plan file")
+            .detail(server.name.clone())
+            .remedy("name a role with --user")),
     }
 }
 

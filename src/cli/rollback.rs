@@ -60,7 +60,8 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     let file = PlanFileArg { file: lone.map(PathBuf::from).or_else(|| args.file.clone()) };
     let meant = match (&args.through, args.run.as_ref().filter(|_| lone.is_none())) {
         (Some(_), Some(_)) => {
-            return Err(Failure::new(Class::Input, "RUN and --through RUN do not go together: name one run"));
+            return Err(Failure::new(Class::Input, "RUN and --through RUN do not go together: name one run")
+                .remedy("write --through RUN alone to undo the later runs too"));
         }
         (through, run) => through.as_ref().or(run),
     };

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::exit::Exit;
-use super::output::Output;
+use super::output::{Output, unwritten};
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text, json_line};
 use crate::sandbox::{self, AdminRights, Down, Info, Options, Version};
@@ -178,9 +178,7 @@ pub async fn run(args: &SandboxArgs, output: &Output) -> Result<Exit, Failure> {
                 AppVersion::Both => Version::Both,
                 AppVersion::PasswordOnly => Version::PasswordOnly,
             };
-            std::fs::write(out, version.package()).map_err(|error| {
-                Failure::new(Class::Input, format!("cannot write {}", out.display())).detail(error.to_string())
-            })?;
+            std::fs::write(out, version.package()).map_err(|error| unwritten(out, &error))?;
         }
         SandboxAction::RunApp => sandbox::run_app().await?,
     }
@@ -228,8 +226,11 @@ fn say(output: &Output, text: &str) {
 }
 
 async fn up(options: Options, output: &Output) -> Result<(), Failure> {
-    let failed =
-        |error: std::io::Error| Failure::new(Class::Other, "cannot wait for signals").detail(error.to_string());
+    let failed = |error: std::io::Error| {
+        Failure::new(Class::Other, "cannot wait for signals")
+            .remedy("run it where processes may handle signals")
+            .detail(error.to_string())
+    };
     let (mut interrupt, mut terminate) =
         (signal(SignalKind::interrupt()).map_err(failed)?, signal(SignalKind::terminate()).map_err(failed)?);
     let shutdown = async move {
@@ -258,7 +259,11 @@ fn greeting(dir: &Path, info: &Info) -> Text {
 /// Starts `sandbox up` as a process of its own and waits until it says that it is ready, or ends.
 fn detach(dir: &Path, postgres: Option<&Path>, rights: Rights, output: &Output) -> Result<(), Failure> {
     let failed = |what: &'static str| {
-        move |error: std::io::Error| Failure::new(Class::Other, format!("cannot {what}")).detail(error.to_string())
+        move |error: std::io::Error| {
+            Failure::new(Class::Other, "the sandbox cannot be started in the background")
+                .detail(format!("cannot {what}: {error}"))
+                .remedy("name a directory that you may write to with --dir, or leave --detach out")
+        }
     };
     std::fs::create_dir_all(dir).map_err(failed("make the sandbox's directory"))?;
     let log = dir.join("up.log");
@@ -282,7 +287,9 @@ fn detach(dir: &Path, postgres: Option<&Path>, rights: Rights, output: &Output) 
     if lines.is_empty() {
         let _ = child.wait();
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        return Err(Failure::new(Class::Other, "the sandbox did not start").detail(said.trim().to_owned()));
+        return Err(Failure::new(Class::Other, "the sandbox did not start")
+            .remedy("mend what it names; `pgentra sandbox log --processes` shows more")
+            .detail(said.trim().to_owned()));
     }
     output.text(&lines.iter().map(Line::plain).collect::<Text>())
 }

@@ -53,15 +53,19 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Ex
 /// The run that a person means.
 pub(super) fn chosen(runs: &[String], meant: &str) -> Result<String, Failure> {
     if meant == "last" {
-        return runs.last().cloned().ok_or_else(|| Failure::new(Class::NotFound, "there are no runs yet"));
+        return runs.last().cloned().ok_or_else(|| {
+            Failure::new(Class::NotFound, "there are no runs yet").remedy("the first `pgentra apply` makes one")
+        });
     }
     let fits: Vec<&String> = runs.iter().filter(|run| !meant.is_empty() && run.starts_with(meant)).collect();
     match fits.as_slice() {
         [only] => Ok((*only).clone()),
-        [] => Err(Failure::new(Class::NotFound, format!("there is no run {meant}"))
+        [] => Err(Failure::new(Class::NotFound, "there is no such run")
+            .detail(meant)
             .remedy("`pgentra history` lists the runs")),
-        several => Err(Failure::new(Class::Input, format!("{} runs begin with {meant}", several.len()))
-            .remedy("give more of the id")),
+        several => Err(Failure::new(Class::Input, "several runs begin like this")
+            .detail(format!("{meant}: {} runs", several.len()))
+            .remedy("give more of the id; `pgentra history` lists the runs")),
     }
 }
 

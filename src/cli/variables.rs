@@ -53,8 +53,8 @@ fn merge(
 
 fn values(file: &str, text: &str) -> Result<Vec<(String, String)>, Failure> {
     let wrong = |why: String| {
-        Failure::new(Class::Input, format!("{file} is no file of variables"))
-            .detail(why)
+        Failure::new(Class::Input, "this is no file of variables")
+            .detail(format!("{file}: {why}"))
             .remedy("write TOML lines such as: env = \"prod\"")
     };
     // Only the message: the whole error would print the line, and a variable may be confidential.
@@ -113,7 +113,7 @@ mod tests {
         for text in ["x = 1.5", "x = hunter2", "= 1"] {
             let failure = merge(&[], &pairs(&[("f.toml", text)]), none()).unwrap_err();
             assert!(
-                failure.summary.starts_with("f.toml") && !format!("{failure:?}").contains("hunter2"),
+                failure.first_cause().starts_with("f.toml") && !format!("{failure:?}").contains("hunter2"),
                 "{failure:?}"
             );
         }

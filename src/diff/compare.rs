@@ -157,7 +157,7 @@ fn failed(change: Change, moving: Option<&Address>, schema: &Schema, want: &Desi
         }
         // What is missing may be what an earlier step makes.
         Some(giver) if failure.class == Class::Flawed && MAKERS.contains(&giver.kind.as_str()) => {
-            let reason = failure.detail.unwrap_or(failure.summary);
+            let reason = failure.detail.unwrap_or(failure.summary.to_owned());
             cannot_read(change, want, moving, &Unreadable { reason, not_yet: true, refused: false })
         }
         _ => Change { failure: Some(failure), ..change },
@@ -192,7 +192,9 @@ fn cannot_read(change: Change, want: &Desired, moving: Option<&Address>, unreada
             not_readable(change, want, why, Some(failure))
         }
         _ => {
-            let failure = Failure::new(Class::Other, format!("{} cannot be read", change.address)).detail(reason);
+            let failure = Failure::new(Class::Other, "cannot be read")
+                .detail(reason)
+                .remedy("mend what the look met, and plan again");
             Change { failure: Some(failure), ..change }
         }
     }
@@ -287,7 +289,7 @@ fn fill(wanted: &Attributes, so_far: &ChangeSet) -> Result<Attributes, Failure> 
     let filled: Attributes = wanted.iter().map(|(name, value)| (name.clone(), value.filled(&lookup))).collect();
     for reference in filled.values().flat_map(Value::open_refs) {
         if so_far.get(&reference.address).is_some_and(|giver| !giver.acts() && giver.failure.is_none()) {
-            return Err(Failure::new(Class::Input, format!("{} gives no {}", reference.address, reference.output)).remedy(
+            return Err(Failure::new(Class::Input, "nothing gives what is referred to").detail(format!("{} gives no {}", reference.address, reference.output)).remedy(
                 "declare what gives it (for a principal_id: switch the system identity on, or name one user-assigned identity)",
             ));
         }

@@ -110,7 +110,7 @@ fn references_are_known_once_their_givers_stand() {
         ("thing.b", Ok(Reading::absent())),
     ]);
     let failure = diff(&desired, &gives_nothing, &schemas).changes[1].failure.clone().unwrap();
-    assert_eq!(failure.summary, "thing.a gives no id");
+    assert_eq!(failure.first_cause(), "thing.a gives no id");
 }
 
 #[test]

@@ -37,7 +37,9 @@ pub fn lint(
     if faults.is_empty() {
         Ok(())
     } else {
-        Err(Failure::new(Class::Input, "the order of the steps is not safe").detail(faults.join("\n")))
+        Err(Failure::new(Class::Input, "the order of the steps is not safe")
+            .remedy("add `after = [\"...\"]` in the plan file so that the order is safe")
+            .detail(faults.join("\n")))
     }
 }
 

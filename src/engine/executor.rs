@@ -219,7 +219,9 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
                 .find(|on| self.known.contains(on.as_str()) && !self.done.contains(on.as_str()));
             let on_it = on_it.map_or("what leans on it", String::as_str);
             let step = task.step.id.clone();
-            let failure = Failure::new(Class::Other, format!("it stays: {on_it} leans on it and could not be undone"));
+            let failure = Failure::new(Class::Other, "it stays, because what leans on it could not be undone")
+                .detail(on_it)
+                .remedy("mend what failed there, then run the same command again");
             if self.rules.way == Way::Back {
                 self.chronicle.write(Event::UndoStarted { step: step.clone() }).await?;
                 self.chronicle.write(Event::UndoFailed { step: step.clone(), error: failure.to_string() }).await?;

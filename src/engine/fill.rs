@@ -16,10 +16,9 @@ pub fn filled(step: &Step, given: &BTreeMap<Address, Attributes>) -> Result<Step
     let step = Step { before: fill(&step.before), after: fill(&step.after), ..step.clone() };
     let ends = step.before.iter().chain(&step.after);
     match ends.flat_map(Attributes::values).flat_map(Value::open_refs).next() {
-        Some(reference) => {
-            Err(Failure::new(Class::Other, format!("{} gave no {}", reference.address, reference.output))
-                .remedy("look whether the service already shows it, then run apply again"))
-        }
+        Some(reference) => Err(Failure::new(Class::Other, "what it refers to is not known after all")
+            .detail(format!("{} gave no {}", reference.address, reference.output))
+            .remedy("look whether the service already shows it, then run apply again")),
         None => Ok(step),
     }
 }

@@ -24,7 +24,7 @@ pub async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T,
     };
     tokio::select! {
         looked = look => looked,
-        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed")),
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed").remedy("run the same command again")),
     }
 }
 

@@ -99,9 +99,9 @@ async fn staying(
     match (gone, stay) {
         (Some(reading), _) => Ok(Walked::AlreadyThere(outputs(reading))),
         (None, Stay::Kept(why)) => Ok(Walked::Kept(why.clone())),
-        (None, Stay::Never(why)) => {
-            Err(Failure::new(Class::Other, format!("{} cannot be undone", task.step.id)).detail(why.clone()))
-        }
+        (None, Stay::Never(why)) => Err(Failure::new(Class::Other, "cannot be undone")
+            .detail(why.clone())
+            .remedy("it needs a person: bring it back by hand, or let it stay")),
     }
 }
 
@@ -179,8 +179,11 @@ pub async fn fit(world: &dyn World, step: &Step, began: bool) -> Result<Fit, Fai
 }
 
 fn schema(world: &dyn World, step: &Step) -> Result<&'static Schema, Failure> {
-    let unknown =
-        || Failure::new(Class::Input, format!("{} is of a kind that this version does not know", step.address));
+    let unknown = || {
+        Failure::new(Class::Input, "this version does not know the kind")
+            .detail(step.address.kind.clone())
+            .remedy("use the version that made the plan, or plan again")
+    };
     world.schema(&step.address.kind).ok_or_else(unknown)
 }
 
@@ -202,7 +205,9 @@ async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Readi
         Err(stopped) = asked_to_stop => return Err(stopped),
     };
     if let Observed::Unreadable(unreadable) = &reading.observed {
-        return Err(Failure::new(Class::Other, format!("{} cannot be read", step.address)).detail(&unreadable.reason));
+        return Err(Failure::new(Class::Other, "cannot be read")
+            .detail(&unreadable.reason)
+            .remedy("mend what the look met, then run the same command again"));
     }
     Ok(reading)
 }
@@ -264,12 +269,9 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
             return Ok(outputs(reading));
         }
         if start.elapsed() >= schema.consistent_within {
-            return Err(Failure::new(
-                Class::Other,
-                format!("{} was written, but the change did not hold", step.address),
-            )
-            .detail("a look after the write still finds another state")
-            .remedy("look who else changes it; then run apply again"));
+            return Err(Failure::new(Class::Other, "it was written, but the change did not hold")
+                .detail("a look after the write still finds another state")
+                .remedy("look who else changes it; then run apply again"));
         }
         watch.note("waiting until the change is visible");
         pause(watch, LOOK_AGAIN).await?;
@@ -293,10 +295,7 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
             format!("{path}: planned from {before}, planned to {after}, is now {now}")
         }
     };
-    Failure::new(
-        Class::Conflict,
-        format!("{} was changed by somebody else; nothing of theirs was overwritten", step.address),
-    )
-    .detail(clashes.iter().map(line).collect::<Vec<_>>().join("\n"))
-    .remedy("look at their change, then plan again")
+    Failure::new(Class::Conflict, "somebody else changed it; nothing of theirs was overwritten")
+        .detail(clashes.iter().map(line).collect::<Vec<_>>().join("\n"))
+        .remedy("look at their change, then plan again")
 }

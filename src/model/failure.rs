@@ -56,8 +56,8 @@ pub struct Flaw {
 pub struct Failure {
     /// What kind of failure it is.
     pub class: Class,
-    /// One line, says what could not be done.
-    pub summary: String,
+    /// What could not be done: one line that is the same in every case of its kind. Names stand in the detail.
+    pub summary: &'static str,
     /// The cause in the words of whoever refused it; may have several lines.
     pub detail: Option<String>,
     /// What would help, as a sentence or a command.
@@ -71,9 +71,9 @@ pub struct Failure {
 pub struct Flaws(Vec<Flaw>);
 
 impl Failure {
-    /// A failure with a summary alone.
-    pub fn new(class: Class, summary: impl Into<String>) -> Self {
-        Self { class, summary: summary.into(), detail: None, remedy: None, flaws: None }
+    /// A failure with a summary alone. It is constant, so that equal mistakes are found and counted by it.
+    pub fn new(class: Class, summary: &'static str) -> Self {
+        Self { class, summary, detail: None, remedy: None, flaws: None }
     }
 
     /// The failure of a plan file that does not fit the live system.
@@ -93,7 +93,15 @@ impl Failure {
 
     /// The cause in one line, or the summary where there is none.
     pub fn first_cause(&self) -> &str {
-        self.detail.as_ref().and_then(|detail| detail.lines().next()).unwrap_or(&self.summary)
+        self.detail.as_ref().and_then(|detail| detail.lines().next()).unwrap_or(self.summary)
+    }
+
+    /// Summary and cause in one line, for a list of causes.
+    pub fn in_a_line(&self) -> String {
+        match &self.detail {
+            Some(_) => format!("{}: {}", self.summary, self.first_cause()),
+            None => self.summary.to_owned(),
+        }
     }
 
     /// Adds the cause.
@@ -113,7 +121,7 @@ impl Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.summary)?;
+        f.write_str(self.summary)?;
         if let Some(detail) = &self.detail {
             write!(f, ": {detail}")?;
         }

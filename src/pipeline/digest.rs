@@ -12,8 +12,7 @@ use crate::model::{Attributes, Failure, SecretValue, Step, Value, hex};
 /// None that a user can cause.
 pub fn steps_digest(steps: &[Step]) -> Result<String, Failure> {
     let canonical: Vec<Step> = steps.iter().map(canonical).collect();
-    let text =
-        serde_json::to_vec(&canonical).map_err(|error| Failure::new(crate::model::Class::Other, error.to_string()))?;
+    let text = serde_json::to_vec(&canonical).map_err(|error| super::saved::unwritable(&error))?;
     Ok(hex(&Sha256::digest(text)))
 }
 

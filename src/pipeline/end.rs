@@ -37,7 +37,7 @@ pub(super) async fn folded(store: &dyn Store, id: &str) -> Result<Run, Failure> 
 /// The run that some records tell of.
 pub(super) fn fold_run(records: &[Record], id: &str) -> Result<Run, Failure> {
     fold(records).map_err(|corrupt| {
-        Failure::new(Class::Other, format!("run {id} cannot be read")).detail(corrupt.to_string()).remedy(
+        Failure::new(Class::Other, "the journal cannot be read").detail(format!("run {id}: {corrupt}")).remedy(
             "nothing is guessed at: look at its journal in the store, and at the live system with `pgentra plan`",
         )
     })

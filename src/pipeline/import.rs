@@ -175,18 +175,21 @@ async fn find_server(live: &Live, wanted: &Wanted, said: &Said) -> Result<(Serve
     }
     match found.len() {
         1 => Ok(found.remove(0)),
-        0 => Err(Failure::new(
-            Class::NotFound,
-            match &wanted.server {
-                Some(name) => format!("subscription {subscription} has no flexible server {name:?}"),
-                None => format!("no setting of {} names a flexible server of subscription {subscription}", wanted.site),
-            },
-        )
-        .detail(format!("hosts that the settings name: {}", list(&said.hosts)))
-        .remedy("name the server by its Azure name: --server NAME")),
+        0 => Err(Failure::new(Class::NotFound, "no flexible server is found")
+            .detail(format!(
+                "{}\nhosts that the settings name: {}",
+                match &wanted.server {
+                    Some(name) => format!("subscription {subscription} has no flexible server {name:?}"),
+                    None =>
+                        format!("no setting of {} names a flexible server of subscription {subscription}", wanted.site),
+                },
+                list(&said.hosts)
+            ))
+            .remedy("name the server by its Azure name: --server NAME")),
         _ => {
             let names: BTreeSet<String> = found.into_iter().map(|(id, _)| id.server).collect();
-            Err(Failure::new(Class::Input, format!("the settings of {} name several servers", wanted.site))
+            Err(Failure::new(Class::Input, "the settings name several servers")
+                .detail(wanted.site.to_string())
                 .remedy(format!("choose one with --server: {}", list(&names))))
         }
     }
@@ -229,7 +232,7 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
     let databases = Databases::new(Arc::new(target), access);
     let mut lease = match databases.lease_any(&name, "postgres").await {
         Ok(lease) => lease,
-        Err(rejection) => return shut_out(seen, rejection.failure.to_string(), Some(rejection.failure)),
+        Err(rejection) => return shut_out(seen, rejection.failure.in_a_line(), Some(rejection.failure)),
     };
     // A plan file signs in as its first administrator.
     let user = lease.user().to_owned();
@@ -259,7 +262,8 @@ async fn look_inside(seen: &mut Seen, access: Arc<dyn Access>) -> Result<(), Fai
 fn shut_out(seen: &mut Seen, why: String, failure: Option<Failure>) -> Result<(), Failure> {
     if seen.sign_in != SignIn::Password {
         let failure = failure.unwrap_or_else(|| {
-            Failure::new(Class::NotSignedIn, format!("cannot look into server {}", seen.server_id.server)).detail(why)
+            Failure::new(Class::NotSignedIn, "cannot look into the server")
+                .detail(format!("{}: {why}", seen.server_id.server))
         });
         return Err(Failure { remedy: None, ..failure }.remedy(
             "name a role that may look: --connect-as ROLE, with --password-env VARIABLE where it takes no token",

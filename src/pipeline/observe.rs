@@ -87,7 +87,11 @@ async fn write_one(
     record: &Record,
     key: Option<&SigningKey>,
 ) -> Result<(), Failure> {
-    let failed = |why: String| Failure::new(Class::Other, "the record cannot be written").detail(why);
+    let failed = |why: String| {
+        Failure::new(Class::Other, "the record cannot be written")
+            .remedy("look at the evidence with `pgentra evidence verify`")
+            .detail(why)
+    };
     let (line, end) = append(ledger, record, key).map_err(failed)?;
     held.append_ledger(&line).await?;
     let what = match record {
@@ -139,8 +143,11 @@ pub async fn observe(
 /// `Input`: a span of time cannot be read.
 pub fn terms(validation: &Desired) -> Result<Terms, Failure> {
     let (name, asked) = (&validation.address.name, &validation.attributes);
-    Terms::read(name, asked, sensor_names(asked))
-        .map_err(|why| Failure::new(Class::Input, format!("{}: {why}", validation.address)))
+    Terms::read(name, asked, sensor_names(asked)).map_err(|why| {
+        Failure::new(Class::Input, "the terms of the validation cannot be read")
+            .detail(format!("{}: {why}", validation.address))
+            .remedy("write spans of time such as 7d or 24h in the plan file")
+    })
 }
 
 /// One look at everything: the clocks, what it is about, and all sensors at once.

@@ -54,7 +54,7 @@ pub(super) async fn keep_owned(
         }
     }
     let text = serde_json::to_string_pretty(&lists);
-    let text = text.map_err(|error| Failure::new(Class::Other, error.to_string()))?;
+    let text = text.map_err(|error| super::saved::unwritable(&error))?;
     held.put_owned(&text).await
 }
 
@@ -295,6 +295,8 @@ async fn look(
     match observed {
         Observed::Absent => Ok(None),
         Observed::Present(State { attributes, .. }) => Ok(Some(attributes)),
-        Observed::Unreadable(why) => Err(Failure::new(Class::Other, why.reason)),
+        Observed::Unreadable(why) => Err(Failure::new(Class::Other, "cannot be read")
+            .detail(why.reason)
+            .remedy("mend what the look met, and plan again")),
     }
 }

@@ -49,7 +49,9 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     let Context { world, store, options, stop, .. } = *context;
     let so_far = folded(store, id).await?;
     if !matches!(so_far.outcome, None | Some(Outcome::Stopped)) {
-        return Err(Failure::new(Class::Input, format!("run {id} has come to its end; there is nothing to resume")));
+        return Err(Failure::new(Class::Input, "there is nothing to resume")
+            .detail(format!("run {id} has come to its end"))
+            .remedy("`pgentra history` lists the runs and how they ended"));
     }
     let written = store.journal(id).await?.len() as u64;
     let mut chronicle = Chronicle::new(&mut *held, id, written, context.listener);

@@ -99,18 +99,21 @@ fn targets(history: &History, id: Option<&str>, how: RollbackOptions<'_>) -> Res
         let kept = || history.newest_kept().filter(|_| how.remove_kept);
         return history.newest().or_else(kept).map(|newest| vec![newest.id.clone()]).ok_or_else(none);
     };
-    let target = history.get(id).ok_or_else(|| Failure::new(Class::NotFound, format!("there is no run {id}")))?;
+    let target = history.get(id).ok_or_else(|| {
+        Failure::new(Class::NotFound, "there is no such run").detail(id).remedy("`pgentra history` lists the runs")
+    })?;
     if how.through {
         let runs: Vec<String> = history.back_to(id).into_iter().map(|dated| dated.id.clone()).collect();
         return if runs.is_empty() { Err(none()) } else { Ok(runs) };
     }
     let kept = how.remove_kept && history.keeps(target);
     if let Some(by) = history.undone_by(id).filter(|_| !kept) {
-        return Err(Failure::new(Class::Input, format!("run {id} was undone already, by run {}", by.id))
+        return Err(Failure::new(Class::Input, "the run was undone already")
+            .detail(format!("run {id}, by run {}", by.id))
             .remedy(format!("`pgentra rollback {}` would undo that", by.id)));
     }
     if let Some(later) = history.leaning_on(id) {
-        return Err(Failure::new(Class::Input, format!("run {id} cannot be undone: run {} came after it", later.id))
+        return Err(Failure::new(Class::Input, "the run cannot be undone before a later one")
             .detail(format!("steps of run {} lean on what run {id} did", later.id))
             .remedy(format!("`pgentra rollback --through {id}` undoes both, the newest first")));
     }
@@ -158,8 +161,9 @@ async fn plan_back(
         };
         if let Some(stay) = stay {
             if let Stay::Never(why) = &stay {
-                let failure = Failure::new(Class::Other, format!("{} cannot be undone", step.id));
-                stuck.push((step.id.clone(), failure.detail(why.clone())));
+                let failure = Failure::new(Class::Other, "cannot be undone").detail(why.clone());
+                let failure = failure.remedy("it needs a person: bring it back by hand, or let it stay");
+                stuck.push((step.id.clone(), failure));
             }
             shown.stays.push((step.id.clone(), stay));
         } else {

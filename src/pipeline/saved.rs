@@ -46,6 +46,11 @@ pub struct SavedPlan {
     pub held: bool,
 }
 
+/// What we hold could not be written as JSON.
+pub(super) fn unwritable(error: &serde_json::Error) -> Failure {
+    Failure::new(Class::Other, "cannot be written as JSON").detail(error.to_string()).remedy("report it as a bug")
+}
+
 impl SavedPlan {
     /// What is saved of a planned change set. `keyed`: the store has a key to compare secrets by.
     ///
@@ -89,8 +94,9 @@ impl SavedPlan {
         };
         let Head { format } = serde_json::from_str(text).map_err(wrong)?;
         if format != SAVED_PLAN_FORMAT {
-            let summary = format!("this saved plan has format {format}; this version reads {SAVED_PLAN_FORMAT}");
-            return Err(Failure::new(Class::Input, summary).remedy("use the version that made it, or plan again"));
+            return Err(Failure::new(Class::Input, "this saved plan is of another version")
+                .detail(format!("it has format {format}; this version reads {SAVED_PLAN_FORMAT}"))
+                .remedy("use the version that made it, or plan again"));
         }
         serde_json::from_str(text).map_err(wrong)
     }
@@ -101,7 +107,7 @@ impl SavedPlan {
     /// None that a user can cause.
     pub fn text(&self) -> Result<String, Failure> {
         let text = serde_json::to_string_pretty(self);
-        text.map(|text| text + "\n").map_err(|error| Failure::new(Class::Other, error.to_string()))
+        text.map(|text| text + "\n").map_err(|error| unwritable(&error))
     }
 
     /// The change set that the steps make up, for reports.

@@ -188,7 +188,7 @@ impl World for Small {
             self.busy.lock().unwrap().remove(serial);
         }
         if step.after.is_none() && self.all().contains_key(&name) {
-            return Err(Failure::new(Class::Conflict, format!("{name} is in use")));
+            return Err(Failure::new(Class::Conflict, "it is in use").detail(name));
         }
         match fault {
             Some(Fault::Before | Fault::After) => Err(Failure::new(Class::Unreachable, "the line was cut")),

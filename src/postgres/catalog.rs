@@ -277,7 +277,11 @@ fn key(object: &Object) -> (ObjectType, u32, &str) {
 }
 
 fn parse(text: &str) -> Result<Acl, Failure> {
-    Acl::parse(text).ok_or_else(|| Failure::new(Class::Other, "cannot read an access control list").detail(text))
+    Acl::parse(text).ok_or_else(|| {
+        Failure::new(Class::Other, "cannot read an access control list")
+            .remedy("run the same command again; if it stays so, report it as a bug")
+            .detail(text)
+    })
 }
 
 #[cfg(test)]

@@ -13,7 +13,7 @@ use sqlx::{ConnectOptions, Connection, Either};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::batch::{Question, message};
-use super::errors::{failure, worth_another_try};
+use super::errors::{failure, no_answer, worth_another_try};
 use super::statements::Script;
 use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, ServerTarget, Target, Tls};
 
@@ -85,6 +85,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn no_connection(which: &str) -> Failure {
+    Failure::new(Class::Input, "the server has no such connection in the plan file")
+        .detail(which)
+        .remedy("add it to the plan file: [[server.<name>.connection]]")
+}
+
 impl Databases {
     /// Knows the servers and how to get at tokens and names; connects when asked.
     pub fn new(target: Arc<Target>, access: Arc<dyn Access>) -> Self {
@@ -95,10 +101,12 @@ impl Databases {
     pub fn server(&self, name: &str) -> Result<&ServerTarget, Failure> {
         self.target.servers.get(name).ok_or_else(|| {
             let known: Vec<&str> = self.target.servers.keys().map(String::as_str).collect();
-            Failure::new(Class::Input, format!("the plan file has no server {name:?}")).remedy(format!(
-                "servers it knows: {}",
-                if known.is_empty() { "none".into() } else { known.join(", ") }
-            ))
+            Failure::new(Class::Input, "the plan file has no such server")
+                .detail(format!(
+                    "{name:?}; servers it has: {}",
+                    if known.is_empty() { "none".into() } else { known.join(", ") }
+                ))
+                .remedy("add it to the plan file: [server.<name>]")
         })
     }
 
@@ -110,8 +118,7 @@ impl Databases {
             None => target.connections.first(),
         };
         let connection = connection.ok_or_else(|| {
-            let name = via.map_or_else(|| "no connection".into(), |name| format!("no connection {name:?}"));
-            Failure::new(Class::Input, format!("server {server} has {name} in the plan file"))
+            no_connection(&via.map_or_else(|| server.to_owned(), |name| format!("{server}: {name:?}")))
         })?;
         self.open(target, database, connection).await.map_err(|rejection| rejection.failure)
     }
@@ -127,9 +134,7 @@ impl Databases {
                 other => return other,
             }
         }
-        Err(first.unwrap_or_else(|| {
-            Failure::new(Class::Input, format!("server {server} has no connection in the plan file")).into()
-        }))
+        Err(first.unwrap_or_else(|| no_connection(server).into()))
     }
 
     /// Signs in with a token as any role, to see whether it may. Not kept.
@@ -159,7 +164,9 @@ impl Databases {
         let turn = Arc::clone(lock(&server.databases).entry(database.to_owned()).or_default());
         let turn = turn.lock_owned().await;
         let Ok(permit) = Arc::clone(&server.permits).acquire_owned().await else {
-            return Err(Failure::new(Class::Other, "the connections were closed").into());
+            return Err(Failure::new(Class::Other, "the connections were closed")
+                .remedy("run the same command again")
+                .into());
         };
         let session = match take_idle(&server, database, &by.name).await {
             Some(session) => session,
@@ -180,7 +187,8 @@ impl Databases {
     async fn password(&self, by: &ConnectionTarget) -> Result<Secret, Failure> {
         let Auth::Password(source) = &by.auth else { return self.access.token().await };
         source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
-            Failure::new(Class::NotSignedIn, format!("connection {} has no password: {source} is not set", by.name))
+            Failure::new(Class::NotSignedIn, "the connection has no password")
+                .detail(format!("connection {}: {source} is not set", by.name))
                 .remedy(format!("set the {source}"))
         })
     }
@@ -208,10 +216,7 @@ impl Databases {
                 let refused = error.as_database_error().is_some();
                 Err(Rejection { refused, failure: failure(&error, &doing) })
             }
-            Err(_) => Err(Failure::new(Class::Unreachable, format!("cannot {doing}"))
-                .detail(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
-                .remedy("check the firewall rules and private network of the server")
-                .into()),
+            Err(_) => Err(no_answer(&doing, CONNECT_TIMEOUT).into()),
         }
     }
 }
@@ -287,7 +292,7 @@ impl Lease {
     /// Runs one query and answers all its rows. `doing` is what it is for, as in `cannot <doing>`.
     pub async fn rows(&mut self, query: Query<'_>, doing: &str) -> Result<Vec<PgRow>, Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone"));
+            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
         };
         self.settled = false;
         let answer = query.fetch_all(session).await;
@@ -304,7 +309,7 @@ impl Lease {
         mut take: impl FnMut(usize, &PgRow) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone"));
+            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
         };
         self.settled = false;
         let message = message(questions);
@@ -352,7 +357,7 @@ impl Lease {
         doing: &str,
     ) -> Result<Vec<PgRow>, Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone"));
+            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
         };
         self.settled = false;
         let answer = match sqlx::raw_sql(Script::trusted(&script.open_message())).execute(&mut *session).await {

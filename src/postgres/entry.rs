@@ -2,8 +2,17 @@
 
 use std::fmt;
 
+use crate::model::{Class, Failure};
+
 use super::privilege::ObjectType;
 use super::quote::{is_signature, quote_ident, show_ident, take_ident};
+
+/// A text that is no entry; only a plan of another version has one.
+pub fn not_an_entry(entry: &str) -> Failure {
+    Failure::new(Class::Input, "this is not an entry of a grants step")
+        .detail(format!("{entry:?}"))
+        .remedy("plan again")
+}
 
 /// How one object is called.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

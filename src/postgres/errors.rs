@@ -6,81 +6,110 @@ use crate::model::{Class, Failure};
 
 /// The failure that an error stands for. `doing` is what could not be done, as in `cannot <doing>`.
 pub(crate) fn failure(error: &sqlx::Error, doing: &str) -> Failure {
-    let summary = format!("cannot {doing}");
     match error {
         sqlx::Error::Database(database) => match database.try_downcast_ref::<PgDatabaseError>() {
-            Some(error) => refused(error, summary),
-            None => Failure::new(Class::Other, summary).detail(database.message()),
+            Some(error) => {
+                let more: Vec<&str> = [error.detail(), error.hint()].into_iter().flatten().collect();
+                refusal(error.code(), error.message(), &more, doing)
+            }
+            None => other(&format!("cannot {doing}: {}", database.message())),
         },
-        sqlx::Error::Io(io) => {
-            let failure = Failure::new(Class::Unreachable, summary).detail(io.to_string());
-            failure.remedy(match io.kind() {
-                std::io::ErrorKind::ConnectionRefused => "check that the server runs and listens on this host and port",
-                std::io::ErrorKind::TimedOut => "check the firewall rules and private network of the server",
-                std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
-                    "the server or something before it ended the connection; check its state and the firewall rules"
-                }
-                _ => "check that the server's name resolves from here (private network, DNS) and the firewall lets it through",
-            })
-        }
-        sqlx::Error::Tls(cause) => Failure::new(Class::Unreachable, summary)
-            .detail(format!("TLS: {cause}"))
+        sqlx::Error::Io(io) => unreachable(&format!("cannot {doing}: {io}")).remedy(match io.kind() {
+            std::io::ErrorKind::ConnectionRefused => "check that the server runs and listens on this host and port",
+            std::io::ErrorKind::TimedOut => FIREWALL,
+            std::io::ErrorKind::UnexpectedEof | std::io::ErrorKind::ConnectionReset => {
+                "the server or something before it ended the connection; check its state and the firewall rules"
+            }
+            _ => {
+                "check that the server's name resolves from here (private network, DNS) and the firewall lets it through"
+            }
+        }),
+        sqlx::Error::Tls(cause) => Failure::new(Class::Unreachable, "the database server shows no trusted certificate")
+            .detail(format!("cannot {doing}: TLS: {cause}"))
             .remedy("name the certificate authority of the server in PGSSLROOTCERT, or check the host name"),
-        other => Failure::new(Class::Other, summary).detail(other.to_string()),
+        error => other(&format!("cannot {doing}: {error}")),
     }
 }
 
-fn refused(error: &PgDatabaseError, summary: String) -> Failure {
-    let (class, remedy) = classify(error.code(), error.message());
-    let mut detail = format!("{} (SQLSTATE {})", error.message(), error.code());
-    for more in [error.detail(), error.hint()].into_iter().flatten() {
-        detail.push('\n');
-        detail.push_str(more);
-    }
-    let failure = Failure::new(class, summary).detail(detail);
-    match remedy {
-        Some(remedy) => failure.remedy(remedy),
-        None => failure,
+/// What would help a connection that gets no answer.
+const FIREWALL: &str = "check the firewall rules and private network of the server";
+
+/// The failure of a connection that was not answered in time.
+pub(crate) fn no_answer(doing: &str, waited: std::time::Duration) -> Failure {
+    unreachable(&format!("cannot {doing}: no answer within {} s", waited.as_secs())).remedy(FIREWALL)
+}
+
+fn unreachable(detail: &str) -> Failure {
+    Failure::new(Class::Unreachable, "the database server cannot be reached").detail(detail)
+}
+
+fn other(detail: &str) -> Failure {
+    let (summary, remedy) = OTHER;
+    Failure::new(Class::Other, summary).detail(detail).remedy(remedy)
+}
+
+/// What PostgreSQL said, with its code, and `more` of it in lines below.
+pub(crate) fn refusal(code: &str, message: &str, more: &[&str], doing: &str) -> Failure {
+    let (class, remedy) = classify(code, message);
+    let first = format!("{message} (SQLSTATE {code})");
+    let doing = format!("cannot {doing}");
+    let lines: Vec<&str> = [first.as_str(), &doing].into_iter().chain(more.iter().copied()).collect();
+    Failure::new(class, summary(class)).detail(lines.join("\n")).remedy(remedy)
+}
+
+/// What a refusal comes to, in a few words.
+fn summary(class: Class) -> &'static str {
+    match class {
+        Class::NotSignedIn => "the database server does not let the role in",
+        Class::Forbidden => "not allowed",
+        Class::NotFound => "the database server does not know it",
+        Class::Conflict => "the database server sees a conflict",
+        Class::Busy => "the database server is busy",
+        _ => OTHER.0,
     }
 }
+
+/// Summary and remedy of what has no class of its own.
+const OTHER: (&str, &str) = ("the database server refused", "mend what it names, and plan again");
 
 /// The class of an error and what would help. Azure's texts about tokens come with 28000 or 28P01; they are told
 /// apart by their words.
-fn classify(code: &str, message: &str) -> (Class, Option<&'static str>) {
+fn classify(code: &str, message: &str) -> (Class, &'static str) {
     let says = |words: &str| message.to_ascii_lowercase().contains(words);
     match code {
-        "28000" | "28P01" if says("token has expired") => {
-            (Class::NotSignedIn, Some("sign in again; the access token is too old"))
+        "28000" | "28P01" => (Class::NotSignedIn, let_in(&says)),
+        "42501" => (Class::Forbidden, "sign in as the owner or an administrator, or let one of them grant the right"),
+        "3D000" | "42704" | "3F000" | "42P01" => {
+            (Class::NotFound, "check the names in the plan file; they may have been dropped meanwhile")
         }
-        "28000" | "28P01" if says("audience") => {
-            (Class::NotSignedIn, Some("the token is for another service or cloud; check `cloud` in the plan file"))
-        }
-        "28000" | "28P01" if says("oid mismatch") => (
-            Class::NotSignedIn,
-            Some(
-                "the role belongs to another principal; sign in as that one, or bind the role to this one's object id",
-            ),
-        ),
-        "28000" if says("no pg_hba.conf entry") || says("pg_hba.conf rejects") => (
-            Class::NotSignedIn,
-            Some("allow this address in the server's firewall, and check that the server takes this way of signing in"),
-        ),
-        "28000" if says("not permitted to log in") => (Class::NotSignedIn, Some("the role has NOLOGIN")),
-        "28000" | "28P01" => (
-            Class::NotSignedIn,
-            Some(
-                "check the role's name, its mapping to your principal, and that the server takes this way of signing in",
-            ),
-        ),
-        "42501" => (Class::Forbidden, None),
-        "3D000" | "42704" | "3F000" | "42P01" => (Class::NotFound, None),
         "42883" if says("pgaadauth") => (
             Class::Other,
-            Some("the function exists only in database postgres of an Azure flexible server with Entra authentication"),
+            "the function exists only in database postgres of an Azure flexible server with Entra authentication",
         ),
-        "42710" | "2BP01" => (Class::Conflict, None),
-        "53300" | "57P01" | "57P02" | "57P03" | "55P03" | "40P01" | "40001" | "57014" => (Class::Busy, None),
-        _ => (Class::Other, None),
+        "42710" | "2BP01" => (Class::Conflict, "look at what else uses or changes it, and plan again"),
+        "53300" => (Class::Busy, "end idle connections or raise max_connections, then try again"),
+        "57P01" | "57P02" | "57P03" => (Class::Busy, "the server restarts or stops; try again once it runs"),
+        "55P03" => (Class::Busy, "look in pg_stat_activity who holds a lock on it, and try again when that is over"),
+        "57014" => (Class::Busy, "it took too long or was cancelled; try again when the server has less to do"),
+        "40P01" | "40001" => (Class::Busy, "somebody changed the same thing at the same time; try again"),
+        _ => (Class::Other, OTHER.1),
+    }
+}
+
+/// What would help somebody who is not let in.
+fn let_in(says: &dyn Fn(&str) -> bool) -> &'static str {
+    if says("token has expired") {
+        "sign in again; the access token is too old"
+    } else if says("audience") {
+        "the token is for another service or cloud; check `cloud` in the plan file"
+    } else if says("oid mismatch") {
+        "the role belongs to another principal; sign in as that one, or bind the role to this one's object id"
+    } else if says("no pg_hba.conf entry") || says("pg_hba.conf rejects") {
+        "allow this address in the server's firewall, and check that the server takes this way of signing in"
+    } else if says("not permitted to log in") {
+        "the role has NOLOGIN: sign in as another, or give it LOGIN back"
+    } else {
+        "check the role's name, its mapping to your principal, and that the server takes this way of signing in"
     }
 }
 

@@ -88,11 +88,16 @@ pub async fn password_roles(lease: &mut Lease) -> Result<Vec<(String, i64)>, Fai
 /// What time it is by the server's clock.
 pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;
-    let row = rows.first().ok_or_else(|| Failure::new(Class::Other, "the server did not tell the time"))?;
+    let row = rows.first().ok_or_else(|| {
+        Failure::new(Class::Other, "the server did not tell the time").remedy("look at the clock of the server")
+    })?;
     moment(column(row, "now")?)
 }
 
 fn moment(microseconds: i64) -> Result<Timestamp, Failure> {
-    Timestamp::from_microsecond(microseconds)
-        .map_err(|error| Failure::new(Class::Other, "the server's time is out of range").detail(error.to_string()))
+    Timestamp::from_microsecond(microseconds).map_err(|error| {
+        Failure::new(Class::Other, "the server's time is out of range")
+            .remedy("look at the clock of the server")
+            .detail(error.to_string())
+    })
 }

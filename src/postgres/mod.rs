@@ -25,8 +25,10 @@ pub use acl::{Acl, Grant};
 pub use catalog::{DefaultAcl, Object, Snapshot, Wanted};
 pub use connect::{Access, Databases, Lease, Rejection};
 pub use effective::{Count, Demand, counts, lacking, rights_of};
-pub use entry::{Defaults, ObjectEntry, ObjectName};
-pub(crate) use errors::failure;
+pub use entry::{Defaults, ObjectEntry, ObjectName, not_an_entry};
+#[cfg(test)]
+pub(crate) use errors::refusal;
+pub(crate) use errors::{failure, no_answer};
 pub use letters::LetterSet;
 pub use login::{Login, Session, Validity, clock, login, may_alter, password_roles, validity};
 pub use mapped::{databases_of, mapped_roles};

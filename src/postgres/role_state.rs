@@ -111,7 +111,11 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
 
 /// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
 fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
-    let wrong = |what: &str| Failure::new(Class::Other, "cannot read the memberships of a role").detail(what);
+    let wrong = |what: &str| {
+        Failure::new(Class::Other, "cannot read the memberships of a role")
+            .remedy("run the same command again; if it stays so, report it as a bug")
+            .detail(what)
+    };
     let json: serde_json::Value =
         serde_json::from_str(column::<&str>(row, "member_of")?).map_err(|e| wrong(&e.to_string()))?;
     let mut found: BTreeMap<String, Membership> = BTreeMap::new();
@@ -167,13 +171,20 @@ pub(super) fn column<'r, T>(row: &'r PgRow, name: &str) -> Result<T, Failure>
 where
     T: sqlx::Decode<'r, sqlx::Postgres> + sqlx::Type<sqlx::Postgres>,
 {
-    row.try_get(name).map_err(|error| Failure::new(Class::Other, "cannot read the catalog").detail(error.to_string()))
+    row.try_get(name).map_err(|error| {
+        Failure::new(Class::Other, "cannot read the catalog")
+            .remedy("run the same command again; if it stays so, report it as a bug")
+            .detail(error.to_string())
+    })
 }
 
 /// An oid that the query gave as an int8.
 pub(super) fn oid(row: &PgRow, name: &str) -> Result<u32, Failure> {
-    u32::try_from(column::<i64>(row, name)?)
-        .map_err(|error| Failure::new(Class::Other, "an oid is out of range").detail(error.to_string()))
+    u32::try_from(column::<i64>(row, name)?).map_err(|error| {
+        Failure::new(Class::Other, "an oid is out of range")
+            .remedy("run the same command again; if it stays so, report it as a bug")
+            .detail(error.to_string())
+    })
 }
 
 #[cfg(test)]

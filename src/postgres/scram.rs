@@ -20,7 +20,9 @@ const SALT: usize = 16;
 pub fn verifier(password: &Secret) -> Result<Secret, Failure> {
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(|error| {
-        Failure::new(Class::Other, "no random numbers for the salt of a password").detail(error.to_string())
+        Failure::new(Class::Other, "no random numbers for the salt of a password")
+            .remedy("make the system's random numbers available (getrandom)")
+            .detail(error.to_string())
     })?;
     salted(password, &salt)
 }
@@ -49,8 +51,10 @@ fn hashed(password: &[u8], salt: &[u8]) -> Result<Zeroizing<[u8; 32]>, Failure> 
 }
 
 fn keyed(key: &[u8], parts: &[&[u8]]) -> Result<[u8; 32], Failure> {
-    let mut mac = Hmac::<Sha256>::new_from_slice(key)
-        .map_err(|_| Failure::new(Class::Other, "the password cannot be used as a key"))?;
+    let mut mac = Hmac::<Sha256>::new_from_slice(key).map_err(|_| {
+        Failure::new(Class::Other, "the password cannot be used as a key")
+            .remedy("keep a password of ordinary length in the escrow")
+    })?;
     for part in parts {
         mac.update(part);
     }

@@ -62,9 +62,11 @@ impl Web {
             .redirect(stay)
             .user_agent(concat!("pgentra/", env!("CARGO_PKG_VERSION")))
             .build();
-        client
-            .map(|client| Self { client })
-            .map_err(|error| Failure::new(Class::Other, "cannot set up the HTTP client").detail(causes(&error)))
+        client.map(|client| Self { client }).map_err(|error| {
+            Failure::new(Class::Other, "cannot set up the HTTP client")
+                .remedy("check the proxy (HTTPS_PROXY) and the certificates of this machine")
+                .detail(causes(&error))
+        })
     }
 
     /// Fetches a page. Any status is an answer; a redirect to another host is one too.
@@ -77,7 +79,9 @@ impl Web {
         let request = self.request(ask)?;
         let failure = |error: reqwest::Error| {
             let shown = ask.url.split('?').next().unwrap_or_default();
-            Failure::new(Class::Unreachable, format!("{shown} cannot be reached")).detail(causes(&error.without_url()))
+            Failure::new(Class::Unreachable, "the address cannot be reached")
+                .detail(format!("{shown}: {}", causes(&error.without_url())))
+                .remedy("check that the app runs, its access restrictions, and the network from here")
         };
         let start = Instant::now();
         let mut answer = self.client.execute(request).await.map_err(failure)?;
@@ -94,7 +98,11 @@ impl Web {
     }
 
     fn request(&self, ask: &Ask) -> Result<reqwest::Request, Failure> {
-        let wrong = |what: String| Failure::new(Class::Input, what);
+        let wrong = |what: String| {
+            Failure::new(Class::Input, "the request cannot be sent")
+                .detail(what)
+                .remedy("mend the probe or check in the plan file")
+        };
         let url = reqwest::Url::parse(&ask.url).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let url = url.ok_or_else(|| wrong(format!("{:?} is no http or https address", ask.url)))?;
         let here = url.host_str().is_some_and(|host| ["127.0.0.1", "localhost", "[::1]"].contains(&host));
@@ -123,9 +131,7 @@ impl Web {
         if let Some(body) = &ask.body {
             request = request.body(body.clone());
         }
-        request
-            .build()
-            .map_err(|error| wrong("the request cannot be made".to_owned()).detail(causes(&error.without_url())))
+        request.build().map_err(|error| wrong(causes(&error.without_url())))
     }
 }
 

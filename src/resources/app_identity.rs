@@ -64,8 +64,9 @@ fn undo(before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
 async fn site(live: &Live, id: &SiteId) -> Result<Site, Failure> {
     live.arm.site(id).await.map_err(|refusal| {
         if refusal.is_not_found() {
-            let summary = format!("{id} is not there (resource group {})", id.resource_group);
-            Failure { summary, ..refusal.failure }.remedy("check its name, resource group and subscription")
+            Failure { summary: "the app is not there", ..refusal.failure }
+                .detail(format!("{id} in resource group {}", id.resource_group))
+                .remedy("check its name, resource group and subscription")
         } else {
             refusal.failure
         }
@@ -174,7 +175,8 @@ async fn settle(live: &Live, id: &SiteId, target: &Target, watch: &dyn Watch) ->
         }
         let wait = live.arm.pace().wait(tries);
         if start.elapsed() + wait > live.arm.pace().identity {
-            return Err(Failure::new(Class::Busy, format!("Azure does not show the new identity of {id} yet"))
+            return Err(Failure::new(Class::Busy, "Azure does not show the new identity yet")
+                .detail(id.to_string())
                 .remedy("run the same command again in a few minutes"));
         }
         watch.note(&format!("waiting for the identity of {id}"));

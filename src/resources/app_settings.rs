@@ -168,7 +168,6 @@ pub(super) async fn resolve(
     name: &str,
     value: &Value,
 ) -> Result<Option<Secret>, Failure> {
-    let failure = |class, text: String| Err(Failure::new(class, text));
     match value {
         Value::Null => Ok(None),
         Value::Text(text) => Ok(Some(Secret::new(text.clone()))),
@@ -177,11 +176,16 @@ pub(super) async fn resolve(
             if digest.as_ref().is_some_and(|digest| *digest == live.digester.digest(secret.expose())) {
                 return Ok(Some(secret));
             }
-            let failure = Failure::new(Class::Unfit, format!("setting {name} was planned with another value"));
-            Err(failure.detail(format!("{source} has changed since, or was not set then")).remedy("plan again"))
+            Err(Failure::new(Class::Unfit, "a setting was planned with another value")
+                .detail(format!("{name}: {source} has changed since, or was not set then"))
+                .remedy("plan again"))
         }
-        Value::Secret(_) => failure(Class::Input, format!("nobody can give back the old value of setting {name}")),
-        _ => failure(Class::Input, format!("setting {name} has no value that can be written")),
+        Value::Secret(_) => Err(Failure::new(Class::Input, "nobody can give back the old value of a setting")
+            .detail(name)
+            .remedy("set it by hand where it is still known")),
+        _ => Err(Failure::new(Class::Input, "a setting has no value that can be written")
+            .detail(name)
+            .remedy("write it in the plan file as a text or as the reference to a secret")),
     }
 }
 
@@ -201,8 +205,9 @@ pub(super) fn merge(
             continue;
         }
         if let Some(other) = all.keys().find(|own| own.eq_ignore_ascii_case(name) && own != name) {
-            let summary = format!("{id} has a setting {other} already, which Azure takes for the same as {name}");
-            return Err(Failure::new(Class::Conflict, summary).remedy("write it the same way in the plan file"));
+            return Err(Failure::new(Class::Conflict, "the app has a setting of almost the same name")
+                .detail(format!("{id} has {other}, which Azure takes for the same as {name}"))
+                .remedy("write it the same way in the plan file"));
         }
         all.insert((*name).clone(), value.clone());
         changes = true;
@@ -228,8 +233,9 @@ pub(super) fn refuse_conflict(
         return Ok(());
     }
     let names: Vec<&str> = names.into_iter().map(String::as_str).collect();
-    let summary = format!("somebody else has changed settings of {id}: {}", names.join(", "));
-    Err(Failure::new(Class::Conflict, summary).detail("nothing was overwritten").remedy("plan again"))
+    Err(Failure::new(Class::Conflict, "somebody else changed settings; nothing of theirs was overwritten")
+        .detail(format!("{id}: {}", names.join(", ")))
+        .remedy("look at their change, then plan again"))
 }
 
 /// Says how the app signs in to PostgreSQL before and after, when the wanted settings change that.
@@ -260,8 +266,9 @@ fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> R
     if missing.is_empty() {
         return Ok(());
     }
-    let summary = format!("{id} lacks settings that the plan file requires: {}", missing.join(", "));
-    Err(Failure::new(Class::Input, summary).remedy("set them, or move them from `require` to `settings`"))
+    Err(Failure::new(Class::Input, "the app lacks settings that the plan file requires")
+        .detail(format!("{id}: {}", missing.join(", ")))
+        .remedy("set them, or move them from `require` to `settings`"))
 }
 
 /// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under

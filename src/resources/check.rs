@@ -94,15 +94,16 @@ impl Kind for Check {
         loop {
             let complaints = match complaints(live, asked).await {
                 Err(failure) if !matches!(failure.class, Class::Busy | Class::Unreachable) => return Err(failure),
-                Err(failure) => vec![failure.to_string()],
+                Err(failure) => vec![failure.in_a_line()],
                 Ok(complaints) => complaints,
             };
             if complaints.is_empty() {
                 return Ok(Written::Done);
             }
             if start.elapsed() + wait > within {
-                let summary = format!("check {} did not pass within {} s", step.address.name, within.as_secs());
-                return Err(Failure::new(Class::CheckFailed, summary).detail(complaints.join("\n")));
+                return Err(Failure::new(Class::CheckFailed, "the check did not pass in time")
+                    .detail(format!("{}\nwaited {} s", complaints.join("\n"), within.as_secs()))
+                    .remedy("mend what it complains of, or give it longer with `within`"));
             }
             watch.note(&format!("not yet: {}", complaints[0]));
             pause(watch, wait).await?;
@@ -124,7 +125,8 @@ async fn complaints(live: &Live, asked: &Attributes) -> Result<Vec<String>, Fail
         (Some(table), None, None) => super::check_privileges::complaints(live, table).await,
         (None, Some(table), None) => login(live, table).await,
         (None, None, Some(table)) => super::check_http::complaints(live, table).await,
-        _ => Err(Failure::new(Class::Input, "a check has exactly one of privileges, login and http")),
+        _ => Err(Failure::new(Class::Input, "a check has exactly one of privileges, login and http")
+            .remedy("write a check for each of them in the plan file")),
     }
 }
 
@@ -133,7 +135,7 @@ async fn login(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> 
     match live.databases.sign_in(text(table, "server")?, text(table, "database")?, role).await {
         Ok(()) => Ok(Vec::new()),
         Err(failure) if matches!(failure.class, Class::NotSignedIn | Class::Forbidden | Class::NotFound) => {
-            Ok(vec![failure.to_string()])
+            Ok(vec![failure.in_a_line()])
         }
         Err(failure) => Err(failure),
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value as Json;
 
 use super::Live;
-use super::live::{fetch, optional_text, site_id, text};
+use super::live::{fetch, no_span, optional_text, site_id, text};
 use crate::model::{Attributes, Class, Failure, Field, SecretSource, Type, Value, duration};
 use crate::probe::{Ask, Page, complaint, fill};
 
@@ -53,7 +53,7 @@ pub async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, 
     let ask = Ask { url: joined(&base, optional_text(table, "path").unwrap_or_default()), ..ask(live, table).await? };
     let page = match live.web.ask(&ask).await {
         Ok(page) => page,
-        Err(failure) if failure.class == Class::Unreachable => return Ok(vec![failure.to_string()]),
+        Err(failure) if failure.class == Class::Unreachable => return Ok(vec![failure.in_a_line()]),
         Err(failure) => return Err(failure),
     };
     let mut found = answer(&ask.url, &page, table);
@@ -123,7 +123,7 @@ async fn followed(
                 serde_json::from_slice::<Json>(&page.body).map_err(|_| "no JSON".to_owned())
             }
             Ok(page) => Err(format!("HTTP {}", page.status)),
-            Err(failure) if failure.class == Class::Unreachable => Err(failure.to_string()),
+            Err(failure) if failure.class == Class::Unreachable => Err(failure.in_a_line()),
             Err(failure) => return Err(failure),
         };
         let missing = match &seen {
@@ -150,7 +150,7 @@ async fn followed(
 
 fn span(table: &Attributes, name: &str, default: &str) -> Result<Duration, Failure> {
     let text = optional_text(table, name).unwrap_or(default);
-    let length = duration(text).ok_or_else(|| Failure::new(Class::Input, format!("`{name}` is no span of time")))?;
+    let length = duration(text).ok_or_else(|| no_span(name, text, default))?;
     Ok(length.unsigned_abs())
 }
 
@@ -185,7 +185,11 @@ async fn base(live: &Live, table: &Attributes) -> Result<String, Failure> {
     text(table, "app")?;
     let id = site_id(table)?;
     let site = live.arm.site(&id).await?;
-    let host = site.host().ok_or_else(|| Failure::new(Class::Other, format!("{id} has no host name")))?;
+    let host = site.host().ok_or_else(|| {
+        Failure::new(Class::Other, "the app has no host name")
+            .detail(id.to_string())
+            .remedy("write `url` in the plan file, the address where it is reached")
+    })?;
     Ok(format!("https://{host}"))
 }
 

@@ -37,7 +37,7 @@ pub(super) struct Complaint {
 pub(super) async fn complaints(live: &Live, table: &Attributes) -> Result<Vec<String>, Failure> {
     match gaps(live, table).await {
         Ok(gaps) => Ok(gaps.into_iter().map(|gap| gap.text).collect()),
-        Err(rejection) if rejection.refused => Ok(vec![rejection.failure.to_string()]),
+        Err(rejection) if rejection.refused => Ok(vec![rejection.failure.in_a_line()]),
         Err(rejection) => Err(rejection.failure),
     }
 }

@@ -152,7 +152,8 @@ async fn contents(live: &Live, step: &Step, name: &str) -> Result<Vec<String>, F
 
 fn fixed(name: &str, field: &str, live: Option<&str>) -> Failure {
     let live = live.unwrap_or("unknown");
-    Failure::new(Class::Input, format!("the {field} of database {name:?} is {live} and cannot be changed"))
+    Failure::new(Class::Input, "this cannot be changed once a database is made")
+        .detail(format!("the {field} of database {name:?} is {live}"))
         .remedy(format!("write {field} = {live:?}, leave it out, or make a database of another name"))
 }
 
@@ -196,7 +197,7 @@ mod tests {
         let asked = attributes(json!({ "collation": "C" }));
         let failure = look(&live, "database", &key(), &asked, Purpose::Plan).await.unwrap_err();
         assert_eq!(failure.class, Class::Input);
-        assert!(failure.summary.contains("en_US.utf8"), "{failure}");
+        assert!(failure.first_cause().contains("en_US.utf8"), "{failure}");
     }
 
     #[tokio::test]

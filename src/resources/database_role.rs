@@ -135,7 +135,9 @@ impl Kind for DatabaseRole {
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let (server, name) = (text(&step.key, "server")?, text(&step.key, "name")?);
         if let Some(open) = step.after.iter().flat_map(Attributes::values).flat_map(Value::open_refs).next() {
-            return Err(Failure::new(Class::Other, format!("{open} is not known yet")));
+            return Err(Failure::new(Class::Other, "what it refers to is not known yet")
+                .detail(open.to_string())
+                .remedy("apply what gives it first, then run apply again"));
         }
         let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
         let actual = role_state(&mut lease, name).await?;
@@ -173,8 +175,8 @@ fn still_needed(name: &str, left: &[String]) -> Failure {
     if left.len() > SHOWN {
         detail.push(format!("and {} more", left.len() - SHOWN));
     }
-    Failure::new(Class::Conflict, format!("role {name:?} cannot be removed: things depend on it"))
-        .detail(detail.join("\n"))
+    Failure::new(Class::Conflict, "the role cannot be removed: things depend on it")
+        .detail(format!("role {name:?}\n{}", detail.join("\n")))
         .remedy("hand its objects over (REASSIGN OWNED) and revoke what it was granted besides, in each database")
 }
 

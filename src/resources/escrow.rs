@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::live::{optional_text, site_id, text};
+use super::live::{no_span, optional_text, site_id, text};
 use super::site_lists::{LISTS, List, digested};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::Version;
@@ -110,9 +110,8 @@ impl Kind for Escrow {
             (there, Value::Null) => reading.desired = Some(shown(there)),
             (there, kept) if agrees(there, kept) => reading.desired = Some(shown(kept)),
             _ => {
-                let summary = format!("{source} is there already and holds another value");
-                return Err(Failure::new(Class::Conflict, summary)
-                    .detail("somebody may use it, so it is not overwritten")
+                return Err(Failure::new(Class::Conflict, "the escrow is there already and holds another value")
+                    .detail(format!("{source}: somebody may use it, so it is not overwritten"))
                     .remedy("give the escrow another name, with `secret = \"...\"`"));
             }
         }
@@ -131,8 +130,9 @@ impl Kind for Escrow {
         let secret = text(end, "secret")?;
         if step.after.is_none() {
             if there == Value::Null {
-                let summary = format!("{source} is the only copy of {name}: {id} has none any more");
-                return Err(Failure::new(Class::Conflict, summary).remedy("give the app its value back first"));
+                return Err(Failure::new(Class::Conflict, "the escrow is the only copy of the value")
+                    .detail(format!("{source}: {id} has no {name} any more"))
+                    .remedy("give the app its value back first"));
             }
             watch.note(&format!("deleting {source}; it can be recovered"));
             vault.delete(secret).await?;
@@ -140,8 +140,9 @@ impl Kind for Escrow {
         }
         if purges(step.before.as_ref(), step.after.as_ref()) {
             if there != Value::Null {
-                let summary = format!("{id} has {name} again, so that {source} is still needed");
-                return Err(Failure::new(Class::Conflict, summary).remedy("plan again"));
+                return Err(Failure::new(Class::Conflict, "the escrow is still needed")
+                    .detail(format!("{source}: {id} has {name} again"))
+                    .remedy("plan again"));
             }
             watch.note(&format!("deleting {source} for good"));
             vault.delete(secret).await?;
@@ -155,8 +156,8 @@ impl Kind for Escrow {
                 vault.set(secret, &List::kept(entry), "text/plain", &tags).await?;
                 Ok(Written::Done)
             }
-            _ => Err(Failure::new(Class::Conflict, format!("somebody else has changed {name} of {id}"))
-                .detail("nothing was kept")
+            _ => Err(Failure::new(Class::Conflict, "somebody else changed the value; nothing was kept")
+                .detail(format!("{name} of {id}"))
                 .remedy("plan again")),
         }
     }
@@ -178,8 +179,7 @@ fn purges(before: Option<&Attributes>, after: Option<&Attributes>) -> bool {
 async fn due(live: &Live, attributes: &Attributes, newest: &Version) -> Result<Option<(Timestamp, bool)>, Failure> {
     let (Some(span), Some(made)) = (optional_text(attributes, "purge_after"), newest.made) else { return Ok(None) };
     let at = duration(span).and_then(|span| made.checked_add(span).ok());
-    let at =
-        at.ok_or_else(|| Failure::new(Class::Input, format!("purge_after: {span:?} is no span of time such as 30d")))?;
+    let at = at.ok_or_else(|| no_span("purge_after", span, "30d"))?;
     let times = live.clock.times(live, None).await;
     Ok(Some((at, times.azure.unwrap_or(times.runner) >= at)))
 }

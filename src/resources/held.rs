@@ -17,7 +17,7 @@ pub(super) fn refuse_full(what: &str, contents: &[String]) -> Result<(), Failure
     if contents.len() > SHOWN {
         named.push(format!("and {} more", contents.len() - SHOWN));
     }
-    Err(Failure::new(Class::Conflict, format!("{what} is not dropped: it is not empty"))
-        .detail(named.join("\n"))
+    Err(Failure::new(Class::Conflict, "not dropped: it is not empty")
+        .detail(format!("{what}\n{}", named.join("\n")))
         .remedy("move or drop what it holds, then run the same command again; or keep it, and drop it by hand later"))
 }

@@ -50,8 +50,9 @@ impl Kept {
     /// What is kept, if it is still what the end of a step says.
     pub(super) async fn demand(&self, live: &Live, end: &Attributes) -> Result<Secret, Failure> {
         let lacks = |why: &str| {
-            Failure::new(Class::Conflict, format!("the password is not kept: {self} {why}"))
-                .detail("nothing was changed")
+            Failure::new(Class::Conflict, "the password is not kept; nothing was changed")
+                .detail(format!("{self} {why}"))
+                .remedy("let an escrow keep it first, then plan again")
         };
         let secret = self.fetch(live).await?.ok_or_else(|| lacks("is not there"))?;
         if end.get("value").is_some_and(|wanted| crate::model::agrees(wanted, &self.value(live, &secret))) {

@@ -37,7 +37,8 @@ pub struct Live {
 
 fn kind(name: &str) -> Result<&'static dyn Kind, Failure> {
     register().iter().copied().find(|kind| kind.schema().kind == name).ok_or_else(|| {
-        Failure::new(Class::Input, format!("there is no kind {name:?} in this version of pgentra"))
+        Failure::new(Class::Input, "this version does not know the kind")
+            .detail(name)
             .remedy("use the version that made the plan, or plan again")
     })
 }
@@ -61,8 +62,8 @@ impl Live {
     pub(super) async fn file(&self, path: &Path) -> Result<Vec<u8>, Failure> {
         let path = self.directory().join(path);
         tokio::fs::read(&path).await.map_err(|error| {
-            Failure::new(Class::Input, format!("cannot read {}", path.display()))
-                .detail(error.to_string())
+            Failure::new(Class::Input, "cannot read the file")
+                .detail(format!("{}: {error}", path.display()))
                 .remedy("a file that the plan file names has to be beside it")
         })
     }
@@ -162,10 +163,19 @@ async fn watched<T>(
 
 /// The text of a field that has to be there.
 pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<&'a str, Failure> {
-    attributes
-        .get(name)
-        .and_then(Value::as_text)
-        .ok_or_else(|| Failure::new(Class::Input, format!("{name} is missing")))
+    attributes.get(name).and_then(Value::as_text).ok_or_else(|| missing(name))
+}
+
+/// A field that has to be there and is not, or is no text.
+pub(super) fn missing(name: &str) -> Failure {
+    Failure::new(Class::Input, "a field is missing").detail(name).remedy("add it in the plan file, and plan again")
+}
+
+/// A field that is to hold a span of time and does not.
+pub(super) fn no_span(name: &str, text: &str, example: &str) -> Failure {
+    Failure::new(Class::Input, "this is no span of time")
+        .detail(format!("{name} = {text:?}"))
+        .remedy(format!("write it such as {name} = {example:?}"))
 }
 
 /// The text of a field, if it is there.
@@ -218,6 +228,8 @@ pub(super) fn spelled(wanted: Option<&Value>, live: Option<&str>) -> Value {
 /// `Input`: it is not there.
 pub fn fetch(source: &SecretSource) -> Result<Secret, Failure> {
     source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
-        Failure::new(Class::Input, format!("{source} is not set")).remedy(format!("set {source} for pgentra"))
+        Failure::new(Class::Input, "a secret is not set")
+            .detail(source.to_string())
+            .remedy(format!("set {source} for pgentra"))
     })
 }

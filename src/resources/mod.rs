@@ -111,7 +111,9 @@ pub async fn pause(watch: &dyn Watch, span: Duration) -> Result<(), Failure> {
     let end = tokio::time::Instant::now() + span;
     loop {
         if watch.stopped() {
-            return Err(Failure::new(Class::Interrupted, "stopped while waiting"));
+            return Err(
+                Failure::new(Class::Interrupted, "stopped while waiting").remedy("run the same command again to go on")
+            );
         }
         let left = end.saturating_duration_since(tokio::time::Instant::now());
         if left.is_zero() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::time::Instant;
 
+use super::live::no_span;
 use super::reach::{reach, text};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::model::{
@@ -82,8 +83,7 @@ impl Kind for PasswordLogin {
         let on = wanted(after(step)?);
         let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
         if !on && lease.user() == name {
-            let summary = format!("pgentra signs in as {name:?} itself and would lock itself out");
-            return Err(Failure::new(Class::Input, summary).remedy("name another connection of the server first"));
+            return Err(own_lock_out(name));
         }
         lease.run(&set_login(name, on), &format!("change whether {name:?} may log in")).await?;
         if let Some(grace) = grace(after(step)?)? {
@@ -103,7 +103,10 @@ impl Kind for PasswordLogin {
 }
 
 fn after(step: &Step) -> Result<&Attributes, Failure> {
-    let never = || Failure::new(Class::Input, "the login of a role cannot be removed, only turned on or off");
+    let never = || {
+        Failure::new(Class::Input, "the login of a role cannot be removed, only turned on or off")
+            .remedy("set login = true or login = false instead")
+    };
     step.after.as_ref().ok_or_else(never)
 }
 
@@ -114,14 +117,22 @@ fn wanted(end: &Attributes) -> bool {
 /// How long open sessions may go on, if they are to be ended at all.
 fn grace(end: &Attributes) -> Result<Option<Duration>, Failure> {
     let text = end.get("end_sessions_after").and_then(Value::as_text).filter(|_| !wanted(end));
-    let wrong =
-        |text| Failure::new(Class::Input, format!("end_sessions_after: {text:?} is no span of time such as 1h"));
     let span = |text| Duration::try_from(duration(text)?).ok();
-    text.map(|text| span(text).ok_or_else(|| wrong(text))).transpose()
+    text.map(|text| span(text).ok_or_else(|| no_span("end_sessions_after", text, "1h"))).transpose()
 }
 
-fn no_role(name: &str) -> Failure {
-    Failure::new(Class::NotFound, format!("there is no role {name:?}"))
+/// The role is not there.
+pub(super) fn no_role(name: &str) -> Failure {
+    Failure::new(Class::NotFound, "there is no such role")
+        .detail(format!("{name:?}"))
+        .remedy("check its name in the plan file; it may have been dropped meanwhile")
+}
+
+/// The role is the one that pgentra signs in as.
+pub(super) fn own_lock_out(name: &str) -> Failure {
+    Failure::new(Class::Input, "pgentra would lock itself out")
+        .detail(format!("it signs in as {name:?} itself"))
+        .remedy("name another connection of the server first")
 }
 
 /// A session in a line.

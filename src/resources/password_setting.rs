@@ -129,16 +129,17 @@ fn refuse_careless(attributes: &Attributes, names: &BTreeSet<&str>) -> Result<()
     if lost.is_empty() {
         return Ok(());
     }
-    let summary = format!("the values of {} would be lost", lost.join(", "));
-    Err(Failure::new(Class::Input, summary).remedy("keep them with `escrow`, or set `irreversible = true`"))
+    Err(Failure::new(Class::Input, "the values would be lost")
+        .detail(lost.join(", "))
+        .remedy("keep them with `escrow`, or set `irreversible = true`"))
 }
 
 /// Refuses to remove a value that is to be kept and is not.
 async fn demand_kept(live: &Live, key: &Attributes, name: &str, before: &Value) -> Result<(), Failure> {
     let Value::Secret(SecretValue { source: Some(source), digest: Some(digest) }) = before else { return Ok(()) };
     let lacks = |why: &str| {
-        let failure = Failure::new(Class::Conflict, format!("the value of {name} is not kept yet: {source} {why}"));
-        Err(failure.detail("nothing was removed").remedy("let an escrow keep it first"))
+        let failure = Failure::new(Class::Conflict, "the value is not kept yet; nothing was removed");
+        Err(failure.detail(format!("{name}: {source} {why}")).remedy("let an escrow keep it first"))
     };
     match live.fetch(key, source).await {
         Ok(kept) if live.digester.digest(kept.expose()) == *digest => Ok(()),

@@ -3,14 +3,11 @@
 use crate::model::{Attributes, Class, Failure, Flaw, Look, Purpose, Reading, Value, closest};
 use crate::postgres::Lease;
 
-use super::Live;
+use super::live::{Live, missing};
 
 /// A text that a key or a table of attributes has to have.
 pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<&'a str, Failure> {
-    attributes
-        .get(name)
-        .and_then(Value::as_text)
-        .ok_or_else(|| Failure::new(Class::Input, format!("{name} is missing or no text")))
+    attributes.get(name).and_then(Value::as_text).ok_or_else(|| missing(name))
 }
 
 /// A connection for a look. When planning, a server that lets nobody in or lacks the database is one that earlier steps
@@ -24,7 +21,7 @@ pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Resul
     match live.databases.lease_any(server, database).await {
         Ok(lease) => Ok(Ok(lease)),
         Err(rejection) if rejection.refused && rejection.failure.class == Class::NotSignedIn => {
-            let why = rejection.failure.detail.unwrap_or_default();
+            let why = rejection.failure.first_cause().to_owned();
             Ok(Err(Reading::refused(format!("server {server} lets none of its connections in yet: {why}"))))
         }
         Err(rejection) if rejection.refused && rejection.failure.class == Class::NotFound => {

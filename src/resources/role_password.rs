@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::kept_password::{Kept, password_in};
+use super::password_login::{no_role, own_lock_out};
 use super::reach::{reach, text};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{
@@ -79,7 +80,7 @@ impl Kind for RolePassword {
         let cleared = end(Value::Null, Some(NEVER));
         let Some(Validity { until, over }) = validity(&mut lease, name).await? else {
             if look.purpose == Purpose::Settle {
-                return Err(Failure::new(Class::NotFound, format!("there is no role {name:?}")));
+                return Err(no_role(name));
             }
             return Ok(restated(cleared.clone(), cleared));
         };
@@ -124,7 +125,9 @@ impl Kind for RolePassword {
         } else {
             let after = ends(step).1;
             let Some(kept) = Kept::of(after)? else {
-                return Err(Failure::new(Class::Input, format!("nobody can give back the old password of {name:?}")));
+                return Err(Failure::new(Class::Input, "nobody can give back the old password")
+                    .detail(format!("role {name:?}"))
+                    .remedy("set a new password by hand, where somebody needs one"));
             };
             watch.note(&format!("computing a verifier of {kept}"));
             let password = kept.demand(live, after).await?;
@@ -132,8 +135,7 @@ impl Kind for RolePassword {
         };
         let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
         if lease.user() == name {
-            let summary = format!("pgentra signs in as {name:?} itself and would lock itself out");
-            return Err(Failure::new(Class::Input, summary).remedy("name another connection of the server first"));
+            return Err(own_lock_out(name));
         }
         lease.run(&script, &doing).await?;
         Ok(Written::Done)
@@ -158,7 +160,8 @@ fn ends(step: &Step) -> (&Attributes, &Attributes) {
 /// Whether a step takes the password away.
 fn takes_away(step: &Step) -> Result<bool, Failure> {
     if step.after.is_none() {
-        return Err(Failure::new(Class::Input, "a role cannot be without a password and with one, only either"));
+        return Err(Failure::new(Class::Input, "a role cannot be without a password and with one, only either")
+            .remedy("set password = false instead"));
     }
     Ok(matches!(ends(step).1.get("value"), None | Some(Value::Null)))
 }
@@ -184,11 +187,13 @@ fn restated(before: Attributes, after: Attributes) -> Reading {
 fn refuse_careless(name: &str, asked: &Attributes, escrow: Option<&Kept>) -> Result<(), Failure> {
     let flag = |name: &str| asked.get(name).and_then(Value::as_bool) == Some(true);
     if flag("password") {
-        return Err(Failure::new(Class::Input, format!("pgentra gives {name:?} no password"))
+        return Err(Failure::new(Class::Input, "pgentra gives nobody a password")
+            .detail(format!("role {name:?}: password = true"))
             .remedy("write password = false, or take the resource away"));
     }
     if escrow.is_none() && !flag("irreversible") {
-        return Err(Failure::new(Class::Input, format!("the password of {name:?} would be lost"))
+        return Err(Failure::new(Class::Input, "the password would be lost")
+            .detail(format!("role {name:?}"))
             .remedy("say where it is kept with `escrow`, or set `irreversible = true`"));
     }
     Ok(())
@@ -210,8 +215,8 @@ async fn tried(live: &Live, key: &Attributes, kept: &Kept) -> Result<Value, Fail
     if live.arm.server(&id).await?.auth().password() {
         return Ok(Value::Secret(SecretValue { source: None, digest: None }));
     }
-    Err(Failure::new(Class::Other, format!("whether {kept} is the password of {name:?} cannot be seen"))
-        .detail(format!("server {server} takes no passwords"))
+    Err(Failure::new(Class::Other, "whether the kept password is the role's cannot be seen")
+        .detail(format!("{kept}, role {name:?}: server {server} takes no passwords"))
         .remedy("turn password authentication of the server on first"))
 }
 

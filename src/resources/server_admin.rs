@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::live::{optional_text, server_id, spelled, text};
+use super::server_auth::replica;
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::{Administrator, ServerId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
@@ -94,8 +95,7 @@ impl Kind for ServerAdmin {
         let note = |text: &str| watch.note(text);
         let server = live.arm.ready_server(&id, &note).await?;
         if server.is_replica() {
-            let summary = format!("server {} is a read replica: it follows its primary's administrators", id.server);
-            return Err(Failure::new(Class::Input, summary).remedy("name the primary server in the plan file"));
+            return Err(replica(&id, "administrators"));
         }
         let auth = server.auth();
         let Some(after) = &step.after else {
@@ -103,8 +103,12 @@ impl Kind for ServerAdmin {
             return Ok(Written::Done);
         };
         if !auth.entra() {
-            let summary = format!("server {} takes no Entra tokens, so it can have no Entra administrator", id.server);
-            return Err(Failure::new(Class::Input, summary).remedy("add a server_auth with entra_auth = true first"));
+            return Err(Failure::new(
+                Class::Input,
+                "the server takes no Entra tokens, so it can have no Entra administrator",
+            )
+            .detail(format!("server {}", id.server))
+            .remedy("add a server_auth with entra_auth = true first"));
         }
         let word = text(after, "principal_type")?;
         let kind = TYPES.iter().find(|(_, ours)| *ours == word).map_or(word, |(azure, _)| azure);
@@ -135,9 +139,8 @@ async fn remove(
     if !passwords {
         let own = |one: &Administrator| one.object_id.as_deref().is_some_and(|id| id.eq_ignore_ascii_case(object_id));
         if live.arm.administrators(id).await?.iter().all(own) {
-            let summary = format!("server {} would let nobody in any more", id.server);
-            return Err(Failure::new(Class::Input, summary)
-                .detail("passwords are off, and this is the last Entra administrator")
+            return Err(Failure::new(Class::Input, "the server would let nobody in any more")
+                .detail(format!("server {}: passwords are off, and this is the last Entra administrator", id.server))
                 .remedy("add another server_admin or turn passwords on first"));
         }
     }

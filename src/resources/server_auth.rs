@@ -112,19 +112,27 @@ pub(super) fn refuse_replica(id: &ServerId, server: &Server) -> Result<(), Failu
     if !server.is_replica() {
         return Ok(());
     }
-    let summary = format!("server {} is a read replica: it follows its primary's authentication", id.server);
-    Err(Failure::new(Class::Input, summary).remedy("name the primary server in the plan file"))
+    Err(replica(id, "authentication"))
+}
+
+/// A read replica does not decide `what` itself.
+pub(super) fn replica(id: &ServerId, what: &str) -> Failure {
+    Failure::new(Class::Input, "the server is a read replica")
+        .detail(format!("server {} follows its primary's {what}", id.server))
+        .remedy("name the primary server in the plan file")
 }
 
 /// Without passwords somebody has to be left who can sign in: Entra is on and has an administrator.
 pub(super) async fn refuse_lock_out(live: &Live, id: &ServerId, entra: bool) -> Result<(), Failure> {
-    let summary = format!("server {} would let nobody in any more", id.server);
+    let summary = "the server would let nobody in any more";
     if !entra {
-        return Err(Failure::new(Class::Input, summary).detail("neither passwords nor Entra tokens would be taken"));
+        return Err(Failure::new(Class::Input, summary)
+            .detail(format!("server {}: neither passwords nor Entra tokens would be taken", id.server))
+            .remedy("add a server_auth with entra_auth = true first"));
     }
     if live.arm.administrators(id).await?.is_empty() {
         return Err(Failure::new(Class::Input, summary)
-            .detail("passwords would be off, and no Entra administrator is there")
+            .detail(format!("server {}: passwords would be off, and no Entra administrator is there", id.server))
             .remedy("add a server_admin first"));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::live::{optional_text, server_id, text};
+use super::live::{no_span, optional_text, server_id, text};
 use super::sensors::{logins, tables};
 use super::server_auth::{refuse_lock_out, refuse_replica};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, fetch};
@@ -101,7 +101,8 @@ impl Kind for ServerPasswordAuth {
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let Some(after) = &step.after else {
-            return Err(Failure::new(Class::Input, "the authentication of a server cannot be removed, only changed"));
+            return Err(Failure::new(Class::Input, "the authentication of a server cannot be removed, only changed")
+                .remedy("set password_auth = true or false instead"));
         };
         let id = server_id(&step.key)?;
         let note = |text: &str| watch.note(text);
@@ -114,8 +115,9 @@ impl Kind for ServerPasswordAuth {
         let mut body = AuthConfig::body(auth.entra(), password, auth.tenant());
         if password {
             let source = admin_password(Some(after)).ok_or_else(|| {
-                Failure::new(Class::Input, format!("server {} cannot take passwords again", id.server))
-                    .detail("Azure wants the administrator's password for that, and nobody names it")
+                Failure::new(Class::Input, "the server cannot take passwords again")
+                    .detail(format!("server {}: Azure wants the administrator's password for that", id.server))
+                    .remedy("turn passwords on in the portal, where the administrator's password can be given")
             })?;
             body["properties"]["administratorLoginPassword"] = fetch(&source)?.expose().into();
         } else {
@@ -173,11 +175,9 @@ fn refuse_own_lock_out(live: &Live, server: &str) -> Result<(), Failure> {
     if live.databases.server(server)?.connections.iter().any(|way| way.auth == Auth::Token) {
         return Ok(());
     }
-    Err(Failure::new(
-        Class::Input,
-        format!("pgentra signs in to {server} by password itself and would lock itself out"),
-    )
-    .remedy("add a connection by token to the server first"))
+    Err(Failure::new(Class::Input, "pgentra would lock itself out")
+        .detail(format!("it signs in to server {server} by password itself"))
+        .remedy("add a connection by token to the server first"))
 }
 
 /// Refuses, with names, while somebody who may have a password is there or was seen.
@@ -186,8 +186,7 @@ async fn last_one_out(live: &Live, server: &str, asked: &Attributes) -> Result<(
     let others = password_roles(&mut lease).await?;
     drop(lease);
     let within = optional_text(asked, "seen_within").unwrap_or(SEEN_WITHIN);
-    let span = duration(within)
-        .ok_or_else(|| Failure::new(Class::Input, format!("seen_within: {within:?} is no span of time such as 7d")))?;
+    let span = duration(within).ok_or_else(|| no_span("seen_within", within, SEEN_WITHIN))?;
     let times = live.clock.times(live, Some(server)).await;
     let now = times.azure.or(times.server).unwrap_or(times.runner);
     let standpoint = Standpoint { now, watermark: now.checked_sub(span).ok().or(Some(Timestamp::MIN)) };
@@ -208,8 +207,8 @@ async fn last_one_out(live: &Live, server: &str, asked: &Attributes) -> Result<(
     if seen.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Class::Conflict, format!("others may still need their passwords on server {server}"))
-        .detail(seen.join("\n"))
+    Err(Failure::new(Class::Conflict, "others may still need their passwords")
+        .detail(format!("server {server}\n{}", seen.join("\n")))
         .remedy("move them to Entra sign-in, or take their login away, then run apply again"))
 }
 

@@ -24,7 +24,8 @@ impl List {
         match text(key, "list")? {
             "settings" => Ok(Self::Settings),
             "connection_strings" => Ok(Self::ConnectionStrings),
-            other => Err(Failure::new(Class::Input, format!("a site has no list {other:?}"))
+            other => Err(Failure::new(Class::Input, "a site has no such list")
+                .detail(format!("{other:?}"))
                 .remedy(format!("write one of {}", LISTS.join(", ")))),
         }
     }

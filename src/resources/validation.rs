@@ -124,7 +124,11 @@ pub async fn decision(
     noted: BTreeMap<String, String>,
 ) -> Result<Decision, Failure> {
     let terms = Terms::read(name, asked, sensor_names(asked));
-    let terms = terms.map_err(|why| Failure::new(Class::Input, format!("validation {name}: {why}")))?;
+    let terms = terms.map_err(|why| {
+        Failure::new(Class::Input, "the terms of the validation cannot be read")
+            .detail(format!("{name}: {why}"))
+            .remedy("write spans of time such as 7d or 24h in the plan file")
+    })?;
     let terms = Terms { noted, ..terms };
     let at = live.clock.times(live, server_of(asked)).await;
     let scope = scope(live, asked).await.map_err(|failure| failure.to_string());

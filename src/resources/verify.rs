@@ -21,7 +21,7 @@ pub struct Proof {
 
 impl Proof {
     pub(super) fn failed(label: String, failure: &Failure) -> Self {
-        Self { label, holds: false, detail: failure.to_string() }
+        Self { label, holds: false, detail: failure.in_a_line() }
     }
 }
 

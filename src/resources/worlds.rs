@@ -31,7 +31,9 @@ impl Worlds {
 
     fn of(&self, kind: &str) -> Result<&dyn World, Failure> {
         let world = self.0.iter().find(|world| world.schema(kind).is_some());
-        world.map(AsRef::as_ref).ok_or_else(|| Failure::new(Class::Input, format!("no world knows the kind {kind:?}")))
+        world.map(AsRef::as_ref).ok_or_else(|| {
+            Failure::new(Class::Input, "no world knows the kind").detail(kind).remedy("add a world that serves it")
+        })
     }
 }
 

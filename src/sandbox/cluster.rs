@@ -331,8 +331,8 @@ impl Database for Cluster {
         #[allow(clippy::cast_possible_truncation, reason = "seconds since 1970 are far below 2^53")]
         let off = wanted.abs_diff(seconds as i64);
         if off > CLOCK_TOLERANCE {
-            let title = format!("the sandbox's PostgreSQL did not follow the clock: it is {off} s off");
-            return Err(Failure::new(Class::Other, title));
+            let title = "the sandbox's PostgreSQL did not follow the clock";
+            return Err(Failure::new(Class::Other, title).detail(format!("it is {off} s off")));
         }
         Ok(())
     }

@@ -95,10 +95,9 @@ fn lock(directory: &Path) -> Result<File, Failure> {
     let file = File::create(&path).map_err(|error| cannot("make", &path, &error))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            Err(Failure::new(Class::Locked, format!("another sandbox is running in {}", directory.display()))
-                .remedy("stop it, or give this one a directory of its own"))
-        }
+        Err(TryLockError::WouldBlock) => Err(Failure::new(Class::Locked, "another sandbox is running here")
+            .detail(directory.display().to_string())
+            .remedy("stop it, or give this one a directory of its own")),
         Err(TryLockError::Error(error)) => Err(cannot("lock", &path, &error)),
     }
 }
@@ -132,11 +131,9 @@ fn reachable(directory: &Path, user: &ServerUser) -> Result<PathBuf, Failure> {
     let digest = hex(&Sha256::digest(directory.as_os_str().as_encoded_bytes()));
     let elsewhere = std::env::temp_dir().join(format!("pgentra-{}", &digest[..12]));
     if !elsewhere.parent().is_some_and(|above| above.ancestors().all(|above| passable(above, user))) {
-        return Err(Failure::new(
-            Class::Other,
-            format!("the user {}, whom PostgreSQL runs as, cannot reach {}", user.name, directory.display()),
-        )
-        .remedy("give the sandbox a directory that every user can pass through, such as one below /var/tmp"));
+        return Err(Failure::new(Class::Other, "the user whom PostgreSQL runs as cannot reach the directory")
+            .detail(format!("{}: {}", user.name, directory.display()))
+            .remedy("give the sandbox a directory that every user can pass through, such as one below /var/tmp"));
     }
     private(&elsewhere, Some(user))?;
     Ok(elsewhere)
@@ -164,11 +161,9 @@ fn private(directory: &Path, user: Option<&ServerUser>) -> Result<(), Failure> {
             if metadata.is_dir() && metadata.uid() == owner {
                 return give(directory, user);
             }
-            Err(Failure::new(
-                Class::Conflict,
-                format!("{} does not belong to the user whom PostgreSQL runs as", directory.display()),
-            )
-            .remedy("remove it, or run the sandbox as the user who made it"))
+            Err(Failure::new(Class::Conflict, "the directory does not belong to the user whom PostgreSQL runs as")
+                .detail(directory.display().to_string())
+                .remedy("remove it, or run the sandbox as the user who made it"))
         }
         Err(error) => Err(cannot("make", directory, &error)),
     }
@@ -195,7 +190,8 @@ fn short_directory(user: Option<&ServerUser>) -> Result<TempDir, Failure> {
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> Failure {
-    Failure::new(Class::Other, format!("cannot {what} {}", path.display())).detail(error.to_string())
+    Failure::new(Class::Other, "the sandbox's files cannot be used")
+        .detail(format!("cannot {what} {}: {error}", path.display()))
 }
 
 #[cfg(test)]

@@ -46,11 +46,9 @@ impl ClusterSecrets {
         };
         // serde_json's message would quote the text.
         let stored: Stored = serde_json::from_str(&text).map_err(|error| {
-            Failure::new(
-                Class::Input,
-                format!("{} is not what the sandbox wrote (line {})", path.display(), error.line()),
-            )
-            .remedy(format!("delete the directory {} to begin anew", directory.display()))
+            Failure::new(Class::Input, "this is not what the sandbox wrote")
+                .detail(format!("{}, line {}", path.display(), error.line()))
+                .remedy(format!("delete the directory {} to begin anew", directory.display()))
         })?;
         Ok(Some(Self {
             admin_login: stored.admin_login,
@@ -95,8 +93,7 @@ fn generate() -> Result<Secret, Failure> {
 }
 
 fn failure(path: &Path, error: &dyn std::error::Error) -> Failure {
-    Failure::new(Class::Other, format!("cannot keep the sandbox's passwords in {}", path.display()))
-        .detail(error.to_string())
+    Failure::new(Class::Other, "cannot keep the sandbox's passwords").detail(format!("{}: {error}", path.display()))
 }
 
 #[cfg(test)]

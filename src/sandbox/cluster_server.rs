@@ -57,7 +57,8 @@ pub fn find_programs(chosen: Option<&Path>) -> Result<PathBuf, Failure> {
         if complete(&directory) {
             return Ok(directory);
         }
-        return Err(Failure::new(Class::NotFound, format!("{} has no PostgreSQL server", directory.display()))
+        return Err(Failure::new(Class::NotFound, "there is no PostgreSQL server in PGENTRA_PG_BIN")
+            .detail(directory.display().to_string())
             .remedy("set PGENTRA_PG_BIN to a directory that holds initdb, postgres and pg_ctl"));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -115,7 +116,8 @@ pub async fn prepare_data(files: &Files, programs: &Path) -> Result<(), Failure>
             return Err(Failure::new(Class::Other, "initdb could not make a data directory").detail(said));
         }
         fs::rename(&fresh, &files.data).map_err(|error| {
-            Failure::new(Class::Other, format!("cannot make {}", files.data.display())).detail(error.to_string())
+            Failure::new(Class::Other, "cannot make the data directory")
+                .detail(format!("{}: {error}", files.data.display()))
         })?;
     }
     fs::write(files.data.join("pg_hba.conf"), HBA)
@@ -126,7 +128,7 @@ pub async fn prepare_data(files: &Files, programs: &Path) -> Result<(), Failure>
 async fn check_version(files: &Files, programs: &Path) -> Result<(), Failure> {
     let path = files.data.join("PG_VERSION");
     let made_by = fs::read_to_string(&path).map_err(|error| {
-        Failure::new(Class::Other, format!("cannot read {}", path.display())).detail(error.to_string())
+        Failure::new(Class::Other, "cannot read the data directory").detail(format!("{}: {error}", path.display()))
     })?;
     let mut ask = command(&programs.join("postgres"), files);
     ask.arg("--version");
@@ -136,16 +138,14 @@ async fn check_version(files: &Files, programs: &Path) -> Result<(), Failure> {
     if version.split('.').next() == Some(made_by.trim()) {
         return Ok(());
     }
-    Err(Failure::new(
-        Class::Input,
-        format!(
+    Err(Failure::new(Class::Input, "the data directory is of another version of PostgreSQL")
+        .detail(format!(
             "{} was made by PostgreSQL {}, but {} is PostgreSQL {version}",
             files.data.display(),
             made_by.trim(),
             programs.display()
-        ),
-    )
-    .remedy("set PGENTRA_PG_BIN to the programs of that version, or delete the sandbox's directory to begin anew"))
+        ))
+        .remedy("set PGENTRA_PG_BIN to the programs of that version, or delete the sandbox's directory to begin anew"))
 }
 
 /// A running server.
@@ -215,8 +215,8 @@ impl Server {
         let own = self.child.id().map(|id| id.to_string());
         while begin.elapsed() < START_LIMIT {
             if let Ok(Some(status)) = self.child.try_wait() {
-                return Err(Failure::new(Class::Other, format!("PostgreSQL ended at its start ({status})"))
-                    .detail(tail(&files.log)));
+                return Err(Failure::new(Class::Other, "PostgreSQL ended at its start")
+                    .detail(format!("{status}\n{}", tail(&files.log))));
             }
             // Line 1 is the process id, line 8 the state.
             let text = fs::read_to_string(files.data.join("postmaster.pid")).unwrap_or_default();

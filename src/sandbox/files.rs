@@ -7,7 +7,8 @@ use std::path::Path;
 use crate::model::{Class, Failure};
 
 fn failure(verb: &str, path: &Path, error: &std::io::Error) -> Failure {
-    Failure::new(Class::Other, format!("cannot {verb} {}", path.display())).detail(error.to_string())
+    Failure::new(Class::Other, "the sandbox's files cannot be used")
+        .detail(format!("cannot {verb} {}: {error}", path.display()))
 }
 
 /// The content of a file.

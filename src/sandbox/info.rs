@@ -56,7 +56,8 @@ impl Info {
             return Ok(None);
         }
         serde_json::from_str(&files::read_text(&path)?).map(Some).map_err(|error| {
-            Failure::new(Class::Input, format!("cannot read {}", path.display())).detail(error.to_string())
+            Failure::new(Class::Input, "cannot read what the sandbox wrote")
+                .detail(format!("{}: {error}", path.display()))
         })
     }
 
@@ -139,7 +140,9 @@ fn identity_header(dir: &Path) -> Result<String, Failure> {
 
 /// The failure of a command that needs a sandbox where there is none.
 pub fn missing(dir: &Path) -> Failure {
-    Failure::new(Class::NotFound, format!("there is no sandbox in {}", dir.display())).remedy("pgentra sandbox up")
+    Failure::new(Class::NotFound, "there is no sandbox here")
+        .detail(dir.display().to_string())
+        .remedy("pgentra sandbox up")
 }
 
 fn quote(value: &str) -> String {

@@ -52,7 +52,7 @@ pub async fn reset(dir: &Path) -> Result<(), Failure> {
     down(dir).await?;
     let Some(info) = Info::read(dir)? else { return Err(missing(dir)) };
     let failed = |error: std::io::Error| {
-        Failure::new(Class::Other, format!("cannot empty {}", dir.display())).detail(error.to_string())
+        Failure::new(Class::Other, "cannot empty the sandbox's directory").detail(format!("{}: {error}", dir.display()))
     };
     // Below the temporary directory when PostgreSQL runs as another user, see the cluster's files.
     let base = info.postgres_data.parent().filter(|base| *base != dir && base.exists());
@@ -103,7 +103,9 @@ fn postmaster(data: &Path) -> Option<u32> {
 /// Sends one signal after the other until the process is gone.
 async fn end(pid: u32, signals: &[Signal]) -> Result<(), Failure> {
     let Some(started) = process_start(pid) else { return Ok(()) };
-    let failed = |detail: String| Failure::new(Class::Other, format!("cannot stop process {pid}")).detail(detail);
+    let failed = |detail: String| {
+        Failure::new(Class::Other, "cannot stop the sandbox").detail(format!("process {pid}: {detail}"))
+    };
     let target = Pid::from_raw(i32::try_from(pid).map_err(|error| failed(error.to_string()))?);
     for signal in signals {
         if let Err(error) = kill(target, *signal)

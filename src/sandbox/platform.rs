@@ -145,7 +145,8 @@ async fn wait_for(port: u16, child: &mut Child) {
 
 async fn start(platform: &Platform, world: &World, site: &Site) -> Result<(Child, u16), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Class::Other, format!("cannot start {}", platform.program.display())).detail(error.to_string())
+        let detail = format!("{}: {error}", platform.program.display());
+        Failure::new(Class::Other, "cannot start the demo app").detail(detail)
     };
     let port = TcpListener::bind("127.0.0.1:0").await.and_then(|free| free.local_addr()).map_err(failed)?.port();
     let name = site.key().replace('/', "-");

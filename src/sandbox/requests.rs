@@ -59,7 +59,8 @@ pub async fn lose_identity(dir: &Path, site: &str) -> Result<(), Failure> {
 async fn control(dir: &Path, tail: &str, body: Option<Value>) -> Result<Value, Failure> {
     let info = Info::read(dir)?.ok_or_else(|| missing(dir))?;
     if info.alive().is_none() {
-        return Err(Failure::new(Class::NotFound, format!("the sandbox in {} does not run", dir.display()))
+        return Err(Failure::new(Class::NotFound, "the sandbox does not run")
+            .detail(dir.display().to_string())
             .remedy("pgentra sandbox up; what its processes said is shown by: pgentra sandbox log --processes"));
     }
     let failed = |error: reqwest::Error| {
@@ -91,8 +92,7 @@ fn refused(status: u16, answer: &Value) -> Failure {
         404 => Class::NotFound,
         _ => Class::Other,
     };
-    let mut failure = Failure::new(class, text("message").unwrap_or_else(|| format!("the sandbox answered {status}")));
-    failure.detail = text("detail");
-    failure.remedy = text("remedy");
-    failure
+    let message = text("message").unwrap_or_else(|| format!("it answered HTTP {status}"));
+    let detail = [Some(message), text("detail")].into_iter().flatten().collect::<Vec<_>>().join("\n");
+    Failure { remedy: text("remedy"), ..Failure::new(class, "the sandbox does not do that").detail(detail) }
 }

@@ -57,7 +57,7 @@ pub const STATE: &str = "state.json";
 const CHECKPOINTS: std::time::Duration = std::time::Duration::from_secs(5);
 
 fn failed(what: &str) -> impl Fn(std::io::Error) -> Failure {
-    move |error| Failure::new(Class::Other, format!("cannot {what}")).detail(error.to_string())
+    move |error| Failure::new(Class::Other, "the sandbox cannot run").detail(format!("cannot {what}: {error}"))
 }
 
 struct Listeners {
@@ -77,11 +77,9 @@ pub async fn up(
     files::make_dir(dir)?;
     let before = Info::read(dir)?;
     if let Some(pid) = before.as_ref().and_then(Info::alive) {
-        return Err(Failure::new(
-            Class::Locked,
-            format!("the sandbox in {} is running (process {pid})", dir.display()),
-        )
-        .remedy("pgentra sandbox down"));
+        return Err(Failure::new(Class::Locked, "the sandbox is running already")
+            .detail(format!("{} (process {pid})", dir.display()))
+            .remedy("pgentra sandbox down"));
     }
     let mut cluster = ClusterOptions::new(dir, names::TENANT);
     cluster.programs.clone_from(&options.postgres);
@@ -188,8 +186,8 @@ fn world(dir: &Path, host: &str, cluster: &Cluster, before: Option<&Info>) -> Re
     let path = dir.join(STATE);
     if path.exists() {
         let mut world: World = serde_json::from_str(&files::read_text(&path)?).map_err(|error| {
-            Failure::new(Class::Input, format!("cannot read {}", path.display()))
-                .detail(format!("line {}", error.line()))
+            Failure::new(Class::Input, "cannot read what the sandbox wrote")
+                .detail(format!("{}, line {}", path.display(), error.line()))
                 .remedy("pgentra sandbox reset")
         })?;
         world.settle();

@@ -49,7 +49,8 @@ pub fn failed(what: &str) -> impl Fn(sqlx::Error) -> Failure {
     move |error| {
         let detail =
             error.as_database_error().map_or_else(|| error.to_string(), |refused| refused.message().to_owned());
-        Failure::new(Class::Other, format!("the sandbox's PostgreSQL could not {what}")).detail(detail)
+        Failure::new(Class::Other, "the sandbox's PostgreSQL cannot be prepared")
+            .detail(format!("cannot {what}: {detail}"))
     }
 }
 

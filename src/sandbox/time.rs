@@ -50,7 +50,11 @@ impl Emulator {
     /// # Errors
     /// `Input`: it is no span of time, or goes too far. `NotFound`: PostgreSQL cannot follow on this machine.
     pub async fn advance(&self, text: &str) -> Result<(), Failure> {
-        let wrong = |what: &str| Failure::new(Class::Input, format!("{text:?} {what}")).remedy("write 90m, 36h or 8d");
+        let wrong = |what: &str| {
+            Failure::new(Class::Input, "the clock cannot be moved so")
+                .detail(format!("{text:?} {what}"))
+                .remedy("write 90m, 36h or 8d")
+        };
         let by = duration(text).filter(SignedDuration::is_positive);
         let by = by.ok_or_else(|| wrong("is no span of time; the clock only goes forward"))?;
         // One at a time.

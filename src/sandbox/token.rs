@@ -44,7 +44,9 @@ pub struct Issuer {
 impl Issuer {
     /// The issuer of a sandbox: its key is read from `path`, and made there when missing.
     pub fn open(path: &Path, tenant: &str) -> Result<Self, Failure> {
-        let broken = |what: &str| Failure::new(Class::Other, format!("cannot {what} the sandbox's token key"));
+        let broken = |what: &str| {
+            Failure::new(Class::Other, "the sandbox's token key cannot be used").detail(format!("cannot {what} it"))
+        };
         let key = if path.exists() {
             KeyPair::from_pkcs8(&files::read(path)?).map_err(|_| broken("read"))?
         } else {

@@ -64,8 +64,9 @@ impl AzBlob {
             (BlobService::Account(name), Cloud::Custom(url)) => {
                 return Err(Failure::new(
                     Class::Input,
-                    format!("where account {name} is reached in the cloud {url} is not known"),
+                    "where the storage account is reached in this cloud is not known",
                 )
+                .detail(format!("account {name}, cloud {url}"))
                 .remedy("name its endpoint: [store] url = \"azblob+https://host/container/prefix\""));
             }
         };
@@ -112,13 +113,14 @@ impl AzBlob {
     async fn latch(&self) -> Result<(Latch, bool), Failure> {
         let Some(found) = self.blobs.read(LOCK).await? else { return Ok((Latch::default(), false)) };
         let latch: Latch = serde_json::from_slice(&found.content).map_err(|error| {
-            Failure::new(Class::Other, format!("the blob {LOCK} in {} is not the lock of a store", self.blobs.place()))
-                .detail(error.to_string())
+            Failure::new(Class::Other, "this blob is not the lock of a store")
+                .detail(format!("{LOCK} in {}: {error}", self.blobs.place()))
                 .remedy("give the store a prefix of its own")
         })?;
         if latch.format > FORMAT {
-            let summary = format!("{} was made by a later version (format {})", self.blobs.place(), latch.format);
-            return Err(Failure::new(Class::Input, summary).remedy("use that version"));
+            return Err(Failure::new(Class::Input, "the store was made by a later version")
+                .detail(format!("{} has format {}", self.blobs.place(), latch.format))
+                .remedy("use that version"));
         }
         Ok((latch, found.leased))
     }

@@ -112,7 +112,9 @@ impl Blobs {
         http: reqwest::Client,
     ) -> Result<Self, Failure> {
         let wrong = |error: &dyn std::fmt::Display| {
-            Failure::new(Class::Input, format!("{place} cannot be the place of a store")).detail(error.to_string())
+            Failure::new(Class::Input, "this cannot be the place of a store")
+                .detail(format!("{place}: {error}"))
+                .remedy("write azblob://account/container/prefix")
         };
         let url = Url::parse(&format!("{service}/{container}")).map_err(|error| wrong(&error))?;
         if url.scheme() != "https" {
@@ -145,13 +147,13 @@ impl Blobs {
     }
 
     async fn call<T>(&self, doing: &str, call: impl Future<Output = azure_core::Result<T>>) -> Result<T, Refused> {
-        let summary = format!("cannot {doing} in {}", self.place);
+        let doing = format!("cannot {doing} in {}", self.place);
         match tokio::time::timeout(CALL, call).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(error)) => Err(refused(&error, summary)),
+            Ok(Err(error)) => Err(refused(&error, &doing)),
             Err(_) => {
-                let failure = Failure::new(Class::Unreachable, summary)
-                    .detail(format!("no answer within {} s", CALL.as_secs()))
+                let failure = Failure::new(Class::Unreachable, UNREACHABLE)
+                    .detail(format!("{doing}: no answer within {} s", CALL.as_secs()))
                     .remedy("check the firewall rules and private endpoints of the storage account");
                 Err(Refused { code: String::new(), status: 0, failure })
             }
@@ -288,12 +290,16 @@ pub(super) enum Condition<'a> {
     Lease(&'a str),
 }
 
+/// The summary of what never got an answer.
+const UNREACHABLE: &str = "the storage account cannot be reached";
+
 /// A service that tells no state cannot be written to under a condition; this one never matches.
 fn known(etag: Option<Etag>) -> Etag {
     etag.unwrap_or_else(|| Etag::from("\"unknown\""))
 }
 
-fn refused(error: &azure_core::Error, summary: String) -> Refused {
+/// `doing` is what could not be done, as in `cannot read ...`.
+fn refused(error: &azure_core::Error, doing: &str) -> Refused {
     let ErrorKind::HttpResponse { status, error_code, .. } = error.kind() else {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(cause) = next {
@@ -302,30 +308,39 @@ fn refused(error: &azure_core::Error, summary: String) -> Refused {
             }
             next = cause.source();
         }
-        let failure = Failure::new(Class::Unreachable, summary)
-            .detail(explain(error).replace("retry policy expired and the request will no longer be retried: ", ""))
-            .remedy(if is_certificate_error(error) {
+        let why = explain(error).replace("retry policy expired and the request will no longer be retried: ", "");
+        let failure = Failure::new(Class::Unreachable, UNREACHABLE).detail(format!("{doing}: {why}")).remedy(
+            if is_certificate_error(error) {
                 "name the certificate authority of the endpoint in SSL_CERT_FILE"
             } else {
                 "check the account's name, its firewall rules and private endpoints"
-            });
+            },
+        );
         return Refused { code: String::new(), status: 0, failure };
     };
     let (status, code) = (u16::from(*status), error_code.clone().unwrap_or_default());
     let detail = if code.is_empty() { format!("HTTP {status}") } else { format!("{code} (HTTP {status})") };
-    let (class, remedy) = match status {
-        401 => {
-            (Class::NotSignedIn, "sign in to the tenant of the storage account, with `az login` or a service principal")
-        }
+    let detail = format!("{doing}: {detail}");
+    let (class, summary, remedy) = match status {
+        401 => (
+            Class::NotSignedIn,
+            "the storage account does not accept the token",
+            "sign in to the tenant of the storage account, with `az login` or a service principal",
+        ),
         403 => (
             Class::Forbidden,
+            "not allowed",
             "assign the role Storage Blob Data Contributor on the container to who runs this, and check the account's \
              firewall",
         ),
-        404 => (Class::NotFound, "check the names of the account and the container"),
-        409 | 412 => (Class::Conflict, "see who else writes here; try again"),
-        429 | 500.. => (Class::Busy, "try again"),
-        _ => (Class::Other, "check the place of the store"),
+        404 => (
+            Class::NotFound,
+            "the storage account does not have it",
+            "check the names of the account and the container",
+        ),
+        409 | 412 => (Class::Conflict, "the storage account sees a conflict", "see who else writes here; try again"),
+        429 | 500.. => (Class::Busy, "the storage account is busy", "try again in a few minutes"),
+        _ => (Class::Other, "the storage account refused", "check the place of the store"),
     };
     Refused { code, status, failure: Failure::new(class, summary).detail(detail).remedy(remedy) }
 }

@@ -48,7 +48,11 @@ impl Directory {
 }
 
 fn failed<'a>(what: &'a str, path: &'a Path) -> impl Fn(std::io::Error) -> Failure + 'a {
-    move |error| Failure::new(Class::Other, format!("cannot {what} {}", path.display())).detail(error.to_string())
+    move |error| {
+        Failure::new(Class::Other, "the directory of the store cannot be used")
+            .detail(format!("cannot {what} {}: {error}", path.display()))
+            .remedy("see that it is there, that it is yours to write to, and that its disk has room")
+    }
 }
 
 fn private() -> OpenOptions {
@@ -162,9 +166,10 @@ impl Store for Directory {
 
     async fn break_lock(&self) -> Result<(), Failure> {
         let holder = self.holder().await?;
-        let failure = Failure::new(Class::Locked, format!("the lock of {} cannot be broken", self.place()));
-        let failure =
-            failure.detail("the operating system holds it for the process that runs, and frees it when that ends");
+        let failure = Failure::new(Class::Locked, "the lock of a directory cannot be broken").detail(format!(
+            "{}: the operating system holds it for the process that runs, and frees it when that ends",
+            self.place()
+        ));
         Err(match holder {
             Some(note) => failure.remedy(format!("end process {} on {}", note.pid, note.host)),
             None => failure.remedy("end the process that holds it"),

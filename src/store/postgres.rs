@@ -11,7 +11,7 @@ use super::{Held, LockNote, Store, finish, text};
 use crate::azure::Tokens;
 use crate::journal::Record;
 use crate::model::{Auth, Class, Failure, PostgresPlace, Secret, Tls, hex};
-use crate::postgres::{failure, quote_ident};
+use crate::postgres::{failure, no_answer, quote_ident};
 
 const KEY: &str = "key";
 const OWNED: &str = "owned";
@@ -45,9 +45,7 @@ impl Postgres {
         let options = options(&self.place).password(password.expose());
         match tokio::time::timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
             Ok(session) => session.map_err(|error| failure(&error, &doing)),
-            Err(_) => Err(Failure::new(Class::Unreachable, format!("cannot {doing}"))
-                .detail(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))
-                .remedy("check the firewall rules and private network of the server")),
+            Err(_) => Err(no_answer(&doing, CONNECT_TIMEOUT)),
         }
     }
 
@@ -55,17 +53,15 @@ impl Postgres {
         match (&self.place.auth, &self.tokens) {
             (Auth::Password(source), _) => {
                 source.variable().and_then(|name| std::env::var(name).ok()).map(Secret::new).ok_or_else(|| {
-                    Failure::new(
-                        Class::NotSignedIn,
-                        format!("the store {} has no password: {source} is not set", self.place()),
-                    )
-                    .remedy(format!("set the {source}"))
+                    Failure::new(Class::NotSignedIn, "the store has no password")
+                        .detail(format!("{}: {source} is not set", self.place()))
+                        .remedy(format!("set the {source}"))
                 })
             }
             (Auth::Token, Some((tokens, audience))) => Ok(tokens.token(audience).await?.secret),
-            (Auth::Token, None) => {
-                Err(Failure::new(Class::NotSignedIn, format!("there is no token for the store {}", self.place())))
-            }
+            (Auth::Token, None) => Err(Failure::new(Class::NotSignedIn, "there is no token for the store")
+                .detail(self.place())
+                .remedy("sign in, for example with `az login`")),
         }
     }
 
@@ -94,11 +90,13 @@ impl Postgres {
         let row = self.rows(session, sqlx::query(include_str!("../../sql/store/format.sql"))).await?.pop();
         match row.map(|row| self.column::<i32>(&row, "format")).transpose()? {
             Some(FORMAT) => Ok(()),
-            found => Err(Failure::new(
-                Class::Input,
-                format!("{} has format {}; this version writes {FORMAT}", self.place(), found.unwrap_or_default()),
-            )
-            .remedy("use the version that made it")),
+            found => Err(Failure::new(Class::Input, "the store was made by another version")
+                .detail(format!(
+                    "{} has format {}; this version writes {FORMAT}",
+                    self.place(),
+                    found.unwrap_or_default()
+                ))
+                .remedy("use the version that made it")),
         }
     }
 
@@ -201,7 +199,8 @@ impl Store for Postgres {
         let take = sqlx::query(include_str!("../../sql/store/take.sql")).bind(text::line(&note)?);
         let rows = self.rows(&mut session, take).await?;
         let row = rows.first().ok_or_else(|| {
-            Failure::new(Class::Other, format!("the table holder in {} is empty", self.place()))
+            Failure::new(Class::Other, "the table holder of the store is empty")
+                .detail(self.place())
                 .remedy("insert its row again: INSERT INTO holder DEFAULT VALUES")
         })?;
         let last: Option<String> = self.column(row, "note")?;
@@ -255,7 +254,8 @@ impl Store for Postgres {
         let start = Instant::now();
         while self.session_of_holder().await?.is_some_and(|(now, _)| now == pid) {
             if start.elapsed() > Duration::from_secs(10) {
-                return Err(Failure::new(Class::Locked, format!("the server has not ended session {pid} yet"))
+                return Err(Failure::new(Class::Locked, "the server has not ended the session that holds the lock")
+                    .detail(format!("session {pid}"))
                     .remedy("try again in a moment"));
             }
             tokio::time::sleep(RETRY).await;

@@ -65,5 +65,5 @@ async fn a_later_format_is_left_alone() {
     drop(store.lock(note("test"), Duration::ZERO).await.unwrap());
     server.run("postgres", "UPDATE later.holder SET format = 2").await;
     let Err(failure) = store.lock(note("test"), Duration::ZERO).await else { panic!() };
-    assert!(failure.summary.contains("has format 2; this version writes 1"), "{failure}");
+    assert!(failure.first_cause().contains("has format 2; this version writes 1"), "{failure}");
 }

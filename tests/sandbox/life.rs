@@ -86,7 +86,7 @@ async fn what_a_killed_sandbox_leaves_is_swept() {
 fn where_there_is_none_it_is_said() {
     let dir = tempfile::tempdir().unwrap();
     for action in [&["env"][..], &["log"]] {
-        sandbox(action, dir.path()).ends(1).says(&["there is no sandbox in", "pgentra sandbox up"]);
+        sandbox(action, dir.path()).ends(1).says(&["there is no sandbox here", "pgentra sandbox up"]);
     }
     sandbox(&["down"], dir.path()).ends(0).says(&["was not running"]);
 }

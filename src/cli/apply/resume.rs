@@ -61,8 +61,8 @@ async fn asked(id: &str, terminal: &Terminal<'_>) -> Result<bool, Failure> {
     let explanation = format!("Otherwise {rollback}; nothing else is applied before.");
     let answer = prompt::confirm("Do you want to finish that run now?", &explanation, &remedy, terminal.stop).await;
     answer.map_err(|failure| match failure.class {
-        Class::Input => Failure::new(Class::Interrupted, format!("run {id} has not come to its end"))
-            .detail("nothing else is applied before it is finished or undone")
+        Class::Input => Failure::new(Class::Interrupted, "an earlier run has not come to its end")
+            .detail(format!("run {id}: nothing else is applied before it is finished or undone"))
             .remedy(remedy),
         _ => failure,
     })

@@ -4,8 +4,8 @@ use sqlx::postgres::{PgConnection, PgDatabaseError};
 use sqlx::{Connection, Error};
 
 use super::{CONNECT_TIMEOUT, Databases, options};
-use crate::model::{Class, Failure, Secret};
-use crate::postgres::errors::failure;
+use crate::model::{Failure, Secret};
+use crate::postgres::errors::{failure, no_answer};
 
 /// The functions of PostgreSQL that look at a role only after its password was right: NOLOGIN, too many connections, no
 /// right to connect to the database. Unlike the texts they are the same in every language.
@@ -31,8 +31,7 @@ impl Databases {
                 Ok(true)
             }
             Ok(Err(error)) => judged(&error).ok_or_else(|| failure(&error, &doing)),
-            Err(_) => Err(Failure::new(Class::Unreachable, format!("cannot {doing}"))
-                .detail(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()))),
+            Err(_) => Err(no_answer(&doing, CONNECT_TIMEOUT)),
         }
     }
 }

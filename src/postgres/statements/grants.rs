@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Script;
 use crate::model::{Attributes, Class, Failure, Value};
-use crate::postgres::entry::{Defaults, ObjectEntry};
+use crate::postgres::entry::{Defaults, ObjectEntry, not_an_entry};
 use crate::postgres::letters::LetterSet;
 use crate::postgres::privilege::ObjectType;
 use crate::postgres::quote::quote_ident;
@@ -109,7 +109,7 @@ impl Target {
                 column: (object.kind == ObjectType::Column).then_some(object.inner),
             })
         };
-        found.ok_or_else(|| Failure::new(Class::Input, format!("{entry:?} is not an entry of a grants step")))
+        found.ok_or_else(|| not_an_entry(entry))
     }
 
     fn knows(&self, entry: &str, letters: LetterSet) -> Result<(), Failure> {
@@ -119,7 +119,9 @@ impl Target {
             return Ok(());
         }
         let foreign: String = foreign.chars().collect();
-        Err(Failure::new(Class::Input, format!("{entry:?} cannot have the privileges {foreign:?}")))
+        Err(Failure::new(Class::Input, "a grant has privileges that its object cannot have")
+            .detail(format!("{entry:?}: {foreign:?}"))
+            .remedy("plan again"))
     }
 
     fn group(&self, verb: Verb, letters: LetterSet, grantees: BTreeSet<String>, acting: Option<String>) -> Group {

@@ -3,6 +3,7 @@
 mod az;
 mod data;
 mod explain;
+mod parsers;
 mod plans;
 mod runs;
 mod sql;

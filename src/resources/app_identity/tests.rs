@@ -143,7 +143,7 @@ async fn a_missing_app_is_a_failure() {
     let asked = attributes(json!({ "system": true }));
     let failure = look(&live, "app_identity", &key(), &asked, crate::model::Purpose::Plan).await.unwrap_err();
     assert_eq!(failure.class, Class::NotFound);
-    assert!(failure.summary.contains("app app is not there"), "{failure}");
+    assert!(failure.summary == "the app is not there" && failure.first_cause().contains("app app"), "{failure}");
 }
 
 #[test]

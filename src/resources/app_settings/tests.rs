@@ -128,7 +128,7 @@ async fn a_change_by_somebody_else_is_not_overwritten() {
     let (done, double) = write("app_settings", &key(), Some(before), Some(after), app(&kept)).await;
     let failure = done.unwrap_err();
     assert_eq!(failure.class, Class::Conflict);
-    assert!(failure.summary.ends_with("DB_PASSWORD, MODE"), "{failure}");
+    assert!(failure.first_cause().ends_with("DB_PASSWORD, MODE"), "{failure}");
     assert!(double.seen().iter().all(|seen| seen.method != "PUT"));
 }
 
@@ -170,7 +170,7 @@ async fn required_settings_have_to_be_there() {
     asked.insert("require".into(), Value::List(vec!["A".into(), "B".into()]));
     let (live, _) = live(app(&shared(&json!({ "B": "x" }))));
     let failure = look(&live, "app_settings", &key(), &asked, Purpose::Plan).await.unwrap_err();
-    assert!(failure.class == Class::Input && failure.summary.ends_with(": A"), "{failure}");
+    assert!(failure.class == Class::Input && failure.first_cause().ends_with(": A"), "{failure}");
 }
 
 #[tokio::test]

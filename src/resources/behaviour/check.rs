@@ -34,7 +34,7 @@ fn privileges(state: &State, table: &Attributes) -> Vec<String> {
     let key: Attributes = [part("server"), part("database")].into_iter().flatten().collect();
     let address = Address::new("database_grants", "");
     let look = Look { address: &address, key: &key, attributes: &attributes, purpose: Purpose::Plan, via: None };
-    grants::lacking(state, &look).unwrap_or_else(|failure| vec![failure.to_string()])
+    grants::lacking(state, &look).unwrap_or_else(|failure| vec![failure.in_a_line()])
 }
 
 /// What the demo app answers: it is healthy when it can sign in the way its settings say.

@@ -110,7 +110,7 @@ pub enum Trial {
 impl Law {
     /// The refusal, if this step would break the law.
     pub(super) fn refusal(&self, state: &State, step: &Step) -> Option<Failure> {
-        (self.broken)(state, step).map(|why| Failure::new(self.class, format!("{}: {why}", self.says)))
+        (self.broken)(state, step).map(|why| Failure::new(self.class, self.says).detail(why))
     }
 }
 

@@ -90,7 +90,9 @@ fn plan_settings(state: &State, look: &Look<'_>) -> Result<Option<Reading>, Fail
     let missing: Vec<&str> =
         required.iter().filter_map(Value::as_text).filter(|name| !settings.contains_key(*name)).collect();
     if !missing.is_empty() {
-        return Err(Failure::new(Class::Input, format!("the app lacks required settings: {}", missing.join(", "))));
+        return Err(Failure::new(Class::Input, "the app lacks settings that the plan file requires")
+            .detail(missing.join(", "))
+            .remedy("set them, or move them from `require` to `settings`"));
     }
     let mut desired = look.attributes.clone();
     desired.remove("require");

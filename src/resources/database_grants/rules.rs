@@ -232,7 +232,8 @@ pub(crate) fn rules(path: &str, list: Option<&Value>) -> Result<Vec<Rule>, Failu
 }
 
 fn wrong(what: impl Into<String>) -> Failure {
-    Failure::new(Class::Input, what)
+    let failure = Failure::new(Class::Input, "the grants cannot be read").detail(what);
+    failure.remedy("write them as docs/reference/database_grants.md shows")
 }
 
 fn rule_of(path: String, table: &Attributes) -> Result<Rule, Failure> {

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use crate::model::{Attributes, Class, Failure, Letters, Reading, Value};
-use crate::postgres::{Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted};
+use crate::model::{Attributes, Failure, Letters, Reading, Value};
+use crate::postgres::{
+    Defaults, Lease, LetterSet, Object, ObjectEntry, ObjectName, ObjectType, Snapshot, Wanted, not_an_entry,
+};
 
 use super::MAPS;
 
@@ -144,8 +146,7 @@ fn named<'a>(ends: impl IntoIterator<Item = Option<&'a Attributes>>) -> Result<B
                 } else {
                     ObjectEntry::parse(entry).map(Name::Object)
                 };
-                let name = name
-                    .ok_or_else(|| Failure::new(Class::Input, format!("{entry:?} is not an entry of a grants step")))?;
+                let name = name.ok_or_else(|| not_an_entry(entry))?;
                 named.insert(entry.clone(), name);
             }
         }

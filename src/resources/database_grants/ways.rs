@@ -210,8 +210,7 @@ fn nobody(entries: &[(String, &str)], user: &str) -> Failure {
     let lines = lines.collect::<Vec<_>>().join("\n");
     let help: Vec<String> =
         by_owner.keys().map(|owner| format!("GRANT {} TO {};", quote_ident(owner), quote_ident(user))).collect();
-    let summary = format!("no connection of the plan file may grant on {} entries", entries.len());
-    Failure::new(Class::Forbidden, summary).detail(lines).remedy(format!(
+    Failure::new(Class::Forbidden, "no connection of the plan file may grant this").detail(lines).remedy(format!(
         "add a connection that signs in as the owner, or let the owner's administrator run: {}",
         help.join(" ")
     ))

@@ -41,8 +41,10 @@ pub(super) async fn read(
 }
 
 fn unmapped(name: &str) -> Failure {
-    Failure::new(Class::Conflict, format!("role {name:?} is there already and has no Entra mapping"))
-        .detail("It may be somebody's password role; mapping it would let the identity act with all its rights.")
+    Failure::new(Class::Conflict, "the role is there already and has no Entra mapping")
+        .detail(format!(
+            "role {name:?} may be somebody's password role; mapping it would let the identity act with all its rights"
+        ))
         .remedy("set `adopt = true` to take it over with its grants, or choose another name")
 }
 
@@ -137,7 +139,7 @@ fn may_hand_out(reading: &Reading, wanted: &Attributes, roles: &Roles, user: &st
     let list = helpless.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
     let grants =
         helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
-    Err(Failure::new(Class::Forbidden, format!("{user} may not change who is a member of {list}"))
-        .detail("since PostgreSQL 16 that takes the ADMIN option on each of these roles")
+    Err(Failure::new(Class::Forbidden, "not allowed to change who is a member")
+        .detail(format!("{user} may not change who is a member of {list}\nsince PostgreSQL 16 that takes the ADMIN option on each of these roles"))
         .remedy(format!("let an administrator of these roles run: {}", grants.collect::<Vec<_>>().join(" "))))
 }

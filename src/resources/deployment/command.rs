@@ -49,11 +49,14 @@ async fn deployed(live: &Live, key: &Attributes, attributes: &Attributes) -> Res
 }
 
 fn failed(program: &Program, ended: &Ended) -> Failure {
-    let summary = match ended.code {
+    let how = match ended.code {
         Some(code) => format!("{} exited with {code}", program.shown()),
         None => format!("{} was ended by a signal", program.shown()),
     };
-    Failure::new(Class::Other, summary).detail(ended.last_lines()).remedy("mend what it complains of, then apply again")
+    let detail = format!("{how}\n{}", ended.last_lines());
+    Failure::new(Class::Other, "the command failed")
+        .detail(detail)
+        .remedy("mend what it complains of, then apply again")
 }
 
 /// One of the programs that the plan file names.
@@ -64,8 +67,9 @@ fn program(live: &Live, key: &Attributes, attributes: &Attributes, name: &str) -
     };
     let words = texts(name);
     if words.is_empty() {
-        let summary = format!("the deployment of {} has no `{name}` command", site_id(key)?);
-        return Err(Failure::new(Class::Input, summary).remedy(format!("add {name} = [\"...\"] to the plan file")));
+        return Err(Failure::new(Class::Input, "the deployment lacks a command")
+            .detail(format!("{}: `{name}`", site_id(key)?))
+            .remedy(format!("add {name} = [\"...\"] to the plan file")));
     }
     let span = optional_text(attributes, "timeout").and_then(duration).and_then(|span| Duration::try_from(span).ok());
     let about = [

@@ -57,7 +57,8 @@ impl Program {
         let mut secrets = Vec::new();
         for name in passed {
             let unset = || {
-                Failure::new(Class::Input, format!("environment variable {name} is not set"))
+                Failure::new(Class::Input, "an environment variable is not set")
+                    .detail(name)
                     .remedy(format!("set {name} for pgentra, or take it out of `env`"))
             };
             let value = std::env::var(name).map_err(|_| unset())?;
@@ -82,8 +83,8 @@ impl Program {
         let (program, arguments) = self.words.split_first().unzip();
         let program = program.map_or("", String::as_str);
         let cannot = |error: std::io::Error| {
-            Failure::new(Class::Input, format!("cannot run {program:?}"))
-                .detail(format!("{error}, in {}", self.directory.display()))
+            Failure::new(Class::Input, "cannot run the command")
+                .detail(format!("{program:?}: {error}, in {}", self.directory.display()))
                 .remedy("name a program that is in PATH, or beside the plan file as \"./name\"")
         };
         let mut command = Command::new(program);
@@ -95,8 +96,8 @@ impl Program {
         let Ok(status) = tokio::time::timeout(self.timeout, child.wait()).await else {
             end_group(child.id());
             let seconds = self.timeout.as_secs();
-            return Err(Failure::new(Class::Other, format!("{program:?} took longer than {seconds} s"))
-                .detail("it was killed; what it had begun may go on")
+            return Err(Failure::new(Class::Other, "the command took longer than it may")
+                .detail(format!("{program:?} took longer than {seconds} s\nit was killed; what it had begun may go on"))
                 .remedy("give it longer with `timeout`"));
         };
         let status = status.map_err(cannot)?;

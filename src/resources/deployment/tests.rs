@@ -248,7 +248,7 @@ async fn a_program_gets_a_clean_environment_and_tells_no_secret() {
     let (before, after) = ends(plan(&live, wanted).await.unwrap());
     let failure = write(&live, before, after).await.unwrap_err();
     let told = failure.detail.clone().unwrap();
-    assert!(failure.summary.contains("exited with 3") && told.contains("PGENTRA_APP=app"), "{failure:?}");
+    assert!(failure.first_cause().contains("exited with 3") && told.contains("PGENTRA_APP=app"), "{failure:?}");
     assert!(told.contains("PATH=(sensitive value)") && !told.contains(&std::env::var("PATH").unwrap()), "{told}");
     assert!(!told.contains("CARGO"), "{told}");
 }
@@ -257,9 +257,9 @@ async fn a_program_gets_a_clean_environment_and_tells_no_secret() {
 async fn a_program_that_hangs_or_is_not_there_is_told_of() {
     let (live, _dir) = scripts();
     let slow = json!({ "command": ["x"], "check": ["./deploy", "slow"], "timeout": "0s" });
-    assert!(plan(&live, slow).await.unwrap_err().summary.contains("took longer"));
+    assert!(plan(&live, slow).await.unwrap_err().first_cause().contains("took longer"));
     let missing = json!({ "command": ["x"], "check": ["./nothing"] });
-    assert!(plan(&live, missing).await.unwrap_err().summary.contains("cannot run \"./nothing\""));
+    assert!(plan(&live, missing).await.unwrap_err().first_cause().contains("\"./nothing\""));
     let both = json!({ "command": ["x"], "check": ["x"], "zip": "app.zip" });
     assert_eq!(plan(&live, both).await.unwrap_err().class, Class::Input);
 }

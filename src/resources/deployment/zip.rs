@@ -43,13 +43,14 @@ pub(super) async fn write(live: &Live, key: &Attributes, after: &Attributes, wat
     let content = text(after, "content")?;
     let path = after.get("zips").and_then(Value::as_map).and_then(|zips| optional_text(zips, content));
     let path = path.ok_or_else(|| {
-        Failure::new(Class::Input, format!("nobody has what was deployed on {id}: {content}"))
+        Failure::new(Class::Input, "nobody has what was deployed before")
+            .detail(format!("{id}: {content}"))
             .remedy("deploy it by the way that it came from")
     })?;
     let (bytes, found) = load(live, path).await?;
     if found != content {
-        return Err(Failure::new(Class::Conflict, format!("{path} is not the zip that was planned"))
-            .detail(format!("planned: {content}\nfound: {found}"))
+        return Err(Failure::new(Class::Conflict, "this is not the zip that was planned")
+            .detail(format!("{path}\nplanned: {content}\nfound: {found}"))
             .remedy("put the zip that was planned back, or plan again"));
     }
     let deployer = format!("{DEPLOYER}{}", content.trim_start_matches(CONTENT));
@@ -88,7 +89,7 @@ fn ours(deployment: &Deployment) -> Option<String> {
 async fn load(live: &Live, path: &str) -> Result<(Vec<u8>, String), Failure> {
     let bytes = live.file(Path::new(path)).await?;
     if !bytes.starts_with(b"PK") {
-        return Err(Failure::new(Class::Input, format!("{path} is no zip")).remedy("name a zip with the app's code"));
+        return Err(Failure::new(Class::Input, "this is no zip").detail(path).remedy("name a zip with the app's code"));
     }
     let content = format!("{CONTENT}{}", hex(&Sha256::digest(&bytes)));
     Ok((bytes, content))

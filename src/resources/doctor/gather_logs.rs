@@ -52,7 +52,9 @@ async fn ask(live: &Live, app: &str, table: &Attributes) -> Result<Rows, Failure
     };
     match live.arm.query_logs(&id, &query, None).await? {
         LogAnswer::Rows(rows) => Ok(rows),
-        LogAnswer::Blind(why) => Err(Failure::new(Class::Other, why)),
+        LogAnswer::Blind(why) => Err(Failure::new(Class::Other, "the log cannot be read")
+            .detail(why)
+            .remedy("check the log that the plan file names, and the right to read it")),
     }
 }
 

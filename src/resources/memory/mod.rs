@@ -145,7 +145,7 @@ impl MemoryWorld {
     }
 
     fn kind(&self, name: &str) -> Result<(&'static Schema, Behaviour), Failure> {
-        let unknown = || Failure::new(Class::Input, format!("this world has no kind {name:?}"));
+        let unknown = || Failure::new(Class::Input, "this world does not know the kind").detail(name);
         self.kinds.get(name).copied().ok_or_else(unknown)
     }
 
@@ -162,12 +162,12 @@ impl MemoryWorld {
         let key = (schema.serial_key)(&step.key);
         let mut inner = self.inner();
         if inner.read_only {
-            return Err(Failure::new(Class::Forbidden, format!("{} would be written, and nothing may be", step.id)));
+            return Err(Failure::new(Class::Forbidden, "nothing may be written").detail(step.id.clone()));
         }
         if let Some(key) = &key
             && !inner.busy.insert(key.clone())
         {
-            return Err(Failure::new(Class::Busy, format!("{key} is busy with another operation")));
+            return Err(Failure::new(Class::Busy, "busy with another operation").detail(key.clone()));
         }
         inner.calls.push(Call::Begun(step.id.clone()));
         Ok(Busy { world: self, key, id: step.id.clone() })
@@ -254,11 +254,11 @@ fn read(state: &State, schema: &Schema, behaviour: Behaviour, look: &Look<'_>) -
         }
     }
     if let Some(why) = (behaviour.missing)(state, schema.kind, look.key) {
-        return Err(Failure::new(Class::NotFound, why));
+        return Err(Failure::new(Class::NotFound, "what it is a part of is not there").detail(why));
     }
     match ((behaviour.hidden)(state, look.key), look.purpose) {
         (Some(why), Purpose::Plan) => return Ok(Reading::not_yet(why)),
-        (Some(why), Purpose::Settle) => return Err(Failure::new(Class::NotSignedIn, why)),
+        (Some(why), Purpose::Settle) => return Err(Failure::new(Class::NotSignedIn, "nobody is let in").detail(why)),
         (None, Purpose::Plan) => {
             if let Some(reading) = (behaviour.plan)(state, look)? {
                 return Ok(reading);

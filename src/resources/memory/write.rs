@@ -54,7 +54,7 @@ impl Inner {
         }
         let open = step.after.iter().flat_map(Attributes::values).flat_map(Value::open_refs).next();
         if let Some(open) = open {
-            return Err(Failure::new(Class::Other, format!("{open} reached the world unfilled")));
+            return Err(Failure::new(Class::Other, "a reference reached the world unfilled").detail(open.to_string()));
         }
         if let Some(refusal) = behaviour.laws.iter().find_map(|law| law.refusal(&self.state, step)) {
             return Err(refusal);
@@ -108,7 +108,7 @@ impl Inner {
         if complaints.is_empty() {
             return Ok(Written::Done);
         }
-        Err(Failure::new(Class::CheckFailed, format!("{} did not pass", step.address)).detail(complaints.join("\n")))
+        Err(Failure::new(Class::CheckFailed, "the check did not pass").detail(complaints.join("\n")))
     }
 
     /// Leads a thing to an end; `None` takes it away, or gives a part of something bigger back.

@@ -29,7 +29,7 @@ impl Sensor for Census<'_> {
             login(&mut lease, self.role).await
         };
         match looked.await {
-            Err(failure) => Measurement::blind(CENSUS, failure.to_string()),
+            Err(failure) => Measurement::blind(CENSUS, failure.in_a_line()),
             Ok(Login::Absent) => Measurement::passed(CENSUS, format!("there is no role {} any more", self.role))
                 .covering(standpoint.interval(SignedDuration::ZERO)),
             Ok(Login::Present { may_login, sessions }) => {

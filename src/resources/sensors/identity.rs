@@ -44,7 +44,7 @@ impl Sensor for Drift<'_> {
                 Measurement::passed(IDENTITY, "each role stands for an identity that the app has")
             }
             Ok(found) => Measurement::failed(IDENTITY, found.join("; ")),
-            Err(failure) => Measurement::blind(IDENTITY, failure.to_string()),
+            Err(failure) => Measurement::blind(IDENTITY, failure.in_a_line()),
         }
     }
 }

@@ -52,7 +52,10 @@ pub fn log_queries(validation: &Attributes, sensor: &Attributes) -> Result<Vec<L
 /// both when `log_connections` is on; a login is in the log once or twice.
 fn server_logs(validation: &Attributes) -> Result<Vec<LogQueries>, Failure> {
     let old = validation.get("old_role").and_then(Value::as_map);
-    let old = old.ok_or_else(|| Failure::new(Class::Input, "whose logins are meant is not said: add `old_role`"))?;
+    let old = old.ok_or_else(|| {
+        Failure::new(Class::Input, "whose logins are meant is not said: add `old_role`")
+            .remedy("add old_role to the validation in the plan file")
+    })?;
     let (server, role) = (literal(text(old, "server")?), text(old, "name")?);
     let authenticated = literal(&format!("connection authenticated: identity=\"{role}\""));
     let authorized = literal(&format!("connection authorized: user={role} "));

@@ -10,7 +10,7 @@ use crate::azure::{LogAnswer, Rows};
 use crate::evidence::{Event, Interval, Measurement, Occurrence, Standpoint};
 use crate::model::{Attributes, Class, Failure, duration, moment};
 use crate::resources::Live;
-use crate::resources::live::{optional_text, text};
+use crate::resources::live::{no_span, optional_text, text};
 
 /// How long entries take to arrive where nothing is said: resource logs take 3 to 10 minutes.
 const LAG: &str = "15m";
@@ -57,7 +57,9 @@ impl<'a> Log<'a> {
     pub(super) fn new(live: &'a Live, validation: &'a Attributes, table: &'a Attributes) -> Result<Self, Failure> {
         let name = text(table, "name")?;
         let lag = duration(optional_text(table, "lag").unwrap_or(LAG));
-        let lag = lag.ok_or_else(|| Failure::new(Class::Input, format!("sensor {name}: `lag` is no span of time")))?;
+        let lag = lag.ok_or_else(|| {
+            no_span(&format!("sensor {name}: lag"), optional_text(table, "lag").unwrap_or_default(), LAG)
+        })?;
         let every = duration(optional_text(validation, "every").unwrap_or(EVERY)).unwrap_or(REACH);
         let reach = REACH.max(every + every / 2 + lag);
         Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag, reach })
@@ -96,7 +98,7 @@ impl<'a> Log<'a> {
             match self.shown(&place, queries, interval).await {
                 // A table that does not exist holds nothing.
                 Err(failure) if failure.class == Class::Input => {
-                    unseen.push(failure.to_string());
+                    unseen.push(failure.in_a_line());
                     continue;
                 }
                 Err(failure) => return Err(failure),
@@ -227,7 +229,7 @@ impl Sensor for Log<'_> {
             [queries] if self.kind() == "query" => self.query(standpoint, queries).await,
             _ => self.continuous(standpoint).await,
         };
-        measured.unwrap_or_else(|failure| Measurement::blind(self.name, failure.to_string()))
+        measured.unwrap_or_else(|failure| Measurement::blind(self.name, failure.in_a_line()))
     }
 }
 
@@ -254,7 +256,9 @@ fn number(cell: &Json) -> Option<i64> {
 }
 
 fn blind(why: impl Into<String>) -> Failure {
-    Failure::new(Class::Other, why)
+    Failure::new(Class::Other, "the log cannot be believed")
+        .detail(why)
+        .remedy("see that the app writes its traces, and check the queries of the sensor")
 }
 
 /// The same time, and before it so much that it is this long at least.

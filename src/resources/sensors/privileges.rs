@@ -26,7 +26,7 @@ impl Sensor for Privileges<'_> {
         for table in &tables {
             match complaints(self.live, table).await {
                 Ok(complaints) => found.extend(complaints),
-                Err(failure) => return Measurement::blind(PRIVILEGES, failure.to_string()),
+                Err(failure) => return Measurement::blind(PRIVILEGES, failure.in_a_line()),
             }
         }
         if found.is_empty() {

@@ -25,7 +25,9 @@ impl<'a> Probe<'a> {
     /// The probe that a table with `name` and `http` describes.
     pub(super) fn new(live: &'a Live, table: &'a Attributes) -> Result<Self, Failure> {
         let http = table.get("http").and_then(Value::as_map);
-        let http = http.ok_or_else(|| Failure::new(Class::Input, "a probe lacks `http`"))?;
+        let http = http.ok_or_else(|| {
+            Failure::new(Class::Input, "a probe lacks `http`").remedy("add `http` to the probe in the plan file")
+        })?;
         Ok(Self { live, name: name(text(table, "name")?), http })
     }
 }
@@ -41,7 +43,7 @@ impl Sensor for Probe<'_> {
         match complaints(self.live, self.http).await {
             Ok(found) if found.is_empty() => Measurement::passed(&self.name, "answered as expected"),
             Ok(found) => Measurement::failed(&self.name, found.join("; ")),
-            Err(failure) => Measurement::blind(&self.name, failure.to_string()),
+            Err(failure) => Measurement::blind(&self.name, failure.in_a_line()),
         }
     }
 }
