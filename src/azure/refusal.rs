@@ -51,7 +51,7 @@ impl Refusal {
             (false, true) => message.clone(),
             (false, false) => format!("{message} ({})", notes.join(", ")),
         };
-        let headline = headline(class, &code, &message);
+        let headline = headline(class, status, &code, &message);
         // What was asked for stands in the first line, so that a report can show it alone.
         let right = if class == Class::Forbidden { missing_right(&message) } else { None };
         let detail = match right {
@@ -124,7 +124,7 @@ fn missing_right(message: &str) -> Option<(&str, &str)> {
     Some((action, quoted(message, "linked scope(s) '").or_else(|| quoted(message, "scope '"))?))
 }
 
-fn headline(class: Class, code: &str, message: &str) -> Failure {
+fn headline(class: Class, status: u16, code: &str, message: &str) -> Failure {
     match class {
         Class::NotSignedIn => Failure::new(class, "Azure does not accept the token")
             .remedy("sign in again, for example with `az login`, and check the tenant"),
@@ -143,6 +143,8 @@ fn headline(class: Class, code: &str, message: &str) -> Failure {
         Class::Conflict => {
             Failure::new(class, "Azure sees a conflict").remedy("look at what else changes it, and plan again")
         }
+        _ if status >= 500 => Failure::new(class, "Azure cannot answer")
+            .remedy("try again in a few minutes; if it stays so, look at the service health in the portal"),
         _ => Failure::new(class, "Azure refused").remedy("mend what Azure names, and plan again"),
     }
 }

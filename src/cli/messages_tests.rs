@@ -78,7 +78,7 @@ const MISTAKES: [(&str, &str); 36] = [
     ("[app.web]", "[resource.databse_role.x]\nserver = \"srv\"\nname = \"x\"\n[app.web]"),
     (
         "[app.web]",
-        "[resource.firewall_rule.all]\nserver = \"srv\"\nname = \"all\"\nstart_ip = \"0.0.0.0\"\nend_ip = \"255.255.255.255\"\n[app.web]",
+        "[server.srv.firewall.all]\nstart = \"0.0.0.0\"\nend = \"255.255.255.255\"\n[app.web]",
     ),
     ("[app.web]", "[cleanup.web]\n[app.web]"),
     ("[app.web]", "[validation.web]\nperiod = \"7d\"\n[app.web]"),

@@ -44,7 +44,7 @@ pub struct RollbackArgs {
     /// How long to wait for the store's lock
     #[arg(long, value_name = "DURATION", value_parser = duration, default_value = "0s")]
     pub lock_timeout: Duration,
-    /// How many things are done at the same time
+    /// How many steps are done at the same time; up to 32 times as many looks
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = super::args::parallelism)]
     pub parallelism: usize,
     /// Show unchanged attributes and every object of a grant

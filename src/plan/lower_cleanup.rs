@@ -119,7 +119,10 @@ impl<'a> Lowering<'a> {
             return Some((gate, draft.attributes.clone()));
         }
         let labels = self.root.entries("validation").map(|(label, _)| label);
-        let remedy = suggest::remedy(text, "validations", labels);
+        let remedy = match self.root.entries("validation").next() {
+            Some(_) => suggest::remedy(text, "validations", labels),
+            None => format!("add a table [validation.{text}]: how long what has to be seen before anything is removed"),
+        };
         let declared = self.root.get("validation").is_some_and(|all| all.get(text).is_some());
         if !declared {
             self.findings.push(

@@ -88,7 +88,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn no_connection(which: &str) -> Failure {
     Failure::new(Class::Input, "the server has no such connection in the plan file")
         .detail(which)
-        .remedy("add it to the plan file: [[server.<name>.connection]]")
+        .remedy("add it to the plan file: [[server.<label>.connections]] with name and user")
 }
 
 impl Databases {

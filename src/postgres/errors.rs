@@ -72,6 +72,9 @@ fn summary(class: Class) -> &'static str {
 /// Summary and remedy of what has no class of its own.
 const OTHER: (&str, &str) = ("the database server refused", "mend what it names, and plan again");
 
+/// What would help when two changed the same thing.
+const AGAIN: &str = "somebody changed the same thing at the same time; try again";
+
 /// The class of an error and what would help. Azure's texts about tokens come with 28000 or 28P01; they are told
 /// apart by their words.
 fn classify(code: &str, message: &str) -> (Class, &'static str) {
@@ -86,12 +89,13 @@ fn classify(code: &str, message: &str) -> (Class, &'static str) {
             Class::Other,
             "the function exists only in database postgres of an Azure flexible server with Entra authentication",
         ),
+        "XX000" if says("concurrently") => (Class::Other, AGAIN),
         "42710" | "2BP01" => (Class::Conflict, "look at what else uses or changes it, and plan again"),
         "53300" => (Class::Busy, "end idle connections or raise max_connections, then try again"),
         "57P01" | "57P02" | "57P03" => (Class::Busy, "the server restarts or stops; try again once it runs"),
         "55P03" => (Class::Busy, "look in pg_stat_activity who holds a lock on it, and try again when that is over"),
         "57014" => (Class::Busy, "it took too long or was cancelled; try again when the server has less to do"),
-        "40P01" | "40001" => (Class::Busy, "somebody changed the same thing at the same time; try again"),
+        "40P01" | "40001" => (Class::Busy, AGAIN),
         _ => (Class::Other, OTHER.1),
     }
 }
