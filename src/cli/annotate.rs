@@ -42,7 +42,7 @@ pub fn findings(dialect: Dialect, source: &Source, findings: &[Finding]) -> Stri
 
 /// The command for a failure that ends the program.
 pub fn failure(dialect: Dialect, failure: &Failure) -> String {
-    let text = sentence(&failure.summary, failure.detail.as_deref(), failure.remedy.as_deref());
+    let text = sentence(failure.summary, failure.detail.as_deref(), failure.remedy.as_deref());
     command(dialect, Severity::Error, None, "pgentra", &text)
 }
 

@@ -76,10 +76,7 @@ const MISTAKES: [(&str, &str); 36] = [
     ("server = \"srv\"", "server = \"svr\""),
     ("admin = { name = \"dba\", object_id = \"33333333-3333-4333-8333-333333333333\", type = \"group\" }", ""),
     ("[app.web]", "[resource.databse_role.x]\nserver = \"srv\"\nname = \"x\"\n[app.web]"),
-    (
-        "[app.web]",
-        "[server.srv.firewall.all]\nstart = \"0.0.0.0\"\nend = \"255.255.255.255\"\n[app.web]",
-    ),
+    ("[app.web]", "[server.srv.firewall.all]\nstart = \"0.0.0.0\"\nend = \"255.255.255.255\"\n[app.web]"),
     ("[app.web]", "[cleanup.web]\n[app.web]"),
     ("[app.web]", "[validation.web]\nperiod = \"7d\"\n[app.web]"),
     ("[azure]", "[store]\nurl = \"ftp://x\"\n[azure]"),

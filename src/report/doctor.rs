@@ -43,7 +43,7 @@ pub fn doctor(doctor: &Doctor<'_>) -> Page {
     if !doctor.unseen.is_empty() {
         let mut lines = vec![Line::of(Tone::Strong, "Could not be looked at:")];
         for (what, why) in doctor.unseen {
-            lines.push(Line::plain("  ").with(Tone::Change, what).and(": ").and(&why.summary));
+            lines.push(Line::plain("  ").with(Tone::Change, what).and(": ").and(why.summary));
             lines.extend(failure::details(why));
         }
         blocks.push(Block::Lines(lines));

@@ -9,7 +9,7 @@ use crate::model::Failure;
 
 /// The page of a failure.
 pub fn failure(failure: &Failure) -> Page {
-    let head = Line::of(Tone::Bad, "Error: ").with(Tone::Strong, &failure.summary);
+    let head = Line::of(Tone::Bad, "Error: ").with(Tone::Strong, failure.summary);
     let lines = [head].into_iter().chain(details(failure)).collect();
     Page { blocks: vec![Block::Lines(lines)], data: json!({ "error": failure_data(failure) }).into() }
 }

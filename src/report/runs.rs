@@ -189,7 +189,7 @@ pub fn outcome(run: Run<'_>, earlier: &[Run<'_>], failures: &[(String, Failure)]
 
 fn failed(step: &str, error: &str, failures: &[(String, Failure)]) -> Block {
     let known = failures.iter().find(|(of, _)| of == step).map(|(_, failure)| failure);
-    let summary = known.map_or(error, |failure| &failure.summary);
+    let summary = known.map_or(error, |failure| failure.summary);
     let head = Line::of(Tone::Bad, "Error: ").with(Tone::Strong, step).and(": ").and(summary);
     Block::Lines([head].into_iter().chain(known.map(super::failure::details).unwrap_or_default()).collect())
 }

@@ -103,7 +103,7 @@ fn diagnostic(
 
 /// A failure that ends a command.
 pub fn failure_event(failure: &Failure, at: Timestamp) -> Json {
-    diagnostic("error", &failure.summary, failure.detail.as_deref(), failure.remedy.as_deref(), None, at)
+    diagnostic("error", failure.summary, failure.detail.as_deref(), failure.remedy.as_deref(), None, at)
 }
 
 /// Something wrong with a plan file, and where: `plan.toml:12`.

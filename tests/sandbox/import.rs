@@ -56,7 +56,7 @@ async fn an_import_proposes_the_migration_and_then_says_what_is_there() {
     assert!(stand.writes().await.is_empty(), "an import writes nothing");
 
     stand.apply("new.toml").ends(0);
-    stand.keep("rule.toml", &format!("{}\n[server.rmhpgflex.firewall.office]\nip = \"203.0.113.7\"\n", guessed));
+    stand.keep("rule.toml", &format!("{guessed}\n[server.rmhpgflex.firewall.office]\nip = \"203.0.113.7\"\n"));
     stand.run(&["apply", "--auto-approve", "rule.toml", "--only", "firewall_rule.\"rmhpgflex/office\""]).ends(0);
     import(&stand, &["--out", "done.toml"]).ends(0).says(&["No changes."]);
     let text = well_written(&stand, "done.toml");
