@@ -180,8 +180,7 @@ pub async fn apply(
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
-    let (mut ran, mut known) = (Ran::default(), BTreeMap::new());
-    let (mut frontier, mut gated) = (false, false);
+    let (mut ran, mut known, mut frontier, mut gated) = (Ran::default(), BTreeMap::new(), false, false);
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
         let planning = async {
