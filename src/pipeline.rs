@@ -192,9 +192,7 @@ pub async fn apply(
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
-    let mut ran = Ran::default();
-    let mut known = BTreeMap::new();
-    let (mut frontier, mut gated) = (false, false);
+    let (mut ran, mut known, mut frontier, mut gated) = (Ran::default(), BTreeMap::new(), false, false);
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
         let planning = plan_whole(world, &file.desired, &made, options.parallelism);
