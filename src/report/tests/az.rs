@@ -49,7 +49,14 @@ fn named(name: &str) -> Attributes {
     key
 }
 
-fn script() -> String {
+/// Steps of every kind that has commands, with names that would like to break out of a script.
+fn steps() -> Vec<AzStep> {
+    let mut steps = migration();
+    steps.extend(environment());
+    steps
+}
+
+fn migration() -> Vec<AzStep> {
     let principal = Ref { address: Address::new("app_identity", "x"), output: "principal_id".into() };
     let secret = SecretValue { source: Some(SecretSource::Env("API_SECRET".into())), digest: None };
     let settings = map([
@@ -63,14 +70,8 @@ fn script() -> String {
     admin_key.insert("object_id".into(), ID.into());
     let role = map([("server", "srv".into()), ("name", HOSTILE.into())]);
     let create = format!("SELECT make('{}', '(known after apply: {principal})')", HOSTILE.replace('\'', "''"));
-    let mut in_database = named("shop");
-    in_database.insert("database".into(), "orders".into());
-    let zips = Value::Map(map([("sha256", HOSTILE.into())]));
-    let zip = map([("content", "sha256".into()), ("zips", zips)]);
-    let words = Value::List(vec!["echo".into(), HOSTILE.into()]);
-    let admin_password = map([("env", "API_SECRET".into())]);
     let sticky = map([("app_settings", Value::Map(map([("A", true.into()), ("B", false.into())])))]);
-    let steps = [
+    vec![
         step("server_auth", server(), Some(map([("entra_auth", true.into()), ("password_auth", true.into())])), &[]),
         step("server_admin", admin_key, Some(admin), &[]),
         step("app_identity", site(), Some(map([("system", true.into())])), &[]),
@@ -83,6 +84,17 @@ fn script() -> String {
         step("app_settings", site(), Some(map([("settings", Value::Map(settings))])), &[]),
         step("slot_settings", site(), Some(sticky), &[]),
         step("validation", Attributes::new(), Some(Attributes::new()), &[]),
+    ]
+}
+
+fn environment() -> Vec<AzStep> {
+    let mut in_database = named("shop");
+    in_database.insert("database".into(), "orders".into());
+    let zips = Value::Map(map([("sha256", HOSTILE.into())]));
+    let zip = map([("content", "sha256".into()), ("zips", zips)]);
+    let words = Value::List(vec!["echo".into(), HOSTILE.into()]);
+    let admin_password = map([("env", "API_SECRET".into())]);
+    vec![
         step(
             "firewall_rule",
             named("fw"),
@@ -110,7 +122,10 @@ fn script() -> String {
             Some(map([("enabled", true.into()), ("admin_password", Value::Map(admin_password))])),
             &[],
         ),
-    ];
+    ]
+}
+
+fn script() -> String {
     let connection = ConnectionTarget { name: "admin".into(), user: HOSTILE.into(), auth: Auth::Token };
     let server = ServerTarget {
         subscription: "s".into(),
@@ -122,7 +137,7 @@ fn script() -> String {
         connections: vec![connection],
     };
     let target = Target { servers: BTreeMap::from([("srv".to_owned(), server)]), ..Target::default() };
-    az_script(HOSTILE, &steps, &ChangeSet::default(), &target)
+    az_script(HOSTILE, &steps(), &ChangeSet::default(), &target)
 }
 
 /// Runs the script; every call of `az` and `psql` with its words as they arrived, and what psql read.
