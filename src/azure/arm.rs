@@ -17,7 +17,7 @@ use crate::azure::operation::Operation;
 use crate::azure::pace::{Pace, seconds};
 use crate::azure::refusal::Refusal;
 use crate::azure::tokens::Tokens;
-use crate::azure::transport::{explain, is_certificate_error};
+use crate::azure::trouble::Trouble;
 use crate::azure::waiting::Waiting;
 use crate::model::{Class, Endpoints, Failure};
 
@@ -341,28 +341,6 @@ impl Arm {
         }
         let request_id = header(&headers, "x-ms-request-id");
         Err(Trouble::Refused(Refusal::of(what, status, request_id, &body), retry_after(&headers)))
-    }
-}
-
-pub(super) enum Trouble {
-    /// Azure answered, with how long it asks to wait.
-    Refused(Refusal, Option<Duration>),
-    /// Nothing came back. `again`: nothing was sent either. The flag beside the failure: another try may help.
-    Network { failure: (Failure, bool), again: bool },
-}
-
-impl Trouble {
-    fn network(what: &str, error: &azure_core::Error) -> Self {
-        let certificate = is_certificate_error(error);
-        let failure = Failure::new(Class::Unreachable, "Azure cannot be reached")
-            .detail(format!("{what}: {}", explain(error)))
-            .remedy(if certificate {
-                "let SSL_CERT_FILE name the certificates of the proxy or private cloud"
-            } else {
-                "check the network, the proxy (HTTPS_PROXY) and the cloud's address"
-            });
-        let again = !certificate && matches!(error.kind(), azure_core::error::ErrorKind::Connection);
-        Self::Network { failure: (failure, !certificate), again }
     }
 }
 

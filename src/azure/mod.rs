@@ -31,6 +31,7 @@ mod servers;
 mod sites;
 mod tokens;
 mod transport;
+mod trouble;
 mod vault;
 mod waiting;
 

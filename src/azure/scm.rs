@@ -11,10 +11,11 @@ use azure_core::http::{Method, Url};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::azure::arm::{Answer, Arm, Note, Trouble, describe, header, retry_after};
+use crate::azure::arm::{Answer, Arm, Note, describe, header, retry_after};
 use crate::azure::operation::{Operation, Style};
 use crate::azure::refusal::{Refusal, answer_unclear};
 use crate::azure::sites::{Site, SiteId};
+use crate::azure::trouble::Trouble;
 use crate::model::{Class, Endpoints, Failure};
 
 /// The audience of tokens for App Service in the public cloud; elsewhere it takes those of the Resource Manager.

@@ -221,7 +221,9 @@ fn every_word_arrives_as_it_was_meant() {
 fn a_new_environment_and_the_end_of_passwords_have_their_commands() {
     let calls = calls(&script());
     let put = |part: &str| {
-        let put = |call: &&Vec<String>| call[..4] == ["az", "rest", "--method", "put"] && call[5].contains(part);
+        let put = |call: &&Vec<String>| {
+            call.starts_with(&["az", "rest", "--method", "put"].map(str::to_owned)) && call[5].contains(part)
+        };
         let call = calls.iter().find(put).unwrap_or_else(|| panic!("{part} in {calls:#?}"));
         serde_json::from_str::<serde_json::Value>(&call[7]).unwrap()["properties"].clone()
     };
