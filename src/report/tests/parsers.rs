@@ -6,7 +6,7 @@ use super::{everything, text};
 use crate::model::{Class, Failure};
 use crate::report::{failure, terminal};
 
-/// What tfcmt, atlantis and tf-summarize look for, as they write it.
+/// The patterns that tfcmt looks for in the text of plans and applies.
 struct Patterns {
     counts: Regex,
     no_changes: Regex,
