@@ -22,6 +22,7 @@ pub mod live;
 pub mod load;
 pub mod locate;
 pub mod logging;
+pub mod look;
 pub mod man;
 pub mod observe;
 pub mod output;

@@ -9,15 +9,13 @@ use super::apply::planned_page;
 use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
 use super::exit::Exit;
 use super::explain::Known;
-use super::load::{load, narrowed};
+use super::look::{Looked, look};
 use super::output::{Output, unwritten};
-use super::{explain, findings, live, place};
+use super::{explain, place};
 use crate::diff::{Allowed, Change, Reason, Summary, drift};
-use crate::journal::Owned;
 use crate::model::{Address, Class, Failure};
-use crate::pipeline::{self, SavedPlan};
+use crate::pipeline::SavedPlan;
 use crate::report::{Line, Text, plan_events};
-use crate::resources::schemas;
 
 /// Show what would be done; changes nothing
 #[derive(Args, Clone, Debug)]
@@ -58,22 +56,9 @@ pub struct PlanArgs {
 /// Runs `plan`.
 pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
     output.stream(args.stream.json)?;
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
+    let Looked { source, file, world, mut planned, keyed } = match look(&args.file, &args.live, global, output).await? {
+        Ok(looked) => looked,
         Err(exit) => return Ok(exit),
-    };
-    file.desired = narrowed(file.desired, &args.live.only)?;
-    let store = place::store(&source, &file, global).await?;
-    let key = store.digest_key().await?;
-    let world = live::world_of(&file, global, store.as_ref(), key).await?;
-    let made = if args.live.only.is_empty() {
-        pipeline::owned(&world, store.as_ref(), &file.name).await?
-    } else {
-        Owned::default()
-    };
-    let mut planned = match pipeline::plan_with(&world, &file.desired, &made, args.live.parallelism).await {
-        Ok(planned) => planned,
-        Err(failure) => return findings::of_failure(output, &source, &file, failure),
     };
     if args.refresh_only {
         let allowed: Vec<Allowed> = file.ignore.iter().chain(&args.ignore).map(Allowed::new).collect();
@@ -84,7 +69,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     }
     let unreadable = planned.changes.changes.iter().find_map(not_readable);
     if let (Some(path), None) = (&args.out, &unreadable) {
-        let saved = SavedPlan::new(&file, &planned, key.is_some(), &place::place(&source, &file)?)?;
+        let saved = SavedPlan::new(&file, &planned, keyed, &place::place(&source, &file)?)?;
         write_private(path, &saved.text()?)?;
         let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
         if planned.frontier {

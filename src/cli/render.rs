@@ -4,14 +4,13 @@ use clap::{Args, Subcommand};
 
 use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::look::{Looked, look};
 use super::output::Output;
-use super::{findings, live, place, render_az, render_kql, render_rbac};
+use super::{render_az, render_kql, render_rbac};
 use crate::diff::swapped;
 use crate::model::{Failure, Step};
-use crate::pipeline;
 use crate::report::{Block, Page, StepSql, sql};
-use crate::resources::{Live, schemas};
+use crate::resources::Live;
 
 /// Write what would be done in another form
 #[derive(Args, Clone, Debug)]
@@ -64,27 +63,25 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
 }
 
 async fn statements(args: &SqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
+    let Looked { file, world, planned, .. } = match look(&args.file, &args.live, global, output).await? {
+        Ok(looked) => looked,
         Err(exit) => return Ok(exit),
-    };
-    file.desired = narrowed(file.desired, &args.live.only)?;
-    let key = place::store(&source, &file, global).await?.digest_key().await?;
-    let world = live::world(&file.target, global, key).await?;
-    let planned = match pipeline::plan(&world, &file.desired, args.live.parallelism).await {
-        Ok(planned) => planned,
-        Err(failure) => return findings::of_failure(output, &source, &file, failure),
     };
     let mut steps = Vec::new();
     for step in &planned.steps {
         steps.extend(step_sql(&world, step).await?);
     }
     let (text, data) = sql(&file.name, &steps, &planned.changes);
+    script(&text, data, output)
+}
+
+/// A text that is meant for another program; as JSON for those who ask for it.
+pub(super) fn script(text: &str, data: serde_json::Value, output: &Output) -> Result<Exit, Failure> {
     let page = Page { blocks: Vec::<Block>::new(), data: data.into() };
     if output.is_json() {
         output.page(&page)?;
     } else {
-        output.data(&text)?;
+        output.data(text)?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)

@@ -4,13 +4,11 @@ use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
 use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::look::{Looked, look};
 use super::output::Output;
-use super::{findings, live, place};
+use super::render::script;
 use crate::model::Failure;
-use crate::pipeline;
-use crate::report::{AzStep, Block, Page, az_script};
-use crate::resources::schemas;
+use crate::report::{AzStep, az_script};
 
 /// Options of `render az`.
 #[derive(Args, Clone, Debug)]
@@ -25,16 +23,9 @@ pub struct AzArgs {
 
 /// Runs `render az`.
 pub async fn run(args: &AzArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
+    let Looked { file, world, planned, .. } = match look(&args.file, &args.live, global, output).await? {
+        Ok(looked) => looked,
         Err(exit) => return Ok(exit),
-    };
-    file.desired = narrowed(file.desired, &args.live.only)?;
-    let key = place::store(&source, &file, global).await?.digest_key().await?;
-    let world = live::world(&file.target, global, key).await?;
-    let planned = match pipeline::plan(&world, &file.desired, args.live.parallelism).await {
-        Ok(planned) => planned,
-        Err(failure) => return findings::of_failure(output, &source, &file, failure),
     };
     let mut steps = Vec::new();
     for step in &planned.steps {
@@ -42,12 +33,5 @@ pub async fn run(args: &AzArgs, global: &Global, output: &Output) -> Result<Exit
     }
     let text = az_script(&file.name, &steps, &planned.changes, &file.target);
     let data = serde_json::json!({ "format_version": "1.0", "plan": file.name, "script": text });
-    let page = Page { blocks: Vec::<Block>::new(), data: data.into() };
-    if output.is_json() {
-        output.page(&page)?;
-    } else {
-        output.data(&text)?;
-        output.json_file(&page)?;
-    }
-    Ok(Exit::Done)
+    script(&text, data, output)
 }

@@ -73,6 +73,7 @@ async fn a_privilege_that_is_gone_from_a_rule_is_revoked() {
     assert_ne!(whole, less);
     stand.keep("plan.toml", &less);
     stand.run(&["plan", "--detailed-exitcode", "plan.toml"]).ends(2).says(&["DELETE"]);
+    stand.run(&["render", "sql", "plan.toml"]).ends(0).says(&["REVOKE DELETE ON"]);
     stand.apply("plan.toml").ends(0);
     assert_eq!(stand.owner(deletes), "0");
     stand.settled("plan.toml");

@@ -1,0 +1,57 @@
+//! The look of the commands that show what would be done: the plan file, the live system, and the plan between them.
+
+use super::args::{Global, LiveArgs, PlanFileArg};
+use super::exit::Exit;
+use super::load::{load, narrowed};
+use super::locate::Source;
+use super::output::Output;
+use super::{findings, live, place};
+use crate::journal::Owned;
+use crate::model::Failure;
+use crate::pipeline::{self, Planned};
+use crate::plan::PlanFile;
+use crate::resources::{Live, schemas};
+
+/// What a look came to.
+pub struct Looked {
+    /// The text of the plan file.
+    pub source: Source,
+    /// What it wants.
+    pub file: PlanFile,
+    /// The live system.
+    pub world: Live,
+    /// What would be done.
+    pub planned: Planned,
+    /// Whether the store has a key, so that digests of secrets can be kept.
+    pub keyed: bool,
+}
+
+/// Looks. What runs have made and the plan file no longer names is part of it, unless only some addresses are asked for.
+///
+/// # Errors
+/// Those of the store and of the look; how the process ends when there is no usable plan file, or flaws that only the live
+/// system shows.
+pub async fn look(
+    file: &PlanFileArg,
+    args: &LiveArgs,
+    global: &Global,
+    output: &Output,
+) -> Result<Result<Looked, Exit>, Failure> {
+    let (source, mut file) = match load(file, global, &schemas())?.usable(output) {
+        Ok(usable) => usable,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    file.desired = narrowed(file.desired, &args.only)?;
+    let store = place::store(&source, &file, global).await?;
+    let key = store.digest_key().await?;
+    let world = live::world_of(&file, global, store.as_ref(), key).await?;
+    let made = if args.only.is_empty() {
+        pipeline::owned(&world, store.as_ref(), &file.name).await?
+    } else {
+        Owned::default()
+    };
+    match pipeline::plan_with(&world, &file.desired, &made, args.parallelism).await {
+        Ok(planned) => Ok(Ok(Looked { source, file, world, planned, keyed: key.is_some() })),
+        Err(failure) => findings::of_failure(output, &source, &file, failure).map(Err),
+    }
+}
