@@ -96,11 +96,12 @@ pub(super) fn blocks(lines: &[ListLine], gates: &[GateLine]) -> Vec<Block> {
             let optional = if line.optional { " (optional)" } else { "" };
             let when = line.at.map(moment).unwrap_or_default();
             let what = Line::plain(&line.line).with(Tone::Faint, optional);
-            vec![line.mark.shown(), what, Line::plain(&line.seen), Line::of(Tone::Faint, when)]
+            // What was seen may be long, so that nothing stands behind it.
+            vec![line.mark.shown(), what, Line::of(Tone::Faint, when), Line::plain(&line.seen)]
         };
         blocks.push(Block::Heading(Line::of(Tone::Strong, section)));
         let rows = lines.iter().filter(|line| line.section == section).map(row).collect();
-        blocks.push(Block::Table { head: vec!["STATE", "LINE", "SEEN", "WHEN"], rows });
+        blocks.push(Block::Table { head: vec!["STATE", "LINE", "WHEN", "SEEN"], rows });
     }
     let told: Vec<Line> = gates.iter().flat_map(gate).collect();
     if !told.is_empty() {

@@ -72,16 +72,16 @@ impl Emulator {
         Ok(())
     }
 
-    /// Logs the checkpoints of time that was passed over.
+    /// Logs the checkpoints of time that was passed over; the last one is now, so that the log has arrived there.
     fn pass(&self, from: Timestamp, length: SignedDuration) {
         let step = CHECKPOINTS.max(length / MOST);
         let mut telemetry = lock(&self.telemetry);
-        let mut passed = step;
+        let mut passed = SignedDuration::ZERO;
         while passed < length {
+            passed = (passed + step).min(length);
             if let Ok(at) = from.checked_add(passed) {
                 telemetry.add(telemetry::SERVER_LOGS, at, telemetry::checkpoint(names::SERVER));
             }
-            passed += step;
         }
     }
 

@@ -45,6 +45,19 @@ impl Ran {
     }
 }
 
+/// What `sandbox env` exports for the sandbox in a directory.
+pub fn exported(place: &Path) -> BTreeMap<String, String> {
+    let script = format!("eval \"$('{PGENTRA}' sandbox env --dir '{}')\" && env -0", place.display());
+    let env = Command::new("sh").arg("-c").arg(script).env_clear().output().unwrap();
+    let env = Ran::of(&env).ends(0);
+    env.out
+        .split('\0')
+        .filter_map(|pair| pair.split_once('='))
+        .filter(|(name, _)| !["PWD", "OLDPWD", "_", "SHLVL"].contains(name))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
 /// A sandbox that ends with the test.
 pub struct Stand {
     dir: tempfile::TempDir,
@@ -60,16 +73,7 @@ impl Stand {
         let place = dir.path().join("sandbox");
         let up = Command::new(PGENTRA).args(["sandbox", "up", "--detach", "--dir"]).arg(&place).output().unwrap();
         Ran::of(&up).ends(0).says(&["The sandbox is up."]);
-        let script = format!("eval \"$('{PGENTRA}' sandbox env --dir '{}')\" && env -0", place.display());
-        let env = Command::new("sh").arg("-c").arg(script).env_clear().output().unwrap();
-        let env = Ran::of(&env).ends(0);
-        let vars: BTreeMap<String, String> = env
-            .out
-            .split('\0')
-            .filter_map(|pair| pair.split_once('='))
-            .filter(|(name, _)| !["PWD", "OLDPWD", "_", "SHLVL"].contains(name))
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect();
+        let vars = exported(&place);
         let pem = std::fs::read(&vars["SSL_CERT_FILE"]).unwrap();
         let certificates = reqwest::Certificate::from_pem_bundle(&pem).unwrap();
         let http = reqwest::Client::builder().no_proxy().tls_certs_only(certificates).build().unwrap();

@@ -146,6 +146,8 @@ async fn the_checklist_follows_the_cleanup_to_its_purge_which_waits_for_what_nee
     assert_eq!((&open["gates"][0]["open"], &open["complete"]), (&true.into(), &false.into()));
     assert_eq!(resource(&open, "password_login.rmhazuregeoapi").0, "differs");
     apply(&stand, 4);
+    // Until what was logged since is older than the sensor's lag.
+    tokio::time::sleep(std::time::Duration::from_millis(1_200)).await;
     stand.run(&["observe", "plan.toml"]).ends(0);
     observe(&stand, "1h");
     apply(&stand, 0);

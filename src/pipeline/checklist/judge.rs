@@ -80,14 +80,27 @@ fn all(sight: &Sight<'_>, wanted: impl Fn(&Verified) -> bool) -> Judged {
     if picked.is_empty() {
         return Judged::unseen("the plan file names nothing that shows it");
     }
-    let away: Vec<&&Verified> = picked.iter().filter(|one| !one.holds).collect();
+    let away: Vec<&Verified> = picked.iter().copied().filter(|one| !one.holds).collect();
     if away.is_empty() {
         let names: Vec<String> = picked.iter().map(|one| one.change.address.to_string()).collect();
         return Judged::new(State::Done, format!("as wanted: {}", names.join(", ")), Some(sight.looked));
     }
     let held = away.iter().all(|one| one.change.action == Action::Held);
-    let why = away.iter().map(|one| format!("{}: {}", one.change.address, why(&one.change))).collect::<Vec<_>>();
+    let why = reasons(&away);
     Judged::new(if held { State::Held } else { State::NotYet }, why.join("; "), Some(sight.looked))
+}
+
+/// Why these are not as wanted; those that share a reason share its words.
+fn reasons(away: &[&Verified]) -> Vec<String> {
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for one in away {
+        let (address, why) = (one.change.address.to_string(), why(&one.change));
+        match told.iter_mut().find(|(known, _)| *known == why) {
+            Some((_, addresses)) => addresses.push(address),
+            None => told.push((why, vec![address])),
+        }
+    }
+    told.into_iter().map(|(why, addresses)| format!("{}: {why}", addresses.join(", "))).collect()
 }
 
 fn why(change: &Change) -> String {
