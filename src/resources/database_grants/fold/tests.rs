@@ -190,7 +190,8 @@ async fn a_database_made_by_others_is_folded_exactly() {
         .map(|rule| serde_json::to_string(&rule.rule).unwrap())
         .chain(folded.remarks.iter().cloned())
         .collect();
-    insta::assert_snapshot!(shown.join("\n"), @r#"
+    // ALL is one privilege more from PostgreSQL 17 on.
+    insta::assert_snapshot!(shown.join("\n").replace(",\"MAINTAIN\"", ""), @r#"
     {"database_privileges":["CONNECT","TEMPORARY"],"future":true,"languages":["plpgsql"],"large_objects":["SELECT"],"schema":["USAGE"],"schemas":["a.b*"],"tables":["SELECT"]}
     {"future":true,"schemas":["empty"],"tables":["SELECT"]}
     {"domains":[],"materialized_views":["SELECT"],"partitioned_tables":["SELECT","INSERT","UPDATE"],"schema":["USAGE","CREATE"],"schemas":["geo"],"sequences":["USAGE"],"types":["USAGE"],"views":["SELECT"]}
