@@ -10,7 +10,7 @@ use crate::resources::World;
 /// two in; with too few, looks of one server would keep those of all apps waiting.
 const LOOKS_PER_STEP: usize = 32;
 
-/// Reads all of `desired`, [`LOOKS_PER_STEP`] for each of the `parallelism` steps at a time. Changes nothing.
+/// Reads all of `desired`, `LOOKS_PER_STEP` for each of the `parallelism` steps at a time. Changes nothing.
 pub async fn observe(world: &dyn World, desired: &[Desired], parallelism: usize) -> Readings {
     let look = |want: &'_ Desired| {
         let (address, key, attributes) = (want.address.clone(), want.key.clone(), want.attributes.clone());
