@@ -35,8 +35,8 @@ struct Back {
 }
 
 /// Undoes a run (`None`: the newest of which something stands): shows what that changes, asks, and does it, wherever
-/// nobody else has changed anything since. A rollback that had stopped is taken up again. The journal of the run that is
-/// undone is left as it is.
+/// nobody else has changed anything since. A rollback that had stopped is taken up again, as it was approved; what is asked
+/// for beyond it is shown and done after it. The journal of the run that is undone is left as it is.
 ///
 /// # Errors
 /// `Input`: there is nothing to undo, or a later run's steps lean on it; otherwise what a look or the journal meets.
@@ -47,18 +47,44 @@ pub async fn rollback(
     held: &mut dyn Held,
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
-    let mut history = history(context.world, context.store).await?;
-    if let Some(plan) = how.plan {
-        history = history.of_plan(plan);
+    let history = of_plan(context, how).await?;
+    let Some((open, undone)) = unfinished(&history, id, how) else {
+        return undo_all(context, &history, &targets(&history, id, how)?, how, held, approve).await;
+    };
+    let resumed = resume(context, &open, held).await?;
+    if resumed.outcome != Some(Outcome::Applied) {
+        return Ok(resumed);
     }
-    if let Some(open) = unfinished(&history, id) {
-        return resume(context, &open, held).await;
+    let history = of_plan(context, how).await?;
+    let left = left(&history, &undone, id, how);
+    if left.is_empty() {
+        return Ok(resumed);
     }
-    let targets = targets(&history, id, how)?;
+    let last = undo_all(context, &history, &left, how, held, approve).await?;
+    Ok(if last.run.is_some() { after(resumed, last) } else { resumed })
+}
+
+async fn of_plan(context: &Context<'_>, how: RollbackOptions<'_>) -> Result<History, Failure> {
+    let history = history(context.world, context.store).await?;
+    Ok(match how.plan {
+        Some(plan) => history.of_plan(plan),
+        None => history,
+    })
+}
+
+/// Undoes these runs one after the other.
+async fn undo_all(
+    context: &Context<'_>,
+    history: &History,
+    targets: &[String],
+    how: RollbackOptions<'_>,
+    held: &mut dyn Held,
+    approve: &dyn Approve,
+) -> Result<Applied, Failure> {
     let (mut backs, mut shown) = (Vec::new(), Planned::default());
     for target in targets {
-        let undone = history.undone_steps(&target);
-        let target = Target { id: &target, undone: &undone, newest: backs.is_empty() };
+        let undone = history.undone_steps(target);
+        let target = Target { id: target, undone: &undone, newest: backs.is_empty() };
         let back = plan_back(context, &target, how, &mut shown).await?;
         backs.push(back);
     }
@@ -70,11 +96,7 @@ pub async fn rollback(
     }
     let mut last = Applied::default();
     for back in backs {
-        let before = std::mem::take(&mut last);
-        last = walk_back(context, back, held).await?;
-        last.stuck.splice(0..0, before.stuck);
-        last.earlier = before.earlier;
-        last.earlier.extend(before.run.map(|run| (run, before.records)));
+        last = after(last, walk_back(context, back, held).await?);
         if !matches!(last.outcome, None | Some(Outcome::Applied)) {
             break;
         }
@@ -82,13 +104,32 @@ pub async fn rollback(
     Ok(last)
 }
 
-/// The rollback that was begun and not ended, if it is the one that is meant.
-fn unfinished(history: &History, id: Option<&str>) -> Option<String> {
+/// What a rollback came to that `before` belongs to, too.
+fn after(before: Applied, mut last: Applied) -> Applied {
+    last.stuck.splice(0..0, before.stuck);
+    last.earlier.splice(0..0, before.earlier.into_iter().chain(before.run.map(|run| (run, before.records))));
+    last
+}
+
+/// The rollback that was begun and not ended, if it is part of what is meant; and the run that it undoes.
+fn unfinished(history: &History, id: Option<&str>, how: RollbackOptions<'_>) -> Option<(String, String)> {
     let open = match id {
+        Some(id) if how.through => history.back_to(id).into_iter().find_map(|run| history.open_rollback_of(&run.id)),
         Some(id) => history.open_rollback_of(id),
-        None => history.open().filter(|open| matches!(open.run.operation, Operation::Rollback { .. })),
+        None => history.open(),
     };
-    open.map(|open| open.id.clone())
+    let open = open?;
+    match &open.run.operation {
+        Operation::Rollback { run } => Some((open.id.clone(), run.clone())),
+        _ => None,
+    }
+}
+
+/// What is asked for beyond a rollback of `undone` that has come to its end.
+fn left(history: &History, undone: &str, id: Option<&str>, how: RollbackOptions<'_>) -> Vec<String> {
+    let kept = history.get(undone).filter(|run| how.remove_kept && history.keeps(run));
+    let through = id.filter(|_| how.through).map(|id| history.back_to(id)).unwrap_or_default();
+    kept.into_iter().chain(through).map(|dated| dated.id.clone()).collect()
 }
 
 /// The runs to undo, newest first.

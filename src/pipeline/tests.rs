@@ -140,6 +140,44 @@ async fn death_during_a_rollback_is_finished_by_another_one() {
     }
 }
 
+/// What is asked for beyond the rollback that had stopped is done after it.
+#[tokio::test]
+async fn death_during_a_rollback_is_finished_by_one_that_asks_for_more() {
+    let kept = [want("kept.k", json!({ "x": "1" }), &[]), want("thing.t", json!({ "x": "1" }), &["kept.k"])];
+    let more = want("thing.u", json!({ "x": "1" }), &["thing.t"]);
+    for (how, whole) in [
+        (RollbackOptions { remove_kept: true, ..JUST_IT }, vec![kept.to_vec()]),
+        (RollbackOptions { through: true, ..JUST_IT }, vec![kept[1..].to_vec(), vec![kept[1].clone(), more.clone()]]),
+        (
+            RollbackOptions { through: true, remove_kept: true, ..JUST_IT },
+            vec![kept.to_vec(), vec![kept[0].clone(), kept[1].clone(), more]],
+        ),
+    ] {
+        let mut deaths = 0;
+        for life in 0.. {
+            let mut bench = Bench::new();
+            for desired in &whole {
+                bench.apply(&file(desired.clone())).await.unwrap();
+            }
+            let first = bench.store.runs().await.unwrap().remove(0);
+            let id = how.through.then_some(first.as_str());
+            bench.life = life;
+            let begun = if how.through { how } else { JUST_IT };
+            let died = bench.rollback(id, begun).await.is_err();
+            bench.life = usize::MAX;
+            if !died {
+                break;
+            }
+            let ended = bench.rollback(id, how).await.unwrap();
+            assert_eq!(outcome(&ended), Some(Outcome::Applied), "{how:?} {life}");
+            assert!(bench.world.all().is_empty(), "{how:?} {life}: {:?}", bench.world.all());
+            assert!(bench.resume().await.is_none(), "{how:?} {life}: nothing is open any more");
+            deaths += 1;
+        }
+        assert!(deaths > 3, "{how:?}: {deaths} deaths");
+    }
+}
+
 #[tokio::test]
 async fn a_rollback_of_a_rollback_brings_it_back() {
     let bench = bench();
