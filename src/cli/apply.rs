@@ -12,8 +12,8 @@ use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
 use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs, duration};
-use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::exit::{Ended, Exit};
+use super::load::{narrowed, usable};
 use super::locate;
 use super::output::Output;
 use super::progress::listener;
@@ -88,16 +88,13 @@ pub enum FailureScope {
 }
 
 /// Runs `apply` on a plan file or on a saved plan.
-pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     output.stream(args.stream.json)?;
     if let Some(saved) = args.file.as_deref().map_or(Ok(None), saved)? {
-        return apply_saved(args, global, output, &saved).await;
+        return Ok(apply_saved(args, global, output, &saved).await?);
     }
     let file = PlanFileArg { file: args.file.clone() };
-    let (source, mut file) = match load(&file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (source, mut file) = usable(&file, global, output)?;
     place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file, global).await?;
@@ -115,10 +112,9 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     if let Some(exit) = resume::before_apply(&file.name, &context, held.as_mut(), &terminal).await? {
         return Ok(exit);
     }
-    match pipeline::apply(&context, &file, held.as_mut(), &terminal).await {
-        Ok(applied) => terminal.conclude(&applied),
-        Err(failure) => findings::of_failure(output, &source, &file, failure),
-    }
+    let applied = pipeline::apply(&context, &file, held.as_mut(), &terminal).await;
+    let applied = applied.map_err(|failure| findings::of_failure(output, &source, &file, failure))?;
+    Ok(terminal.conclude(&applied)?)
 }
 
 async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: &SavedPlan) -> Result<Exit, Failure> {

@@ -3,13 +3,13 @@
 use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::exit::{Ended, Exit};
+use super::load::{narrowed, usable};
 use super::output::Output;
 use super::{doctor_can_i, doctor_local, live, place};
 use crate::model::{Class, Failure};
 use crate::report::{self, Doctor, Symptom};
-use crate::resources::{Diagnosis, RULES, Severity, diagnose, facts, schemas};
+use crate::resources::{Diagnosis, RULES, Severity, diagnose, facts};
 
 /// Find out what is wrong with a migrated app, and what fixes it; changes nothing
 ///
@@ -33,19 +33,16 @@ pub struct DoctorArgs {
 }
 
 /// Runs `doctor`.
-pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (source, mut file) = usable(&args.file, global, output)?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let key = place::store(&source, &file, global).await?.digest_key().await?;
     let world = live::world(&file.target, global, key).await?;
     if args.local {
-        return doctor_local::run(&world, &file, global, output).await;
+        return Ok(doctor_local::run(&world, &file, global, output).await?);
     }
     if args.can_i {
-        return doctor_can_i::run(&world, &file.desired, output).await;
+        return Ok(doctor_can_i::run(&world, &file.desired, output).await?);
     }
     let plan = args.file.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     let facts = facts(&world, &file.desired, &plan).await?;

@@ -8,8 +8,8 @@ use serde_json::json;
 
 use super::args::{Global, PlanFileArg};
 use super::evidence_view::{attested, view};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::observe::{author, validations};
 use super::output::{self, Output};
 use super::{evidence_keys, live, place};
@@ -18,7 +18,7 @@ use crate::model::Failure;
 use crate::pipeline;
 use crate::plan::PlanFile;
 use crate::report::{self, Check, Evidence, checklist, evidence_markdown, json_text};
-use crate::resources::{Vantage as _, schemas};
+use crate::resources::Vantage as _;
 use crate::store::Store;
 
 /// Show, verify and export what was observed
@@ -87,16 +87,13 @@ struct Found {
 }
 
 /// Runs `evidence`.
-pub async fn run(args: &EvidenceArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &EvidenceArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     let (file, needed) = match &args.what {
         What::Show(args) | What::Verify(args) => (args.file.clone(), false),
         What::Export(args) => (args.file.clone(), false),
         What::Attest(args) => (PlanFileArg { file: args.file.clone() }, true),
     };
-    let (source, file) = match load(&file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (source, file) = usable(&file, global, output)?;
     let store = place::store(&source, &file, global).await?;
     let keys: Vec<SigningKey> = evidence_keys::keys(&file, global, needed).await?.into_values().collect();
     let ledger = pipeline::ledger(store.as_ref(), &keys).await?;
@@ -107,9 +104,9 @@ pub async fn run(args: &EvidenceArgs, global: &Global, output: &Output) -> Resul
             output.page(&report::evidence(&views, &faults(&found.ledger), &attested(&found.ledger)))?;
             Ok(Exit::Done)
         }
-        What::Verify(_) => verify(&found.ledger, output),
-        What::Export(args) => export(&found, &args.into, global, output).await,
-        What::Attest(args) => attest(&found, args, global, output).await,
+        What::Verify(_) => Ok(verify(&found.ledger, output)?),
+        What::Export(args) => Ok(export(&found, &args.into, global, output).await?),
+        What::Attest(args) => Ok(attest(&found, args, global, output).await?),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use crate::journal::{Event, Outcome};
-use crate::model::Class;
+use crate::model::{Class, Failure};
 use crate::pipeline::Applied;
 
 /// How the process ends. The numbers are a promise.
@@ -34,6 +34,21 @@ pub enum Exit {
     CheckFailed = 10,
     /// Not signed in, or not allowed. `doctor --can-i`: a right is missing.
     NotAllowed = 11,
+}
+
+/// Why a command ends before its work is done.
+#[derive(Clone, Debug)]
+pub enum Ended {
+    /// Everything was said already; this is how the process ends.
+    Told(Exit),
+    /// It has to be told.
+    Failed(Failure),
+}
+
+impl From<Failure> for Ended {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
 }
 
 impl Exit {

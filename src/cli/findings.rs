@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::annotate;
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::locate::Source;
 use super::output::Output;
 use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, looks_secret, secret_name};
@@ -37,20 +37,19 @@ pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
 }
 
 /// Shows a failure whose cause is in the plan file as findings, each at its place; gives any other failure back.
-///
-/// # Errors
-/// The failure, where the plan file is not its cause.
-pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Failure) -> Result<Exit, Failure> {
+pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Failure) -> Ended {
     if failure.class != Class::Flawed {
-        return Err(failure);
+        return failure.into();
     }
     let mut findings: Vec<Finding> = failure.flaws().iter().map(|flaw| finding(file, flaw)).collect();
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
-    if output.is_json() {
-        output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })?;
+    if output.is_json()
+        && let Err(unwritten) = output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })
+    {
+        return unwritten.into();
     }
     report(output, source, &findings);
-    Ok(Exit::Findings)
+    Ended::Told(Exit::Findings)
 }
 
 /// A flaw at its place: that of the path, or of what is around it.

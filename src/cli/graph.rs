@@ -3,10 +3,10 @@
 use clap::{Args, ValueEnum};
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
-use crate::model::{Failure, Schema};
+
 use crate::report::{dot, graph, mermaid};
 
 /// Show which resource leans on which
@@ -33,11 +33,8 @@ pub enum Notation {
 }
 
 /// Runs `graph`.
-pub fn run(args: &GraphArgs, global: &Global, schemas: &[&'static Schema], output: &Output) -> Result<Exit, Failure> {
-    let (_, plan) = match load(&args.file, global, schemas)?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub fn run(args: &GraphArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (_, plan) = usable(&args.file, global, output)?;
     let page = graph(&plan.desired);
     match args.notation {
         Notation::Dot if output.is_text() => output.data(&dot(&plan.desired))?,

@@ -3,14 +3,12 @@
 use clap::Args;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
 use super::place;
 use crate::journal::Record;
-use crate::model::Failure;
 use crate::report::{self, Run};
-use crate::resources::schemas;
 
 /// List the runs of this plan file, newest first
 #[derive(Args, Clone, Debug, Default)]
@@ -21,11 +19,8 @@ pub struct HistoryArgs {
 }
 
 /// Runs `history`.
-pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &HistoryArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (source, file) = usable(&args.file, global, output)?;
     let store = place::store(&source, &file, global).await?;
     let mut journals: Vec<(String, Vec<Record>)> = Vec::new();
     for run in store.runs().await? {

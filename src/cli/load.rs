@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::findings;
 use super::locate::{self, Source};
 use super::output::Output;
 use super::variables;
 use crate::model::{Address, Class, Desired, Failure, Finding, Graph, Schema};
 use crate::plan::{self, PlanFile};
+use crate::resources::schemas;
 
 /// A plan file that was read, with what is wrong with it.
 #[derive(Clone, Debug)]
@@ -37,20 +38,19 @@ pub fn load(file: &PlanFileArg, global: &Global, schemas: &[&'static Schema]) ->
     Ok(Loaded { source, plan, findings })
 }
 
-impl Loaded {
-    /// The plan file, for commands that cannot do without: findings are shown, and an error among them ends the command.
-    ///
-    /// # Errors
-    /// How the process ends when there is no usable plan file.
-    pub fn usable(self, output: &Output) -> Result<(Source, PlanFile), Exit> {
-        let exit = findings::report(output, &self.source, &self.findings);
-        match self.plan {
-            Some(plan) if exit == Exit::Done => {
-                output.about(&plan.name);
-                Ok((self.source, plan))
-            }
-            _ => Err(Exit::Findings),
+/// The plan file, for commands that cannot do without: findings are shown, and an error among them ends the command.
+///
+/// # Errors
+/// Those of [`load`]; how the process ends when there is no usable plan file.
+pub fn usable(file: &PlanFileArg, global: &Global, output: &Output) -> Result<(Source, PlanFile), Ended> {
+    let loaded = load(file, global, &schemas())?;
+    let exit = findings::report(output, &loaded.source, &loaded.findings);
+    match loaded.plan {
+        Some(plan) if exit == Exit::Done => {
+            output.about(&plan.name);
+            Ok((loaded.source, plan))
         }
+        _ => Err(Ended::Told(Exit::Findings)),
     }
 }
 

@@ -1,16 +1,15 @@
 //! The look of the commands that show what would be done: the plan file, the live system, and the plan between them.
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::exit::Ended;
+use super::load::{narrowed, usable};
 use super::locate::Source;
 use super::output::Output;
 use super::{findings, live, place};
 use crate::journal::Owned;
-use crate::model::Failure;
 use crate::pipeline::{self, Planned};
 use crate::plan::PlanFile;
-use crate::resources::{Live, schemas};
+use crate::resources::Live;
 
 /// What a look came to.
 pub struct Looked {
@@ -31,16 +30,8 @@ pub struct Looked {
 /// # Errors
 /// Those of the store and of the look; how the process ends when there is no usable plan file, or flaws that only the live
 /// system shows.
-pub async fn look(
-    file: &PlanFileArg,
-    args: &LiveArgs,
-    global: &Global,
-    output: &Output,
-) -> Result<Result<Looked, Exit>, Failure> {
-    let (source, mut file) = match load(file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(Err(exit)),
-    };
+pub async fn look(file: &PlanFileArg, args: &LiveArgs, global: &Global, output: &Output) -> Result<Looked, Ended> {
+    let (source, mut file) = usable(file, global, output)?;
     file.desired = narrowed(file.desired, &args.only)?;
     let store = place::store(&source, &file, global).await?;
     let key = store.digest_key().await?;
@@ -50,8 +41,7 @@ pub async fn look(
     } else {
         Owned::default()
     };
-    match pipeline::plan_with(&world, &file.desired, &made, args.parallelism).await {
-        Ok(planned) => Ok(Ok(Looked { source, file, world, planned, keyed: key.is_some() })),
-        Err(failure) => findings::of_failure(output, &source, &file, failure).map(Err),
-    }
+    let planned = pipeline::plan_with(&world, &file.desired, &made, args.parallelism).await;
+    let planned = planned.map_err(|failure| findings::of_failure(output, &source, &file, failure))?;
+    Ok(Looked { source, file, world, planned, keyed: key.is_some() })
 }

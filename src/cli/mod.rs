@@ -54,7 +54,7 @@ use std::ffi::OsString;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use args::Global;
-use exit::Exit;
+use exit::{Ended, Exit};
 use output::Output;
 
 use crate::model::{Class, Failure};
@@ -126,12 +126,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Failure::new(Class::Other, "cannot start")
                 .remedy("look at the limits of this machine: threads, memory, open files")
                 .detail(error.to_string())
+                .into()
         })
         .and_then(|runtime| runtime.block_on(dispatch(&cli, &output)));
-    ended.unwrap_or_else(|failure| {
-        output.failure(&failure);
-        Exit::from(failure.class)
-    })
+    match ended {
+        Ok(exit) | Err(Ended::Told(exit)) => exit,
+        Err(Ended::Failed(failure)) => {
+            output.failure(&failure);
+            Exit::from(failure.class)
+        }
+    }
 }
 
 /// Whether a command keeps a log of its own: the sandbox's app, whose traces its platform reads.
@@ -144,13 +148,13 @@ fn logs_itself(command: &Command) -> bool {
     false
 }
 
-async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
+async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Ended> {
     let global = &cli.global;
     match &cli.command {
-        Command::Init(args) => init::run(args, output),
-        Command::Import(args) => import::run(args, global, output).await,
-        Command::Validate(args) => validate::run(args, global, &schemas(), output),
-        Command::Fmt(args) => fmt::run(args, output),
+        Command::Init(args) => Ok(init::run(args, output)?),
+        Command::Import(args) => Ok(import::run(args, global, output).await?),
+        Command::Validate(args) => Ok(validate::run(args, global, &schemas(), output)?),
+        Command::Fmt(args) => Ok(fmt::run(args, output)?),
         Command::Plan(args) => plan::run(args, global, output).await,
         Command::Apply(args) => apply::run(args, global, output).await,
         Command::Rollback(args) => rollback::run(args, global, output).await,
@@ -161,16 +165,16 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Show(args) => show::run(args, global, output).await,
         Command::Status(args) => status::run(args, global, output).await,
         Command::Doctor(args) => doctor::run(args, global, output).await,
-        Command::Graph(args) => graph::run(args, global, &schemas(), output),
+        Command::Graph(args) => graph::run(args, global, output),
         Command::Render(args) => render::run(args, global, output).await,
-        Command::Schema(_) => schema::run(&schemas(), output),
-        Command::Token(args) => token::run(args, global, output).await,
+        Command::Schema(_) => Ok(schema::run(&schemas(), output)?),
+        Command::Token(args) => Ok(token::run(args, global, output).await?),
         Command::Psql(args) => psql::run(args, global, output).await,
         Command::Unlock(args) => unlock::run(args, global, output).await,
         #[cfg(feature = "sandbox")]
-        Command::Sandbox(args) => sandbox::run(args, output).await,
-        Command::Completions(args) => completions::run(args, Cli::command(), output),
-        Command::Man(args) => man::run(args, Cli::command(), output),
+        Command::Sandbox(args) => Ok(sandbox::run(args, output).await?),
+        Command::Completions(args) => Ok(completions::run(args, Cli::command(), output)?),
+        Command::Man(args) => Ok(man::run(args, Cli::command(), output)?),
     }
 }
 

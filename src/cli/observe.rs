@@ -9,8 +9,8 @@ use jiff::Timestamp;
 use super::apply::stop_on_signal;
 use super::args::{Global, PlanFileArg, StreamArgs, duration};
 use super::evidence_view::view;
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
 use super::{evidence_keys, live, place};
 use crate::engine::unless_stopped;
@@ -19,7 +19,6 @@ use crate::model::{Class, Desired, Failure};
 use crate::pipeline::{self, Author, Observed};
 use crate::plan::PlanFile;
 use crate::report::{Line, Text, evidence, observation_event};
-use crate::resources::schemas;
 use crate::store::Store;
 
 /// Record an observation: whether the apps work without the password
@@ -43,29 +42,27 @@ pub struct ObserveArgs {
 }
 
 /// Runs `observe`.
-pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     output.stream(args.stream.json)?;
-    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (source, file) = usable(&args.file, global, output)?;
     place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
     if validations(&file).is_empty() {
         return Err(Failure::new(Class::Input, "the plan file has no validation, so that there is nothing to observe")
-            .remedy("add [validation.<label>]"));
+            .remedy("add [validation.<label>]")
+            .into());
     }
     let store = place::store(&source, &file, global).await?;
     // An observation in hand is finished and recorded, whatever signal comes.
     let stop = if args.every.is_some() { Some(stop_on_signal()?) } else { None };
     loop {
         let once = once(args, global, output, &file, store.as_ref()).await;
-        let (Some(every), Some(stop)) = (args.every, &stop) else { return once };
+        let (Some(every), Some(stop)) = (args.every, &stop) else { return Ok(once?) };
         if let Err(failure) = &once {
             // The next observation may find the service again; until then the gap tells of this one.
             output.failure(failure);
         }
         if stop.load(Ordering::SeqCst) {
-            return once;
+            return Ok(once?);
         }
         let note = format!("Observing again in {} s.", every.as_secs());
         output.aside(&[Line::plain(note)].into_iter().collect::<Text>());
@@ -74,7 +71,7 @@ pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result
             Ok::<_, Failure>(())
         };
         if unless_stopped(stop, slept).await.is_err() {
-            return once;
+            return Ok(once?);
         }
     }
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::apply::planned_page;
 use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::explain::Known;
 use super::look::{Looked, look};
 use super::output::{Output, unwritten};
@@ -54,12 +54,9 @@ pub struct PlanArgs {
 }
 
 /// Runs `plan`.
-pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     output.stream(args.stream.json)?;
-    let Looked { source, file, world, mut planned, keyed } = match look(&args.file, &args.live, global, output).await? {
-        Ok(looked) => looked,
-        Err(exit) => return Ok(exit),
-    };
+    let Looked { source, file, world, mut planned, keyed } = look(&args.file, &args.live, global, output).await?;
     if args.refresh_only {
         let allowed: Vec<Allowed> = file.ignore.iter().chain(&args.ignore).map(Allowed::new).collect();
         let (changes, passed_over) = drift(std::mem::take(&mut planned.changes), &allowed);
@@ -88,7 +85,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
         None => output.page(&planned_page(&planned, args.live.full)?)?,
     }
     if let (Some(_), Some(failure)) = (&args.out, unreadable) {
-        return Err(failure);
+        return Err(failure.into());
     }
     let changes = &planned.changes;
     Ok(exit(changes.has_changes(), changes.summary(), args.detailed_exitcode, args.expect_no_changes))

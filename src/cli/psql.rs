@@ -6,13 +6,13 @@ use std::process::Command;
 use clap::Args;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::live;
-use super::load::load;
+use super::load::usable;
 use super::output::Output;
 use crate::model::{Auth, Class, ConnectionTarget, Failure, ServerTarget, Target, Tls};
 use crate::postgres::Access as _;
-use crate::resources::{fetch, schemas};
+use crate::resources::fetch;
 
 /// Run psql on a server of the plan file, signed in with a token
 #[derive(Args, Clone, Debug)]
@@ -35,12 +35,9 @@ pub struct PsqlArgs {
 }
 
 /// Runs `psql` and ends as it does: well, or not.
-pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     let file = PlanFileArg { file: args.file.clone() };
-    let (_, file) = match load(&file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (_, file) = usable(&file, global, output)?;
     let server = server(&file.target, args.server.as_deref())?;
     let connection = connection(server, args.user.as_deref())?;
     let access = live::access(&file.target, global).await?;

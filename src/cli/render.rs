@@ -3,7 +3,7 @@
 use clap::{Args, Subcommand};
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::look::{Looked, look};
 use super::output::Output;
 use super::{render_az, render_kql, render_rbac};
@@ -53,7 +53,7 @@ pub struct SqlArgs {
 }
 
 /// Runs `render`.
-pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     match &args.form {
         Form::Sql(args) => statements(args, global, output).await,
         Form::Rbac(args) => render_rbac::run(args, global, output).await,
@@ -62,17 +62,14 @@ pub async fn run(args: &RenderArgs, global: &Global, output: &Output) -> Result<
     }
 }
 
-async fn statements(args: &SqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let Looked { file, world, planned, .. } = match look(&args.file, &args.live, global, output).await? {
-        Ok(looked) => looked,
-        Err(exit) => return Ok(exit),
-    };
+async fn statements(args: &SqlArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let Looked { file, world, planned, .. } = look(&args.file, &args.live, global, output).await?;
     let mut steps = Vec::new();
     for step in &planned.steps {
         steps.extend(step_sql(&world, step).await?);
     }
     let (text, data) = sql(&file.name, &steps, &planned.changes);
-    script(&text, data, output)
+    Ok(script(&text, data, output)?)
 }
 
 /// A text that is meant for another program; as JSON for those who ask for it.

@@ -3,11 +3,10 @@
 use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::look::{Looked, look};
 use super::output::Output;
 use super::render::script;
-use crate::model::Failure;
 use crate::report::{AzStep, az_script};
 
 /// Options of `render az`.
@@ -22,16 +21,13 @@ pub struct AzArgs {
 }
 
 /// Runs `render az`.
-pub async fn run(args: &AzArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let Looked { file, world, planned, .. } = match look(&args.file, &args.live, global, output).await? {
-        Ok(looked) => looked,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &AzArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let Looked { file, world, planned, .. } = look(&args.file, &args.live, global, output).await?;
     let mut steps = Vec::new();
     for step in &planned.steps {
         steps.push(AzStep { step: step.clone(), statements: world.statements(step).await? });
     }
     let text = az_script(&file.name, &steps, &planned.changes, &file.target);
     let data = serde_json::json!({ "format_version": "1.0", "plan": file.name, "script": text });
-    script(&text, data, output)
+    Ok(script(&text, data, output)?)
 }

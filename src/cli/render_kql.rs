@@ -6,13 +6,12 @@ use clap::{Args, ValueEnum};
 use serde_json::{Value as Json, json};
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::observe::validations;
 use super::output::Output;
-use crate::model::Failure;
 use crate::report::{Block, Page};
-use crate::resources::{MonitoringQuery, monitoring, schemas, sensor_queries};
+use crate::resources::{MonitoringQuery, monitoring, sensor_queries};
 
 /// Options of `render kql`.
 #[derive(Args, Clone, Debug)]
@@ -35,11 +34,8 @@ pub enum LogSchema {
 }
 
 /// Runs `render kql`.
-pub fn run(args: &KqlArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (_, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub fn run(args: &KqlArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (_, file) = usable(&args.file, global, output)?;
     let apps: BTreeSet<&str> = file.desired.iter().filter_map(|want| want.key.get("app")?.as_text()).collect();
     let apps: Vec<&str> = apps.into_iter().collect();
     let mut queries = monitoring(&apps, args.schema == LogSchema::Workspace);

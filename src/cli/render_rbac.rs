@@ -6,13 +6,13 @@ use clap::Args;
 use serde_json::{Value as Json, json};
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
+use super::exit::{Ended, Exit};
 use super::live;
-use super::load::load;
+use super::load::usable;
 use super::output::Output;
-use crate::model::{Failure, StoreUrl};
+use crate::model::StoreUrl;
 use crate::report::{Block, Page};
-use crate::resources::{BLOB_STORE, Need, Phase, needs, schemas};
+use crate::resources::{BLOB_STORE, Need, Phase, needs};
 
 /// Options of `render rbac`.
 #[derive(Args, Clone, Debug)]
@@ -26,11 +26,8 @@ pub struct RbacArgs {
 }
 
 /// Runs `render rbac`.
-pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (_, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (_, file) = usable(&args.file, global, output)?;
     // Nothing live is asked; the world knows which server is where.
     let world = live::world(&file.target, global, None).await?;
     let needs = needs(&file.desired, &world);

@@ -8,8 +8,8 @@ use clap::Args;
 
 use super::apply::{conclude, show, stop_on_signal};
 use super::args::{Global, PlanFileArg, StreamArgs, duration};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
 use super::progress::listener;
 use super::show::chosen;
@@ -18,7 +18,6 @@ use crate::engine::{Scope, Stay, Stop, unless_stopped};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
 use crate::report::{PlanView, way_back};
-use crate::resources::schemas;
 
 /// Undo a run: show, ask, do; never overwrites what somebody else changed since
 #[derive(Args, Clone, Debug)]
@@ -53,7 +52,7 @@ pub struct RollbackArgs {
 }
 
 /// Runs `rollback`. A lone argument that is a plan file is taken for one, as every other command does.
-pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     output.stream(args.stream.json)?;
     let is_file = |run: &&String| args.file.is_none() && std::path::Path::new(run).exists();
     let lone = args.run.as_ref().filter(is_file);
@@ -61,14 +60,12 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     let meant = match (&args.through, args.run.as_ref().filter(|_| lone.is_none())) {
         (Some(_), Some(_)) => {
             return Err(Failure::new(Class::Input, "RUN and --through RUN do not go together: name one run")
-                .remedy("write --through RUN alone to undo the later runs too"));
+                .remedy("write --through RUN alone to undo the later runs too")
+                .into());
         }
         (through, run) => through.as_ref().or(run),
     };
-    let (source, plan) = match load(&file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (source, plan) = usable(&file, global, output)?;
     let store = place::store(&source, &plan, global).await?;
     let stop = stop_on_signal()?;
     let begin = async {

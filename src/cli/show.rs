@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::Args;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
 use super::{apply, place};
 use crate::model::{Class, Failure};
@@ -29,7 +29,7 @@ pub struct ShowArgs {
 }
 
 /// Runs `show`.
-pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
+pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     if let Some(saved) = apply::saved(Path::new(&args.run))? {
         let page = report::plan(&saved.changes(&schemas()), PlanView { full: args.full });
         output.page(&report::reviewed(page, &[], Some(&pipeline::steps_digest(&saved.steps)?)))?;
@@ -39,10 +39,7 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Ex
         }
         return Ok(Exit::Done);
     }
-    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+    let (source, file) = usable(&args.file, global, output)?;
     let store = place::store(&source, &file, global).await?;
     let id = chosen(&store.runs().await?, &args.run)?;
     let records = store.journal(&id).await?;

@@ -3,8 +3,8 @@
 use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::exit::{Ended, Exit};
+use super::load::{narrowed, usable};
 use super::observe::validations;
 use super::output::Output;
 use super::{evidence_keys, live, place};
@@ -15,7 +15,7 @@ use crate::model::Failure;
 use crate::pipeline::{self, Item, Sight, State, checklist};
 use crate::plan::PlanFile;
 use crate::report::{self, GateLine, LineMark, ListLine, Run, Status, complete};
-use crate::resources::{Live, Vantage as _, proofs, schemas};
+use crate::resources::{Live, Vantage as _, proofs};
 use jiff::Timestamp;
 
 /// Show where a migration stands: its checklist with the evidence, its gates, its open run, what has drifted
@@ -37,11 +37,8 @@ pub struct StatusArgs {
 }
 
 /// Runs `status`.
-pub async fn run(args: &StatusArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &StatusArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (source, mut file) = usable(&args.file, global, output)?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file, global).await?;
     let world = live::world_of(&file, global, store.as_ref(), store.digest_key().await?).await?;

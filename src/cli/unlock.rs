@@ -3,14 +3,13 @@
 use clap::Args;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::Exit;
-use super::load::load;
+use super::exit::{Ended, Exit};
+use super::load::usable;
 use super::output::Output;
 use super::place;
 use super::prompt::{self, Prompt};
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text};
-use crate::resources::schemas;
 
 /// Show who holds the store's lock, and take it away
 #[derive(Args, Clone, Debug)]
@@ -28,11 +27,8 @@ const EXPLANATION: &str =
 const REMEDY: &str = "pass --yes when you are sure that the holder is gone";
 
 /// Runs `unlock`.
-pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (source, file) = usable(&args.file, global, output)?;
     let store = place::store(&source, &file, global).await?;
     let Some(holder) = store.holder().await? else {
         say(output, &format!("The store {} is not locked.", store.place()));
@@ -45,7 +41,7 @@ pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<
     }
     if store.holder().await?.as_ref() != Some(&holder) {
         let changed = Failure::new(Class::Locked, "meanwhile the lock has gone from that holder; nothing was done");
-        return Err(changed.remedy("look again with `pgentra unlock`"));
+        return Err(changed.remedy("look again with `pgentra unlock`").into());
     }
     store.break_lock().await?;
     say(output, "The lock is free. See what that run did with `pgentra show last`.");

@@ -5,16 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::args::{Global, LiveArgs, PlanFileArg};
-use super::exit::Exit;
-use super::load::{load, narrowed};
+use super::exit::{Ended, Exit};
+use super::load::{narrowed, usable};
 use super::output::{self, Output};
 use super::{live, place};
 use crate::diff::{Action, Change, Reason};
-use crate::model::Failure;
 use crate::pipeline::{self, Verified};
 use crate::plan::PlanFile;
 use crate::report::{Check, checklist, junit};
-use crate::resources::{Live, Proof, proofs, schemas, try_in_database};
+use crate::resources::{Live, Proof, proofs, try_in_database};
 
 /// Look whether everything is as the plan file says and works; changes nothing
 ///
@@ -41,11 +40,8 @@ pub struct VerifyArgs {
 }
 
 /// Runs `verify`.
-pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<Exit, Failure> {
-    let (source, mut file) = match load(&args.file, global, &schemas())?.usable(output) {
-        Ok(usable) => usable,
-        Err(exit) => return Ok(exit),
-    };
+pub async fn run(args: &VerifyArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
+    let (source, mut file) = usable(&args.file, global, output)?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file, global).await?;
     let world = live::world_of(&file, global, store.as_ref(), store.digest_key().await?).await?;
