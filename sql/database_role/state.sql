@@ -1,8 +1,9 @@
--- One role: its attributes, its Entra mapping and its direct memberships. Run in any database; roles are cluster-wide.
--- $1 is the role's name. Flexible servers keep the mapping in pg_shseclabel: provider pgaadauth shows
+-- Roles: their attributes, Entra mappings and direct memberships. Run in any database; roles are cluster-wide.
+-- $1 the roles' names; one that is not there has no row. Flexible servers keep the mapping in pg_shseclabel: provider pgaadauth shows
 -- 'aadauth[,oid=...,type=...][,admin]', provider pgaadauth-int 'type=...,oid=...,tenant_id=...'.
 SELECT
     r.oid::int8 AS oid,
+    r.rolname::text AS name,
     r.rolcanlogin AS login,
     r.rolsuper AS superuser,
     r.rolreplication AS replication,
@@ -33,4 +34,4 @@ SELECT
         WHERE m.member = r.oid
     ), '[]')::text AS member_of
 FROM pg_catalog.pg_roles r
-WHERE r.rolname = $1::text
+WHERE r.rolname = ANY ($1::text[])

@@ -15,8 +15,11 @@ pub async fn mapped_roles(lease: &mut Lease) -> Result<BTreeMap<String, Mapping>
         let (name, labels): (String, Vec<String>) = (column(row, "name")?, column(row, "labels")?);
         found.insert(name, Mapping::parse(labels.iter().map(String::as_str)));
     }
-    for (name, mapping) in found.iter_mut().filter(|(_, mapping)| mapping.object_id.is_none()) {
-        listed(lease, name, mapping).await;
+    if found.values().any(|mapping| mapping.object_id.is_none()) {
+        let mut listed = listed(lease).await;
+        for (name, mapping) in found.iter_mut().filter(|(_, mapping)| mapping.object_id.is_none()) {
+            *mapping = listed.remove(name).unwrap_or_else(|| std::mem::take(mapping));
+        }
     }
     Ok(found)
 }

@@ -35,7 +35,7 @@ pub use mapped::{databases_of, mapped_roles};
 pub use places::{database_contents, database_owner, schema_contents, schema_owner};
 pub use privilege::ObjectType;
 pub use quote::{quote_ident, quote_literal, show_ident, take_ident};
-pub use role_state::{Leftover, Mapping, Membership, RoleState, leftovers, role_state};
+pub use role_state::{Leftover, Mapping, Membership, RoleState, RoleStates, leftovers, role_state, role_states};
 pub use roles::{Power, Roles};
 pub use scram::verifier;
 pub use statements::{

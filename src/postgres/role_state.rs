@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::Row;
 use sqlx::postgres::PgRow;
 
+use super::batch::{Parameter, Question};
 use super::connect::Lease;
+use super::roles::Roles;
 use crate::model::{Class, Failure};
 
 /// What a role is like, or what is wanted of it; `None` is "not asked for".
@@ -82,16 +84,65 @@ impl Mapping {
     }
 }
 
+/// Oid and state by name, of roles that are there.
+type States = BTreeMap<String, (u32, RoleState)>;
+
+/// What one look at some roles found.
+#[derive(Clone, Debug, Default)]
+pub struct RoleStates {
+    /// Oid and state by name, of those that are there.
+    pub states: States,
+    /// All roles of the server.
+    pub roles: Roles,
+}
+
+/// Reads roles by name, and what all roles are, in one round trip and on one snapshot.
+pub async fn role_states(lease: &mut Lease, names: &[&str]) -> Result<RoleStates, Failure> {
+    let mut found = RoleStates::default();
+    let take = |query: usize, row: &PgRow| match query {
+        0 => found.roles.take(row),
+        _ => take_state(&mut found.states, row),
+    };
+    let doing = match names {
+        [name] => format!("read role {name:?}"),
+        _ => format!("read {} roles", names.len()),
+    };
+    lease.ask(&[Roles::question(), question(names)], &doing, take).await?;
+    unhide(lease, &mut found.states).await;
+    Ok(found)
+}
+
 /// Reads a role by name; `None` when there is none.
 pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, RoleState)>, Failure> {
-    let query = sqlx::query(include_str!("../../sql/database_role/state.sql")).bind(name);
-    let rows = lease.rows(query, &format!("read role {name:?}")).await?;
-    let Some(row) = rows.first() else { return Ok(None) };
-    let labels: Vec<String> = column(row, "labels")?;
-    let mut mapping = Mapping::parse(labels.iter().map(String::as_str));
-    if mapping.mapped && mapping.object_id.is_none() {
-        listed(lease, name, &mut mapping).await;
+    let mut found = BTreeMap::new();
+    let take = |_: usize, row: &PgRow| take_state(&mut found, row);
+    lease.ask(&[question(&[name])], &format!("read role {name:?}"), take).await?;
+    unhide(lease, &mut found).await;
+    Ok(found.remove(name))
+}
+
+fn question(names: &[&str]) -> Question {
+    let names = names.iter().map(|name| (*name).to_owned()).collect();
+    Question { sql: include_str!("../../sql/database_role/state.sql"), parameters: vec![Parameter::Texts(names)] }
+}
+
+/// Fills in the principals of mapped roles whose labels hide them.
+async fn unhide(lease: &mut Lease, states: &mut States) {
+    let hidden = |state: &RoleState| state.mapped && state.object_id.is_none();
+    if !states.values().any(|(_, state)| hidden(state)) {
+        return;
     }
+    let mut listed = listed(lease).await;
+    for (name, (_, state)) in states.iter_mut().filter(|(_, (_, state))| hidden(state)) {
+        if let Some(mapping) = listed.remove(name) {
+            (state.principal_type, state.object_id) = (mapping.principal_type, mapping.object_id);
+        }
+    }
+}
+
+fn take_state(states: &mut States, row: &PgRow) -> Result<(), Failure> {
+    let labels: Vec<String> = column(row, "labels")?;
+    let mapping = Mapping::parse(labels.iter().map(String::as_str));
     let state = RoleState {
         mapped: mapping.mapped,
         object_id: mapping.object_id,
@@ -106,7 +157,8 @@ pub async fn role_state(lease: &mut Lease, name: &str) -> Result<Option<(u32, Ro
         connection_limit: Some(column(row, "connection_limit")?),
         member_of: memberships(row)?,
     };
-    Ok(Some((oid(row, "oid")?, state)))
+    states.insert(column(row, "name")?, (oid(row, "oid")?, state));
+    Ok(())
 }
 
 /// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
@@ -136,15 +188,16 @@ fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
     Ok(found)
 }
 
-/// Asks Azure's own list where the labels do not tell. Whoever may not ask learns nothing.
-pub(super) async fn listed(lease: &mut Lease, name: &str, mapping: &mut Mapping) {
+/// Azure's own list of roles and principals, which tells what labels hide. Whoever may not ask learns nothing.
+pub(super) async fn listed(lease: &mut Lease) -> BTreeMap<String, Mapping> {
     let query = sqlx::query(include_str!("../../sql/database_role/principals.sql"));
-    let Ok(rows) = lease.rows(query, "list the principals").await else { return };
+    let rows = lease.rows(query, "list the principals").await.unwrap_or_default();
     let field = |row: &PgRow, at: usize| row.try_get::<String, _>(at).ok().map(|text| text.to_ascii_lowercase());
-    if let Some(row) = rows.iter().find(|row| row.try_get::<String, _>(0).is_ok_and(|role| role == name)) {
-        mapping.principal_type = field(row, 1);
-        mapping.object_id = field(row, 2);
-    }
+    let principal = |row: &PgRow| {
+        let mapping = Mapping { mapped: true, principal_type: field(row, 1), object_id: field(row, 2) };
+        Some((row.try_get::<String, _>(0).ok()?, mapping))
+    };
+    rows.iter().filter_map(principal).collect()
 }
 
 /// Something that keeps a role from being dropped.

@@ -64,20 +64,23 @@ impl Kind for Check {
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
-        let passed = |passed: bool| Attributes::from([("passed".to_owned(), Value::Bool(passed))]);
         if look.purpose == Purpose::Plan && sends(look.attributes) {
-            let mut reading = Reading::present(passed(true), Attributes::new());
-            reading.desired = Some(passed(true));
+            let mut reading = answer(Vec::new(), look.purpose);
             reading.notes.push("not tried when planning, as it sends something; apply and observe try it".to_owned());
             return Ok(reading);
         }
-        let complaints = complaints(live, look.attributes).await?;
-        let mut reading = Reading::present(passed(complaints.is_empty()), Attributes::new());
-        reading.notes = complaints;
-        if look.purpose == Purpose::Plan {
-            reading.desired = Some(passed(true));
-        }
-        Ok(reading)
+        complaints(live, look.attributes).await.map(|complaints| answer(complaints, look.purpose))
+    }
+
+    fn together(&self, look: &Look<'_>) -> Option<String> {
+        let table = table(look.attributes, "privileges").filter(|_| !sends(look.attributes))?;
+        Some(format!("{}/{}", text(table, "server").ok()?, text(table, "database").ok()?))
+    }
+
+    async fn read_together(&self, live: &Live, looks: &[Look<'_>]) -> Vec<Result<Reading, Failure>> {
+        let tables: Vec<&Attributes> = looks.iter().filter_map(|look| table(look.attributes, "privileges")).collect();
+        let answers = super::check_privileges::complaints_of(live, &tables).await;
+        answers.into_iter().map(|complaints| Ok(answer(complaints?, Purpose::Plan))).collect()
     }
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
@@ -112,6 +115,21 @@ impl Kind for Check {
     }
 }
 
+/// One of the tables of which a check has exactly one.
+fn table<'a>(asked: &'a Attributes, name: &str) -> Option<&'a Attributes> {
+    asked.get(name).and_then(Value::as_map)
+}
+
+fn answer(complaints: Vec<String>, purpose: Purpose) -> Reading {
+    let passed = |passed: bool| Attributes::from([("passed".to_owned(), Value::Bool(passed))]);
+    let mut reading = Reading::present(passed(complaints.is_empty()), Attributes::new());
+    reading.notes = complaints;
+    if purpose == Purpose::Plan {
+        reading.desired = Some(passed(true));
+    }
+    reading
+}
+
 /// Whether the check asks the app to do something: planning must not.
 fn sends(asked: &Attributes) -> bool {
     let method = asked.get("http").and_then(Value::as_map).and_then(|http| http.get("method")).and_then(Value::as_text);
@@ -120,8 +138,7 @@ fn sends(asked: &Attributes) -> bool {
 
 /// What is wrong, in sentences; nothing when the check passes.
 async fn complaints(live: &Live, asked: &Attributes) -> Result<Vec<String>, Failure> {
-    let table = |name: &str| asked.get(name).and_then(Value::as_map);
-    match (table("privileges"), table("login"), table("http")) {
+    match (table(asked, "privileges"), table(asked, "login"), table(asked, "http")) {
         (Some(table), None, None) => super::check_privileges::complaints(live, table).await,
         (None, Some(table), None) => login(live, table).await,
         (None, None, Some(table)) => super::check_http::complaints(live, table).await,

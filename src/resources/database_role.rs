@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::reach::{reach, text};
-use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
+use super::reach::{reach, reach_for, text};
+use super::{Behaviour, Kind, Live, Watch, Written, alone, behaviour};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
-use crate::postgres::{Membership, RoleState, Script, create_role, drop_role, leftovers, role_state, update_role};
+use crate::postgres::{
+    Membership, RoleState, Script, create_role, drop_role, leftovers, role_state, role_states, update_role,
+};
 
 /// Azure's functions for Entra roles exist only in this database; roles are the whole server's.
 const DATABASE: &str = "postgres";
@@ -117,16 +119,39 @@ impl Kind for DatabaseRole {
         behaviour::ROLE
     }
 
+    fn together(&self, look: &Look<'_>) -> Option<String> {
+        text(look.key, "server").ok().map(str::to_owned)
+    }
+
+    async fn read_together(&self, live: &Live, looks: &[Look<'_>]) -> Vec<Result<Reading, Failure>> {
+        let Some(Ok(server)) = looks.first().map(|look| text(look.key, "server")) else { return Vec::new() };
+        let mut lease = match reach_for(live, looks, (server, DATABASE)).await {
+            Ok(lease) => lease,
+            Err(answers) => return answers,
+        };
+        let names: Vec<&str> = looks.iter().filter_map(|look| text(look.key, "name").ok()).collect();
+        let found = match role_states(&mut lease, &names).await {
+            Ok(found) => found,
+            Err(failure) => return looks.iter().map(|_| Err(failure.clone())).collect(),
+        };
+        let sight = self::plan::Sight { roles: &found.roles, user: lease.user(), version: lease.version() };
+        let answer = |look: &Look<'_>| {
+            let name = text(look.key, "name")?;
+            self::plan::compare(&sight, look, name, found.states.get(name).map(|(_, state)| state))
+        };
+        looks.iter().map(answer).collect()
+    }
+
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
+        if look.purpose == Purpose::Plan {
+            return alone(self.read_together(live, &[look]).await);
+        }
         let name = text(look.key, "name")?;
         let mut lease = match reach(live, &look, DATABASE).await? {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
         let state = role_state(&mut lease, name).await?;
-        if look.purpose == Purpose::Plan {
-            return self::plan::read(&mut lease, &look, name, state).await;
-        }
         Ok(state.map_or_else(Reading::absent, |(_, state)| {
             Reading::present(answer(&state, look.attributes), outputs(name, &state))
         }))

@@ -101,9 +101,11 @@ async fn compared(
     let (mut gains, mut lacks) = (Told::default(), Told::default());
     let objects: Vec<&Object> = snapshot.objects.iter().filter(|object| comparable(object.name.kind)).collect();
     let all = |object: &Object| snapshot.all(object.name.kind);
-    let demands: Vec<Demand<'_>> = objects.iter().map(|object| Demand { object, letters: all(object) }).collect();
-    let (theirs, ours) = (lacking(lease, old, &demands).await?, lacking(lease, who, &demands).await?);
-    let (old_rights, rights) = (rights_of(lease, old).await?, rights_of(lease, who).await?);
+    let demands = |role| objects.iter().map(move |object| Demand { role, object, letters: all(object) });
+    let (theirs, ours): (Vec<_>, Vec<_>) = (demands(old).collect(), demands(who).collect());
+    let (theirs, ours) = (lacking(lease, &theirs).await?, lacking(lease, &ours).await?);
+    let mut rights = rights_of(lease, [old, who]).await?;
+    let (old_rights, rights) = (rights.remove(old).unwrap_or_default(), rights.remove(who).unwrap_or_default());
     let mut asked = Asked::new(wishes, snapshot);
     for (object, (theirs, ours)) in objects.iter().zip(theirs.into_iter().zip(ours)) {
         let wants = asked.on(object);

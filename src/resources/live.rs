@@ -1,5 +1,6 @@
 //! The live world: what kinds read from and write to, and the dispatch to the kind of each address.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Clock, Kind, Watch, World, Written, register};
+use super::{Clock, Kind, Watch, World, Written, each, in_order, register};
 use crate::azure::{Arm, Operation, ServerId, SiteId, Vault, Waiting};
 use crate::evidence::Ledger;
 use crate::model::{
@@ -82,6 +83,37 @@ impl Live {
     }
 }
 
+/// The looks that are answered in one go, each by its place, in the order of the first of each group.
+fn groups(looks: &[Look<'_>]) -> Vec<Vec<usize>> {
+    let mut groups: Vec<Vec<usize>> = Vec::new();
+    let mut known: HashMap<(&str, String), usize> = HashMap::new();
+    for (at, look) in looks.iter().enumerate() {
+        let shared = kind(&look.address.kind).ok().and_then(|kind| kind.together(look));
+        let next = groups.len();
+        let group = shared.map_or(next, |text| *known.entry((&look.address.kind, text)).or_insert(next));
+        match groups.get_mut(group) {
+            Some(group) => group.push(at),
+            None => groups.push(vec![at]),
+        }
+    }
+    groups
+}
+
+impl Live {
+    /// Answers each of the looks at these places.
+    async fn read_group(&self, looks: &[Look<'_>], places: &[usize]) -> Vec<Result<Reading, Failure>> {
+        let looks: Vec<Look<'_>> = places.iter().map(|at| looks[*at]).collect();
+        match &looks[..] {
+            [look] => vec![self.read(*look).await],
+            [first, ..] => match kind(&first.address.kind) {
+                Ok(kind) => kind.read_together(self, &looks).await,
+                Err(failure) => looks.iter().map(|_| Err(failure.clone())).collect(),
+            },
+            [] => Vec::new(),
+        }
+    }
+}
+
 #[async_trait]
 impl World for Live {
     fn schema(&self, name: &str) -> Option<&'static Schema> {
@@ -90,6 +122,13 @@ impl World for Live {
 
     async fn read(&self, look: Look<'_>) -> Result<Reading, Failure> {
         kind(&look.address.kind)?.read(self, look).await
+    }
+
+    async fn read_all(&self, looks: &[Look<'_>], at_once: usize) -> Vec<Result<Reading, Failure>> {
+        let groups = groups(looks);
+        let calls = groups.iter().map(|group| self.read_group(looks, group)).collect();
+        let answers = each(calls, at_once).await;
+        in_order(groups, answers)
     }
 
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {

@@ -49,6 +49,7 @@ mod worlds;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use futures::StreamExt as _;
 use jiff::Timestamp;
 
 pub use behaviour::{Behaviour, Law, Trial};
@@ -132,6 +133,13 @@ pub trait World: Send + Sync {
     /// Looks. Never changes anything.
     async fn read(&self, look: Look<'_>) -> Result<Reading, Failure>;
 
+    /// Looks at many resources before a change set, at most `at_once` calls at a time, and answers in their order. A world
+    /// that can answer several looks in one go does.
+    async fn read_all(&self, looks: &[Look<'_>], at_once: usize) -> Vec<Result<Reading, Failure>> {
+        let calls = looks.iter().map(|look| self.read(*look)).collect();
+        each(calls, at_once).await
+    }
+
     /// Writes `step.after` (every open value is filled) where the engine has just seen `step.before`, or an end that the
     /// step itself had begun. `None` removes the resource.
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;
@@ -149,6 +157,28 @@ pub trait World: Send + Sync {
     }
 }
 
+/// Waits for all answers, at most `at_once` at a time, and gives them in their order.
+pub(crate) async fn each<T>(calls: Vec<impl Future<Output = T>>, at_once: usize) -> Vec<T> {
+    let numbered = calls.into_iter().enumerate().map(|(at, call)| async move { (at, call.await) });
+    let numbered: Vec<_> = futures::stream::iter(numbered).buffer_unordered(at_once.max(1)).collect().await;
+    let (places, answers): (Vec<usize>, Vec<T>) = numbered.into_iter().unzip();
+    in_order(vec![places], vec![answers])
+}
+
+/// The answers of groups as one list, where `places` are theirs in it.
+fn in_order<T>(places: Vec<Vec<usize>>, answers: Vec<Vec<T>>) -> Vec<T> {
+    let mut list: Vec<(usize, T)> = places.into_iter().flatten().zip(answers.into_iter().flatten()).collect();
+    list.sort_by_key(|(at, _)| *at);
+    list.into_iter().map(|(_, answer)| answer).collect()
+}
+
+/// The only answer to a look that was alone in its group.
+pub(crate) fn alone(answers: Vec<Result<Reading, Failure>>) -> Result<Reading, Failure> {
+    answers.into_iter().next().unwrap_or_else(|| {
+        Err(Failure::new(Class::Other, "a look was not answered").remedy("run the same command again"))
+    })
+}
+
 /// One kind of resource.
 #[async_trait]
 pub trait Kind: Send + Sync {
@@ -162,6 +192,18 @@ pub trait Kind: Send + Sync {
 
     /// Looks. Never changes anything.
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure>;
+
+    /// With which other looks before a change set this one can be answered in one go: those for which the text is the
+    /// same. A fleet's apps share servers, and each server lets few in at a time.
+    fn together(&self, _look: &Look<'_>) -> Option<String> {
+        None
+    }
+
+    /// Answers looks before a change set that belong together, in their order.
+    async fn read_together(&self, live: &Live, looks: &[Look<'_>]) -> Vec<Result<Reading, Failure>> {
+        let calls = looks.iter().map(|look| self.read(live, *look)).collect();
+        each(calls, looks.len()).await
+    }
 
     /// Writes `step.after`; see [`World::write`].
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure>;

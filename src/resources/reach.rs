@@ -1,7 +1,7 @@
 //! Reaches the database that a look is about, or says why nobody can look yet.
 
 use crate::model::{Attributes, Class, Failure, Flaw, Look, Purpose, Reading, Value, closest};
-use crate::postgres::Lease;
+use crate::postgres::{Lease, Rejection};
 
 use super::live::{Live, missing};
 
@@ -20,14 +20,40 @@ pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Resul
     }
     match live.databases.lease_any(server, database).await {
         Ok(lease) => Ok(Ok(lease)),
-        Err(rejection) if rejection.refused && rejection.failure.class == Class::NotSignedIn => {
-            let why = rejection.failure.first_cause().to_owned();
-            Ok(Err(Reading::refused(format!("server {server} lets none of its connections in yet: {why}"))))
+        Err(rejection) => not_let_in(live, look, (server, database), rejection).await.map(Err),
+    }
+}
+
+/// The same for several looks before a change set. Where there is no connection, the answer to each of them.
+pub(super) async fn reach_for(
+    live: &Live,
+    looks: &[Look<'_>],
+    (server, database): (&str, &str),
+) -> Result<Lease, Vec<Result<Reading, Failure>>> {
+    let rejection = match live.databases.lease_any(server, database).await {
+        Ok(lease) => return Ok(lease),
+        Err(rejection) => rejection,
+    };
+    let mut answers = Vec::new();
+    for look in looks {
+        answers.push(not_let_in(live, look, (server, database), rejection.clone()).await);
+    }
+    Err(answers)
+}
+
+async fn not_let_in(
+    live: &Live,
+    look: &Look<'_>,
+    (server, database): (&str, &str),
+    Rejection { refused, failure }: Rejection,
+) -> Result<Reading, Failure> {
+    match failure.class {
+        Class::NotSignedIn if refused => {
+            let why = failure.first_cause();
+            Ok(Reading::refused(format!("server {server} lets none of its connections in yet: {why}")))
         }
-        Err(rejection) if rejection.refused && rejection.failure.class == Class::NotFound => {
-            Err(Failure::flawed(vec![no_database(live, look, server, database).await]))
-        }
-        Err(rejection) => Err(rejection.failure),
+        Class::NotFound if refused => Err(Failure::flawed(vec![no_database(live, look, server, database).await])),
+        _ => Err(failure),
     }
 }
 

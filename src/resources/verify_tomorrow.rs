@@ -96,10 +96,13 @@ async fn by_defaults(
     (creator, schema, kind): &Spot,
     wants: &Wants,
 ) -> Result<BTreeMap<String, LetterSet>, Failure> {
-    let mut lacks = BTreeMap::new();
-    for (role, pair) in wants.have.iter().filter(|(role, _)| *role != "PUBLIC") {
-        let held = if snapshot.roles.has(role) { rights_of(lease, role).await? } else { BTreeSet::new() };
-        lacks.insert(role.clone(), pair.letters.less(snapshot.tomorrow(creator, schema.as_deref(), *kind, &held)));
-    }
-    Ok(lacks)
+    let wants: Vec<(&String, LetterSet)> =
+        wants.have.iter().filter(|(role, _)| *role != "PUBLIC").map(|(role, pair)| (role, pair.letters)).collect();
+    let there = wants.iter().map(|(role, _)| role.as_str()).filter(|role| snapshot.roles.has(role));
+    let mut rights = rights_of(lease, there).await?;
+    let lacks = |(role, letters): (&String, LetterSet)| {
+        let held = rights.remove(role).unwrap_or_default();
+        (role.clone(), letters.less(snapshot.tomorrow(creator, schema.as_deref(), *kind, &held)))
+    };
+    Ok(wants.into_iter().map(lacks).collect())
 }

@@ -1,8 +1,10 @@
 //! Several worlds as one: each kind is served by the first world that knows it. So kinds of one's own join those here.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 
-use super::{Watch, World, Written};
+use super::{Watch, World, Written, each, in_order};
 use crate::model::{Class, Failure, Look, Reading, Schema, Step};
 
 /// Several worlds as one.
@@ -37,6 +39,23 @@ impl Worlds {
     }
 }
 
+impl Worlds {
+    /// Has the looks at these places answered by one world, or by none.
+    async fn read_by(
+        &self,
+        server: Option<usize>,
+        looks: &[Look<'_>],
+        places: &[usize],
+        at_once: usize,
+    ) -> Vec<Result<Reading, Failure>> {
+        let looks: Vec<Look<'_>> = places.iter().map(|at| looks[*at]).collect();
+        match server.and_then(|at| self.0.get(at)) {
+            Some(world) => world.read_all(&looks, at_once).await,
+            None => each(looks.iter().map(|look| self.read(*look)).collect(), at_once).await,
+        }
+    }
+}
+
 #[async_trait]
 impl World for Worlds {
     fn schema(&self, kind: &str) -> Option<&'static Schema> {
@@ -45,6 +64,17 @@ impl World for Worlds {
 
     async fn read(&self, look: Look<'_>) -> Result<Reading, Failure> {
         self.of(&look.address.kind)?.read(look).await
+    }
+
+    async fn read_all(&self, looks: &[Look<'_>], at_once: usize) -> Vec<Result<Reading, Failure>> {
+        let mut places: BTreeMap<Option<usize>, Vec<usize>> = BTreeMap::new();
+        for (at, look) in looks.iter().enumerate() {
+            let server = self.0.iter().position(|world| world.schema(&look.address.kind).is_some());
+            places.entry(server).or_default().push(at);
+        }
+        let calls = places.iter().map(|(server, places)| self.read_by(*server, looks, places, at_once)).collect();
+        let answers = each(calls, places.len()).await;
+        in_order(places.into_values().collect(), answers)
     }
 
     async fn write(&self, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {

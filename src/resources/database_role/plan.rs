@@ -2,40 +2,49 @@
 
 use super::{MIGHTY, answer, outputs};
 use crate::model::{Attributes, Class, Failure, Flaw, Look, Reading, Value, closest};
-use crate::postgres::{Lease, RoleState, Roles, quote_ident};
+use crate::postgres::{RoleState, Roles, quote_ident};
 
 /// The first version in which memberships have the options INHERIT and SET.
 const OPTIONS_SINCE: u32 = 160_000;
 
+/// A server as whoever is signed in sees it.
+pub(super) struct Sight<'a> {
+    /// All its roles.
+    pub(super) roles: &'a Roles,
+    /// Who is signed in.
+    pub(super) user: &'a str,
+    /// Its version, as PostgreSQL counts it.
+    pub(super) version: u32,
+}
+
 /// Compares what is wanted with a role as it is; `None` is a role that is to be made.
-pub(super) async fn read(
-    lease: &mut Lease,
+pub(super) fn compare(
+    sight: &Sight<'_>,
     look: &Look<'_>,
     name: &str,
-    state: Option<(u32, RoleState)>,
+    state: Option<&RoleState>,
 ) -> Result<Reading, Failure> {
     let on = |field: &str| look.attributes.get(field).and_then(Value::as_bool) == Some(true);
     let mut wanted = restate(look.attributes);
-    let roles = Roles::read(lease).await?;
-    let flaws = flaws(look, &wanted, &roles, lease.version());
+    let flaws = flaws(look, &wanted, sight.roles, sight.version);
     if !flaws.is_empty() {
         return Err(Failure::flawed(flaws));
     }
     let mut reading = match state {
         None => Reading::absent(),
-        Some((_, state)) => {
+        Some(state) => {
             if !on("adopt") && !state.mapped && look.attributes.contains_key("object_id") {
                 return Err(unmapped(name));
             }
             let mut asked = wanted.clone();
             let mut notes = Vec::new();
-            besides(&state, on("exclusive"), &mut wanted, &mut asked, &mut notes);
-            let mut reading = Reading::present(answer(&state, &asked), outputs(name, &state));
+            besides(state, on("exclusive"), &mut wanted, &mut asked, &mut notes);
+            let mut reading = Reading::present(answer(state, &asked), outputs(name, state));
             reading.notes = notes;
             reading
         }
     };
-    may_hand_out(&reading, &wanted, &roles, lease.user())?;
+    may_hand_out(&reading, &wanted, sight.roles, sight.user)?;
     reading.desired = Some(wanted);
     Ok(reading)
 }

@@ -182,9 +182,12 @@ async fn oracle(databases: &Databases, database: &str, wishes: &Wishes) {
     wanted.kinds = ObjectType::ALL.into();
     let snapshot = Snapshot::read(&mut lease, &wanted).await.unwrap();
     for rule in wishes.grants.iter().filter(|rule| rule.role != "PUBLIC") {
-        let demands: Vec<Demand<'_>> =
-            snapshot.objects.iter().map(|object| Demand { object, letters: says(rule, object, &snapshot) }).collect();
-        let lacks = lacking(&mut lease, &rule.role, &demands).await.unwrap();
+        let demands: Vec<Demand<'_>> = snapshot
+            .objects
+            .iter()
+            .map(|object| Demand { role: &rule.role, object, letters: says(rule, object, &snapshot) })
+            .collect();
+        let lacks = lacking(&mut lease, &demands).await.unwrap();
         assert!(lacks.iter().all(|letters| letters.is_empty()), "{rule:?} {lacks:?}");
     }
     for object in &snapshot.objects {
