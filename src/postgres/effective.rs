@@ -1,6 +1,7 @@
 //! Effective privileges: what a role may really do, asked of PostgreSQL itself with `has_*_privilege`.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 
 use super::catalog::{Object, Snapshot};
 use super::connect::Lease;
@@ -9,7 +10,7 @@ use super::privilege::ObjectType;
 use super::role_state::column;
 use crate::model::Failure;
 
-/// How many questions go to PostgreSQL at a time: some megabytes, however many objects and roles there are.
+/// How many demands go to PostgreSQL at a time: some megabytes, however many objects and roles there are.
 const AT_ONCE: usize = 1 << 16;
 
 /// One object and what a role should be able to do with it.
@@ -23,19 +24,6 @@ pub struct Demand<'a> {
     pub letters: LetterSet,
 }
 
-/// Questions to PostgreSQL as parallel arrays.
-#[derive(Default)]
-struct Asked<'a> {
-    roles: Vec<&'a str>,
-    known: HashMap<&'a str, i64>,
-    places: Vec<i64>,
-    whose: Vec<i64>,
-    kinds: Vec<String>,
-    oids: Vec<i64>,
-    columns: Vec<&'a str>,
-    words: Vec<&'static str>,
-}
-
 /// How many things of a kind a role can use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Count {
@@ -47,62 +35,59 @@ pub struct Count {
     pub usable: i64,
 }
 
-impl<'a> Asked<'a> {
-    fn add(&mut self, place: i64, demand: &Demand<'a>) {
-        let Demand { role, object, letters } = *demand;
-        let kind = object.name.kind;
-        let whose = *self.known.entry(role).or_insert_with(|| {
-            self.roles.push(role);
-            i64::try_from(self.roles.len()).unwrap_or_default()
-        });
-        for (_, word) in kind.privileges().iter().filter(|(letter, _)| letters.has(*letter)) {
-            self.places.push(place);
-            self.whose.push(whose);
-            self.kinds.push(if kind == ObjectType::Column { kind } else { kind.base() }.letter().to_string());
-            self.oids.push(i64::from(object.oid));
-            self.columns.push(if kind == ObjectType::Column { &object.name.inner } else { "" });
-            self.words.push(word);
-        }
+/// The letters that are lacking for each of the demands, in their order.
+pub async fn lacking(lease: &mut Lease, demands: &[Demand<'_>]) -> Result<Vec<LetterSet>, Failure> {
+    let mut found = Vec::with_capacity(demands.len());
+    for some in demands.chunks(AT_ONCE) {
+        found.extend(lacking_of(lease, some).await?);
     }
+    Ok(found)
+}
 
-    /// The questions that PostgreSQL answers with no, as the demand's number and the privilege.
-    async fn denied(self, lease: &mut Lease) -> Result<Vec<(i64, String)>, Failure> {
-        let doing = match self.roles[..] {
-            [] => return Ok(Vec::new()),
-            [role] => format!("see what role {role:?} may do"),
-            _ => format!("see what {} roles may do", self.roles.len()),
-        };
-        let query = sqlx::query(include_str!("../../sql/check/effective.sql"))
-            .bind(self.roles)
-            .bind(self.places)
-            .bind(self.whose)
-            .bind(self.kinds)
-            .bind(self.oids)
-            .bind(self.columns)
-            .bind(self.words);
-        let rows = lease.rows(query, &doing).await?;
-        rows.iter().map(|row| Ok((column(row, "at")?, column(row, "privilege")?))).collect()
+/// Gives each different value a number, from 1, in the order in which they come.
+struct Numbered<T>(Vec<T>, HashMap<T, i32>);
+
+impl<T: Copy + Eq + Hash> Numbered<T> {
+    fn number(&mut self, value: T) -> i32 {
+        *self.1.entry(value).or_insert_with(|| {
+            self.0.push(value);
+            i32::try_from(self.0.len()).unwrap_or_default()
+        })
     }
 }
 
-/// The letters that are lacking for each of the demands, in their order.
-pub async fn lacking(lease: &mut Lease, demands: &[Demand<'_>]) -> Result<Vec<LetterSet>, Failure> {
+async fn lacking_of(lease: &mut Lease, demands: &[Demand<'_>]) -> Result<Vec<LetterSet>, Failure> {
+    let mut roles = Numbered(Vec::new(), HashMap::new());
+    let mut objects = Numbered(Vec::new(), HashMap::new());
+    let (mut whose, mut what, mut letters): (Vec<i32>, Vec<i32>, Vec<String>) = Default::default();
+    for demand in demands {
+        let (kind, inner) = match demand.object.name.kind {
+            ObjectType::Column => (ObjectType::Column, demand.object.name.inner.as_str()),
+            kind => (kind.base(), ""),
+        };
+        whose.push(roles.number(demand.role));
+        what.push(objects.number((kind, demand.object.oid, inner)));
+        let known = kind.privileges().iter().map(|(letter, _)| *letter);
+        letters.push(known.filter(|letter| demand.letters.has(*letter)).collect());
+    }
+    let doing = match &roles.0[..] {
+        [role] => format!("see what role {role:?} may do"),
+        roles => format!("see what {} roles may do", roles.len()),
+    };
+    let query = sqlx::query(include_str!("../../sql/check/effective.sql"))
+        .bind(roles.0)
+        .bind(objects.0.iter().map(|(kind, ..)| kind.letter().to_string()).collect::<Vec<_>>())
+        .bind(objects.0.iter().map(|(_, oid, _)| i64::from(*oid)).collect::<Vec<_>>())
+        .bind(objects.0.iter().map(|(.., inner)| *inner).collect::<Vec<_>>())
+        .bind(whose)
+        .bind(what)
+        .bind(letters);
     let mut found = vec![LetterSet::default(); demands.len()];
-    let mut numbered = (0_i64..).zip(demands).peekable();
-    while numbered.peek().is_some() {
-        let mut asked = Asked::default();
-        while asked.words.len() < AT_ONCE
-            && let Some((at, demand)) = numbered.next()
-        {
-            asked.add(at, demand);
-        }
-        for (at, word) in asked.denied(lease).await? {
-            let Some((at, demand)) = usize::try_from(at).ok().and_then(|at| Some((at, demands.get(at)?))) else {
-                continue;
-            };
-            if let Some(letter) = demand.object.name.kind.privilege(&word) {
-                found[at].insert(letter);
-            }
+    for row in &lease.rows(query, &doing).await? {
+        let (at, letter): (i64, &str) = (column(row, "at")?, column(row, "letter")?);
+        let lacks = usize::try_from(at - 1).ok().and_then(|at| found.get_mut(at));
+        if let (Some(lacks), Some(letter)) = (lacks, letter.chars().next()) {
+            lacks.insert(letter);
         }
     }
     Ok(found)
@@ -157,5 +142,19 @@ impl Snapshot {
         let given =
             spots.flat_map(|spot| roles.iter().map(move |role| self.default_given(creator, spot, kind, role).0));
         given.fold(LetterSet::default(), LetterSet::or)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ObjectType;
+
+    /// PostgreSQL is asked by letters; the text that tells it their words has all of them.
+    #[test]
+    fn every_letter_has_its_word() {
+        let sql = include_str!("../../sql/check/effective.sql");
+        for (letter, word) in ObjectType::ALL.into_iter().flat_map(ObjectType::privileges) {
+            assert!(sql.contains(&format!("('{letter}', '{word}')")), "{letter} {word}");
+        }
     }
 }

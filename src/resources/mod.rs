@@ -40,6 +40,8 @@ mod slot_settings;
 mod soak;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod together_tests;
 mod validation;
 mod verify;
 mod verify_database;
