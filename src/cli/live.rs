@@ -111,9 +111,9 @@ fn cloud(target: &Target, named: Option<&String>) -> Cloud {
 
 /// Gives the database room what it needs of Azure.
 pub struct AzureAccess {
-    arm: Arm,
-    tokens: Tokens,
-    audience: String,
+    pub(super) arm: Arm,
+    pub(super) tokens: Tokens,
+    pub(super) audience: String,
 }
 
 #[async_trait]

@@ -178,3 +178,5 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
 mod messages_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod told;

@@ -270,8 +270,8 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
         }
         if start.elapsed() >= schema.consistent_within {
             return Err(Failure::new(Class::Other, "it was written, but the change did not hold")
-                .detail("a look after the write still finds another state")
-                .remedy("look who else changes it; then run apply again"));
+                .detail(format!("{}: a look after the write still finds another state", step.address))
+                .remedy("look at what else changes it, then run the same command again"));
         }
         watch.note("waiting until the change is visible");
         pause(watch, LOOK_AGAIN).await?;
@@ -297,5 +297,9 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     };
     Failure::new(Class::Conflict, "somebody else changed it; nothing of theirs was overwritten")
         .detail(clashes.iter().map(line).collect::<Vec<_>>().join("\n"))
-        .remedy("look at their change, then plan again")
+        .remedy(if ours {
+            "look at their change: keep it, or put back what this run wrote and run the same command again"
+        } else {
+            "look at their change, then plan again"
+        })
 }
