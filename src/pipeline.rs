@@ -273,7 +273,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let mut misfits = Vec::new();
     for step in &saved.steps {
         if let Fit::Misfit(failure) = fit(world, step, false).await? {
-            misfits.push(failure.to_string());
+            misfits.push(format!("{}: {}", step.address, failure.detail.as_deref().unwrap_or(failure.summary)));
         }
     }
     if !misfits.is_empty() {

@@ -130,8 +130,8 @@ impl Access for AzureAccess {
         };
         self.arm.server(&id).await?.properties.fully_qualified_domain_name.ok_or_else(|| {
             Failure::new(Class::NotFound, "Azure does not say where the server is reached")
-                .detail(server.name.clone())
-                .remedy("name it in the plan file: host = \"...\" under [server]")
+                .detail(format!("server {}", server.name))
+                .remedy("name its host in the plan file: host = \"...\" under [server.<label>]")
         })
     }
 }

@@ -94,7 +94,7 @@ pub(super) fn connection(server: &ServerTarget, user: Option<&str>) -> Result<Co
         },
         (None, Some(first)) => Ok(first.clone()),
         (None, None) => Err(Failure::new(Class::Input, "the server has no connection in the plan file")
-            .detail(server.name.clone())
+            .detail(format!("server {}", server.name))
             .remedy("name a role with --user")),
     }
 }

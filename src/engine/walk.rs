@@ -99,7 +99,7 @@ async fn staying(
     match (gone, stay) {
         (Some(reading), _) => Ok(Walked::AlreadyThere(outputs(reading))),
         (None, Stay::Kept(why)) => Ok(Walked::Kept(why.clone())),
-        (None, Stay::Never(why)) => Err(Failure::new(Class::Other, "cannot be undone")
+        (None, Stay::Never(why)) => Err(Failure::new(Class::Other, "the step cannot be undone")
             .detail(why.clone())
             .remedy("it needs a person: bring it back by hand, or let it stay")),
     }
@@ -205,9 +205,9 @@ async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Readi
         Err(stopped) = asked_to_stop => return Err(stopped),
     };
     if let Observed::Unreadable(unreadable) = &reading.observed {
-        return Err(Failure::new(Class::Other, "cannot be read")
+        return Err(Failure::new(Class::Other, "the resource cannot be read")
             .detail(&unreadable.reason)
-            .remedy("mend what the look met, then run the same command again"));
+            .remedy("mend what is named here, then run the same command again"));
     }
     Ok(reading)
 }
@@ -284,6 +284,7 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     let show = |value: &Value| match value {
         Value::Secret(_) => "(sensitive value)".to_owned(),
         Value::Null => "(nothing)".to_owned(),
+        Value::Open(reference) => format!("(known after apply: {reference})"),
         value => serde_json::Value::from(value).to_string(),
     };
     let line = |clash: &Clash| {

@@ -51,7 +51,7 @@ async fn steps_that_fail() {
     bench.apply(&gated).await.unwrap();
     failures.extend(met(bench.rollback(None, JUST_IT).await.unwrap()));
     let bench = Bench::new();
-    let nothing = json!({ "$after_apply": { "address": "thing.a", "output": "nothing" } });
+    let nothing = json!({ "$after_apply": { "address": "thing.a", "output": "principal_id" } });
     let open = file(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": nothing }), &["thing.a"])]);
     failures.extend(met(bench.apply(&open).await.unwrap()));
     insta::assert_snapshot!(told(&failures));
@@ -73,6 +73,7 @@ impl World for Blind {
         };
         match look.address.name.as_str() {
             "hidden" => unreadable("server srv: the address srv.example:5432 does not answer", false),
+            "behind" => unreadable("server two: the address two.example:5432 does not answer", false),
             "shut" => unreadable("server srv lets nobody of connections in: password authentication failed", true),
             _ => self.0.read(look).await,
         }
@@ -87,7 +88,7 @@ impl World for Blind {
 async fn plans_that_cannot_be_made() {
     let world = Blind(Small::default());
     world.0.put("a", json!({ "x": "1" }));
-    let nothing = json!({ "$after_apply": { "address": "thing.a", "output": "nothing" } });
+    let nothing = json!({ "$after_apply": { "address": "thing.a", "output": "principal_id" } });
     let refused = |wanted: Vec<crate::model::Desired>| {
         let world = &world;
         async move { plan(world, &wanted, 4).await.unwrap_err() }
@@ -95,7 +96,7 @@ async fn plans_that_cannot_be_made() {
     let failures = [
         refused(vec![want("thing.hidden", json!({ "x": "1" }), &[])]).await,
         refused(vec![want("thing.shut", json!({ "x": "1" }), &[])]).await,
-        refused(vec![want("thing.hidden", json!({ "x": "1" }), &[]), want("thing.shut", json!({ "x": "1" }), &[])]).await,
+        refused(vec![want("thing.hidden", json!({ "x": "1" }), &[]), want("thing.behind", json!({ "x": "1" }), &[])]).await,
         refused(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": nothing }), &["thing.a"])])
             .await,
         refused(vec![want("never.n", json!({ "x": "1" }), &[])]).await,

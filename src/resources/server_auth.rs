@@ -134,12 +134,12 @@ pub(super) async fn refuse_lock_out(live: &Live, id: &ServerId, entra: bool) -> 
     if !entra {
         return Err(Failure::new(Class::Input, "the server would let nobody in any more")
             .detail(format!("server {}: neither passwords nor Entra tokens would be taken", id.server))
-            .remedy("add a server_auth with entra_auth = true first"));
+            .remedy("write entra_auth = true under [server.<label>] first"));
     }
     if live.arm.administrators(id).await?.is_empty() {
         return Err(Failure::new(Class::Input, "the server would let nobody in any more")
             .detail(format!("server {}: passwords would be off, and no Entra administrator is there", id.server))
-            .remedy("add a server_admin first"));
+            .remedy("name an administrator first: admin = { ... } under [server.<label>]"));
     }
     Ok(())
 }

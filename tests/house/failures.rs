@@ -63,6 +63,39 @@ pub fn rules() -> Vec<(String, String)> {
     found
 }
 
+/// The titles of findings, as far as they stand where the finding is made: the file, and the pieces between what is
+/// filled in.
+pub fn titles() -> Vec<(String, Vec<String>)> {
+    let mut found = Vec::new();
+    for (file, code) in sources().into_iter().filter(|(file, _)| file != "src/model/finding.rs") {
+        let calls = ["Finding::error(", "Finding::warning("].map(|call| code.split(call).skip(1).collect::<Vec<_>>());
+        for call in calls.concat() {
+            let arguments = arguments(call);
+            let Some(title) = arguments.get(1) else { continue };
+            let title = title.strip_prefix("format!(").map_or(title.clone(), |inner| self::arguments(inner).remove(0));
+            if let Some(text) = title.strip_prefix('"').and_then(|text| text.strip_suffix('"')) {
+                found.push((file.clone(), pieces(text)));
+            }
+        }
+    }
+    assert!(found.len() > 50, "only {} titles were found", found.len());
+    found
+}
+
+/// The texts between the places of a format string.
+fn pieces(format: &str) -> Vec<String> {
+    let plain = format.replace("\\\"", "\"").replace("{{", "\u{1}").replace("}}", "\u{2}");
+    let mut pieces = vec![String::new()];
+    let mut rest = plain.as_str();
+    while let Some((before, after)) = rest.split_once('{') {
+        pieces.last_mut().unwrap().push_str(before);
+        pieces.push(String::new());
+        rest = after.split_once('}').map_or("", |(_, after)| after);
+    }
+    pieces.last_mut().unwrap().push_str(rest);
+    pieces.into_iter().map(|piece| piece.replace('\u{1}', "{").replace('\u{2}', "}")).collect()
+}
+
 fn hyphened(text: &str) -> bool {
     let word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase());
     text.contains('-') && text.split('-').all(word)
@@ -116,5 +149,6 @@ fn a_summary_is_a_text_or_a_constant() {
         code.split("Failure::new(").skip(1).map(|part| constant(&arguments(part)[1], code)).collect();
     assert_eq!(found, [Some("a, (b".to_owned()), Some("it is busy".to_owned()), None]);
     assert_eq!(texts("// \"no\"\nif both { \"a-b\" } else { \"c \\\"d\" }"), ["a-b", "c d"]);
+    assert_eq!(pieces("`{a}` is no \\\"x\\\" {b:?} {{}}"), ["`", "` is no \"x\" ", " {}"]);
     assert!(hyphened("a-b") && !hyphened("a") && !hyphened("a--b") && !hyphened("A-b") && !hyphened("a-1"));
 }

@@ -2,11 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use crate::failures::{by_hand, failures, rules};
+use crate::failures::{by_hand, failures, rules, titles};
 use crate::files::{below, name, none, root, text};
 
 /// Failures that no test can provoke, and why.
-const UNPROVOKED: [(&str, &str); 0] = [];
+const UNPROVOKED: [(&str, &str); 9] = [
+    ("cannot hear signals", "only where the system takes no more signal handlers"),
+    ("cannot set up the HTTP client", "only where the system has no roots of trust at all"),
+    ("cannot start", "only where the system gives no thread or event queue"),
+    ("the connection is gone", "a lease has its session until it is dropped"),
+    ("the connections were closed", "nobody closes them while the process lives"),
+    ("the password cannot be used as a key", "HMAC takes keys of any length; the type says otherwise"),
+    ("the record cannot be written", "a record of the ledger has nothing that JSON cannot hold"),
+    ("the server did not tell the time", "PostgreSQL answers `SELECT now()` with one row"),
+    ("the system gives no random numbers", "only where the system's random source fails"),
+];
 
 /// Texts that look like a rule and are none, and what they are.
 const NO_RULE: [(&str, &str); 0] = [];
@@ -81,7 +91,31 @@ fn every_rule_stands_in_a_snapshot() {
     none("excuses that nothing needs", &unused.map(|(known, _)| (*known).to_owned()).collect::<Vec<_>>());
 }
 
-/// Otherwise the two proofs above would not see it.
+/// One rule has many titles; each of them is a message.
+#[test]
+fn every_title_stands_in_a_snapshot() {
+    let snapshots = snapshots();
+    let lines = snapshots.iter().flat_map(|shown| shown.text.lines());
+    let heads = lines.filter(|line| line.starts_with("error[") || line.starts_with("warning["));
+    let shown: Vec<&str> = heads.filter_map(|line| Some(line.split_once("]: ")?.1)).collect();
+    let missing = titles().into_iter().filter(|(_, pieces)| !shown.iter().any(|title| fits(title, pieces)));
+    let missing: BTreeSet<String> = missing.map(|(file, pieces)| format!("{file}: {}", pieces.join("{}"))).collect();
+    none("titles of findings that no snapshot of messages shows", &missing.into_iter().collect::<Vec<_>>());
+}
+
+/// Whether a title has these pieces, in this order, with anything between them.
+fn fits(title: &str, pieces: &[String]) -> bool {
+    let Some((first, others)) = pieces.split_first() else { return false };
+    let Some(mut rest) = title.strip_prefix(first.as_str()) else { return false };
+    let Some((last, between)) = others.split_last() else { return rest.is_empty() };
+    for piece in between {
+        let Some((_, after)) = rest.split_once(piece.as_str()) else { return false };
+        rest = after;
+    }
+    rest.ends_with(last.as_str())
+}
+
+/// Otherwise the proofs above would not see it.
 #[test]
 fn a_summary_stands_where_its_failure_is_made() {
     let hidden = failures().into_iter().filter(|made| made.summary.is_none()).map(|made| made.file);

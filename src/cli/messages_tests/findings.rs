@@ -101,7 +101,7 @@ const MISTAKES: &[(&str, &str)] = &[
         "connections = [{ name = \"a\", user = \"u\", token = true, password = { env = \"P\" } }]\nadmin = { name",
     ),
     ("admin = { name", "admins = [{ name = \"b\", object_id = \"3\", type = \"user\" }]\nadmin = { name"),
-    ("[server.srv]", "[server.srv]\nentra_auth = true\n[resource.server_auth.x]\nserver = \"srv\"\n[server.srv]"),
+    ("[role.web-id]", "[server.two]\nname = \"srv\"\n[role.web-id]"),
     ("subscription = \"22222222-2222-4222-8222-222222222222\"", ""),
     (
         "[role.web-id]",

@@ -156,22 +156,22 @@ fn findings_of_deployments_and_places() {
 
 #[test]
 fn findings_of_repetition() {
-    let app = |more: &str| format!("[app.x]\nidentity = \"system\"\n{more}\n");
+    let app = |more: &str| format!("[app.web]\nidentity = \"system\"\n{more}\n");
     let each = |more: &str| format!("[app.\"${{each.key}}\"]\n{more}\n");
     let texts = [
-        app("for_each = [\"a\", \"b\"]"),
+        app("for_each = [\"one\", \"two\"]"),
         app("settings = { A = \"${each.key}\" }"),
         app("extends = \"nothing\""),
         app("extends = 1"),
         app("extends = \"a\"\n[template.a]\nextends = \"b\"\n[template.b]\nextends = \"a\""),
         app("extends = \"a\"\n[template]\na = 1"),
         app("[template.spare]\nidentity = \"system\""),
-        each("for_each = { a = { b = \"1\" } }\nsettings = { A = \"${each.value.c}\" }"),
+        each("for_each = { one = { b = \"1\" } }\nsettings = { A = \"${each.value.c}\" }"),
         each("for_each = 3"),
         each("for_each = [[1]]"),
         each("for_each = \"x\""),
-        each("for_each = [\"a\", \"a\"]\nidentity = \"system\""),
-        each("for_each = [\"a\"]\nprobe = [{ for_each = [\"b\"], name = \"p\", get = \"/\" }]"),
+        each("for_each = [\"one\", \"one\"]\nidentity = \"system\""),
+        each("for_each = [\"one\"]\nprobe = [{ for_each = [\"b\"], name = \"p\", get = \"/\" }]"),
         format!("[variables]\na = {{ default = \"x\" }}\n{}", each("for_each = \"${a}\"")),
         format!("[variables]\na = {{ default = [\"x\"] }}\n{}", app("settings = { A = \"${a}\" }")),
     ];
