@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use azure_core::http::StatusCode;
 use azure_core::error::ErrorKind;
+use azure_core::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::azure::double::{HASTY, Reply, Seen, arm, arm_at, error, reply, reply_with};
@@ -53,9 +53,7 @@ fn refusals_of_azure() {
         (409, error("UpsertServerManagementOperationComputeOnlySupportForStoppedServer", "The server is stopped.")),
         (502, json!("Bad Gateway")),
     ];
-    let refused = |(status, body): &(u16, Value)| {
-        Refusal::of("PATCH sites/web", *status, Some("r-1"), body).failure
-    };
+    let refused = |(status, body): &(u16, Value)| Refusal::of("PATCH sites/web", *status, Some("r-1"), body).failure;
     let mut failures: Vec<Failure> = answers.iter().map(refused).collect();
     failures.push(refusal::answer_unclear("site web: missing field `id`".to_owned()));
     insta::assert_snapshot!(told(&failures));
@@ -123,8 +121,11 @@ async fn deployments_that_do_not_go() {
     let pending = |_: &Seen| reply(200, json!({ "id": "7", "status": 2, "deployer": "pgentra" }));
     let failed = |seen: &Seen| match (seen.method.as_str(), seen.path.as_str()) {
         ("POST", _) => reply(202, json!({})),
-        _ => reply(200, json!({ "id": "7", "status": 3, "deployer": "pgentra", "status_text": "Build failed",
-            "log_url": "https://web.scm.test/api/deployments/7/log" })),
+        _ => reply(
+            200,
+            json!({ "id": "7", "status": 3, "deployer": "pgentra", "status_text": "Build failed",
+            "log_url": "https://web.scm.test/api/deployments/7/log" }),
+        ),
     };
     let mut first = true;
     let fresh = std::sync::Mutex::new(move || std::mem::replace(&mut first, false));

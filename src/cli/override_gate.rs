@@ -79,7 +79,8 @@ pub(super) fn confirm(prompt: &mut Prompt<'_>, want: &Desired, missing: &str) ->
             .detail(gate.to_string())
             .remedy(REMEDY));
     }
-    let typed = prompt.value(&format!("{gate} is held: {missing}\nType the name of the app to open it all the same"))?;
+    let typed =
+        prompt.value(&format!("{gate} is held: {missing}\nType the name of the app to open it all the same"))?;
     if typed == name {
         return Ok(());
     }

@@ -52,7 +52,8 @@ async fn steps_that_fail() {
     failures.extend(met(bench.rollback(None, JUST_IT).await.unwrap()));
     let bench = Bench::new();
     let nothing = json!({ "$after_apply": { "address": "thing.a", "output": "principal_id" } });
-    let open = file(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": nothing }), &["thing.a"])]);
+    let open =
+        file(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": nothing }), &["thing.a"])]);
     failures.extend(met(bench.apply(&open).await.unwrap()));
     insta::assert_snapshot!(told(&failures));
 }
@@ -96,9 +97,13 @@ async fn plans_that_cannot_be_made() {
     let failures = [
         refused(vec![want("thing.hidden", json!({ "x": "1" }), &[])]).await,
         refused(vec![want("thing.shut", json!({ "x": "1" }), &[])]).await,
-        refused(vec![want("thing.hidden", json!({ "x": "1" }), &[]), want("thing.behind", json!({ "x": "1" }), &[])]).await,
-        refused(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": nothing }), &["thing.a"])])
+        refused(vec![want("thing.hidden", json!({ "x": "1" }), &[]), want("thing.behind", json!({ "x": "1" }), &[])])
             .await,
+        refused(vec![
+            want("thing.a", json!({ "x": "1" }), &[]),
+            want("thing.b", json!({ "x": nothing }), &["thing.a"]),
+        ])
+        .await,
         refused(vec![want("never.n", json!({ "x": "1" }), &[])]).await,
         terms(&want("validation.web", json!({ "period": "soon" }), &[])).unwrap_err(),
         unless_stopped(&Stop::new(true), std::future::pending::<Result<(), Failure>>()).await.unwrap_err(),

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Databases;
 use super::catalog::access_control;
 use super::errors::{failure, no_answer, refusal};
 use super::login::moment;
 use super::role_state::{column, memberships, oid};
-use super::testing::{TestAccess, server};
-use super::Databases;
 use super::statements::{Acting, grants};
+use super::testing::{TestAccess, server};
 use crate::cli::told::told;
 use crate::model::{Auth, ConnectionTarget, Failure, Letters, SecretSource, ServerTarget, Target, Tls, Value};
 

@@ -337,9 +337,7 @@ fn meaning(status: u16) -> Failure {
             .remedy("check the names of the account and the container"),
         409 | 412 => Failure::new(Class::Conflict, "the storage account sees a conflict")
             .remedy("see who else writes here; try again"),
-        429 | 500.. => {
-            Failure::new(Class::Busy, "the storage account is busy").remedy("try again in a few minutes")
-        }
+        429 | 500.. => Failure::new(Class::Busy, "the storage account is busy").remedy("try again in a few minutes"),
         _ => Failure::new(Class::Other, "the storage account refused").remedy("check the place of the store"),
     }
 }

@@ -84,8 +84,7 @@ fn refusals_of_a_storage_account() {
         answer(400, "InvalidUri"),
         azure_core::Error::with_message(ErrorKind::Io, "connection reset"),
     ];
-    let mut failures: Vec<Failure> =
-        answers.iter().map(|error| Failure::from(blobs::refused(error, doing))).collect();
+    let mut failures: Vec<Failure> = answers.iter().map(|error| Failure::from(blobs::refused(error, doing))).collect();
     failures.extend([
         opened("azblob://ops/state", &Cloud::Custom("https://management.local".into())),
         Latch::read(b"<html>", "azblob://ops/state").unwrap_err(),

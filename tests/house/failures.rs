@@ -41,7 +41,8 @@ pub fn failures() -> Vec<Made> {
 
 /// Places that give a failure its summary behind the back of `Failure::new`.
 pub fn by_hand() -> Vec<String> {
-    let made = |(_, code): &(String, String)| source::code(code).contains("summary: \"") || code.contains("summary: \"");
+    let made =
+        |(_, code): &(String, String)| source::code(code).contains("summary: \"") || code.contains("summary: \"");
     sources().into_iter().filter(made).map(|(file, _)| file).collect()
 }
 
@@ -145,8 +146,7 @@ fn constant(argument: &str, code: &str) -> Option<String> {
 fn a_summary_is_a_text_or_a_constant() {
     let code = "const BUSY: &str = \"it is busy\";\nFailure::new(f(a, b), \"a, (b\").detail(x)\nFailure::new(Class::A, BUSY)\n\
                 Failure::new(class, held)";
-    let found: Vec<_> =
-        code.split("Failure::new(").skip(1).map(|part| constant(&arguments(part)[1], code)).collect();
+    let found: Vec<_> = code.split("Failure::new(").skip(1).map(|part| constant(&arguments(part)[1], code)).collect();
     assert_eq!(found, [Some("a, (b".to_owned()), Some("it is busy".to_owned()), None]);
     assert_eq!(texts("// \"no\"\nif both { \"a-b\" } else { \"c \\\"d\" }"), ["a-b", "c d"]);
     assert_eq!(pieces("`{a}` is no \\\"x\\\" {b:?} {{}}"), ["`", "` is no \"x\" ", " {}"]);

@@ -18,8 +18,11 @@ fn summaries_are_short_and_calm() {
         summary.ends_with(['.', '!']) || summary.contains('\n') || summary.len() > 80 || unwanted(summary)
     };
     let all = failures();
-    let complaints: Vec<String> =
-        all.iter().filter(breaks).map(|made| format!("{}: {}", made.file, made.summary.as_deref().unwrap_or_default())).collect();
+    let complaints: Vec<String> = all
+        .iter()
+        .filter(breaks)
+        .map(|made| format!("{}: {}", made.file, made.summary.as_deref().unwrap_or_default()))
+        .collect();
     none("summaries that break docs/words.md", &complaints);
 }
 
@@ -36,7 +39,9 @@ fn every_failure_says_what_to_do() {
     let unused: Vec<&str> = NO_REMEDY
         .iter()
         .map(|(known, _)| *known)
-        .filter(|known| !all.iter().any(|made| made.summary.as_deref() == Some(*known) && !made.then.contains("remedy")))
+        .filter(|known| {
+            !all.iter().any(|made| made.summary.as_deref() == Some(*known) && !made.then.contains("remedy"))
+        })
         .collect();
     none("excuses that nothing needs", &unused.into_iter().map(str::to_owned).collect::<Vec<_>>());
 }

@@ -106,11 +106,7 @@ impl io::Write for Broken {
 }
 
 /// A conversation in which this is typed.
-fn asked<T>(
-    mut typed: &[u8],
-    interactive: bool,
-    talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure>,
-) -> Failure {
+fn asked<T>(mut typed: &[u8], interactive: bool, talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure>) -> Failure {
     let mut output = Vec::new();
     talk(&mut Prompt { input: &mut typed, output: &mut output, interactive }).err().unwrap()
 }

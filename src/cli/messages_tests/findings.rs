@@ -95,7 +95,10 @@ const MISTAKES: &[(&str, &str)] = &[
     ("identity = { ref = \"app.web.principal_id\" }", ""),
     ("env = { default", "\"e-n\" = { default = \"x\" }\nenv = { default"),
     ("[role.web-id]", "[app.other]\nname = \"WEB\"\nidentity = \"system\"\n[role.web-id]"),
-    ("admin = { name", "connections = [{ name = \"a\", user = \"u\" }, { name = \"a\", user = \"v\" }]\nadmin = { name"),
+    (
+        "admin = { name",
+        "connections = [{ name = \"a\", user = \"u\" }, { name = \"a\", user = \"v\" }]\nadmin = { name",
+    ),
     (
         "admin = { name",
         "connections = [{ name = \"a\", user = \"u\", token = true, password = { env = \"P\" } }]\nadmin = { name",

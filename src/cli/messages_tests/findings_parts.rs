@@ -80,6 +80,10 @@ const EVIDENCE_MISTAKES: &[(&str, &str)] = &[
     ("kv-ops", "kv_ops"),
     (
         "[validation.web]",
+        "[server.two]\n[validation.old]\nperiod = \"7d\"\nold_role = \"geoapp\"\nkey = { env = \"K\" }\n[validation.web]",
+    ),
+    (
+        "[validation.web]",
         "[validation.none]\nperiod = \"7d\"\nkey = { env = \"K\" }\n[cleanup.none]\nremove_settings = [\"X\"]\n\
          role_password = true\nirreversible = true\n[validation.web]",
     ),

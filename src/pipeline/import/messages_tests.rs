@@ -25,12 +25,14 @@ fn wanted(server: Option<&str>) -> Wanted {
 #[tokio::test]
 async fn servers_that_are_not_found() {
     let server = |name: &str| {
-        let id = format!("/subscriptions/s/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}");
+        let id =
+            format!("/subscriptions/s/resourceGroups/rg/providers/Microsoft.DBforPostgreSQL/flexibleServers/{name}");
         json!({ "id": id, "name": name, "properties": { "fullyQualifiedDomainName": format!("{name}.example") } })
     };
     let all = json!({ "value": [server("one"), server("two")] });
     let (live, _) = live(move |_| reply(200, all.clone()));
-    let hosts = |hosts: &[&str]| Said { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), ..Said::default() };
+    let hosts =
+        |hosts: &[&str]| Said { hosts: hosts.iter().map(|host| (*host).to_owned()).collect(), ..Said::default() };
     let server_id = ServerId { subscription: "s".into(), resource_group: "rg".into(), server: "one".into() };
     let mut seen = Seen {
         wanted: wanted(None),

@@ -32,7 +32,8 @@ async fn roles_that_stay_as_they_are() {
     let role = named("name", "web-id");
     let open = json!({ "$after_apply": { "address": "app_identity.web", "output": "principal_id" } });
     let left = ["owns 3 objects in database geo", "holds privileges on table public.t in database postgres"];
-    let many: Vec<String> = left.map(str::to_owned).into_iter().chain((0..20).map(|at| format!("owns type t{at}"))).collect();
+    let many: Vec<String> =
+        left.map(str::to_owned).into_iter().chain((0..20).map(|at| format!("owns type t{at}"))).collect();
     let place = attributes(json!({ "escrow": { "key_vault": "kv", "secret": "old" } }));
     let kept = Kept::of(&place).unwrap().unwrap();
     let failures = [
@@ -67,9 +68,16 @@ async fn roles_on_a_server() {
     insta::assert_snapshot!(told(&failures));
 }
 
-const OWNED: &str = "CREATE ROLE told_owner LOGIN; CREATE ROLE told_admin LOGIN; CREATE ROLE told_app;
-    GRANT CREATE ON DATABASE told TO told_owner; SET ROLE told_owner;
-    CREATE SCHEMA s; CREATE TABLE s.t (i int, j int); CREATE TABLE s.u (i int); RESET ROLE";
+/// A database whose schema `s` belongs to `<name>_owner`.
+async fn owned(server: &Server, name: &str) {
+    server.database(name).await;
+    let sql = format!(
+        "CREATE ROLE {name}_owner LOGIN; CREATE ROLE {name}_admin LOGIN; CREATE ROLE {name}_app;
+         GRANT CREATE ON DATABASE {name} TO {name}_owner; SET ROLE {name}_owner;
+         CREATE SCHEMA s; CREATE TABLE s.t (i int, j int); CREATE TABLE s.u (i int); RESET ROLE"
+    );
+    server.run(name, &sql).await;
+}
 
 const PLAN: &str = r#"version = 1
 name = "geo"
@@ -88,8 +96,9 @@ grants = [
     { role = "told_app", schemas = ["s"], tables = ["SELECT"], only = ["v"] },
     { role = "told_app", columns = { "s.t" = { SELECT = ["k"] }, "s.w" = { SELECT = ["i"] } } },
     { role = "told_app", languages = ["plpython3u"] },
+    { role = "told_app", schemas = ["s"], tables = ["INSERT"] },
 ]
-revoke = [{ role = "told_app", schemas = ["s"], tables = ["SELECT"], only = ["u"] }]
+revoke = [{ role = "told_app", schemas = ["s"], tables = ["INSERT"], only = ["u"] }]
 [resource.database_grants.elsewhere]
 server = "srv"
 database = "tolled"
@@ -108,14 +117,14 @@ subscription = "22222222-2222-4222-8222-222222222222"
 resource_group = "rg"
 [server.srv]
 connections = [{ name = "admin", user = "dba" }]
-[resource.database_grants.told]
+[resource.database_grants.later]
 server = "srv"
-database = "told"
-grants = [{ role = "told_app", schemas = ["s"], tables = ["SELECT", "MAINTAIN"] }]
-[resource.database_role.told_new]
+database = "later"
+grants = [{ role = "later_app", schemas = ["s"], tables = ["SELECT", "MAINTAIN"] }]
+[resource.database_role.later_new]
 server = "srv"
-name = "told_new"
-member_of = { told_app = { inherit = true } }
+name = "later_new"
+member_of = { later_app = { inherit = true } }
 "#;
 
 /// Why each resource of a plan file does not fit the server.
@@ -125,7 +134,8 @@ async fn told_unfit(world: &Live, text: &str) -> String {
     let mut shown = String::new();
     for want in &plan.desired {
         let (address, key, attributes) = (&want.address, &want.key, &want.attributes);
-        let failure = world.read(Look { address, key, attributes, purpose: Purpose::Plan, via: None }).await.unwrap_err();
+        let failure =
+            world.read(Look { address, key, attributes, purpose: Purpose::Plan, via: None }).await.unwrap_err();
         shown.push_str(&told_flaws(text, &plan, &failure));
         shown.push('\n');
     }
@@ -135,8 +145,7 @@ async fn told_unfit(world: &Live, text: &str) -> String {
 #[tokio::test]
 async fn grants_that_do_not_fit() {
     let Some(server) = server() else { return };
-    server.database("told").await;
-    server.run("told", OWNED).await;
+    owned(server, "told").await;
     insta::assert_snapshot!(told_unfit(&live(server, &[SUPERUSER]), PLAN).await);
 }
 
@@ -144,10 +153,9 @@ async fn grants_that_do_not_fit() {
 #[tokio::test]
 async fn grants_that_an_older_server_does_not_know() {
     let Some(server) = server() else { return };
-    server.database("told").await;
-    server.run("told", OWNED).await;
+    owned(server, "later").await;
     let world = live(server, &[SUPERUSER]);
-    let version = world.databases.lease(SERVER, "told", None).await.unwrap().version();
+    let version = world.databases.lease(SERVER, "later", None).await.unwrap().version();
     if version < 160_000 {
         insta::assert_snapshot!(told_unfit(&world, LATER).await);
     }
@@ -156,13 +164,12 @@ async fn grants_that_an_older_server_does_not_know() {
 #[tokio::test]
 async fn grants_that_nobody_may_make() {
     let Some(server) = server() else { return };
-    server.database("told").await;
-    server.run("told", OWNED).await;
-    let world = live(server, &["told_admin"]);
-    let rule = json!({ "role": "told_app", "schemas": ["s"], "schema": ["USAGE"], "tables": ["SELECT"] });
+    owned(server, "shut").await;
+    let world = live(server, &["shut_admin"]);
+    let rule = json!({ "role": "shut_app", "schemas": ["s"], "schema": ["USAGE"], "tables": ["SELECT"] });
     let wanted: Json = json!({ "grants": [rule] });
-    let flawed = json!({ "grants": [{ "role": "told_ap", "schemas": ["s"], "tables": ["SELECT"] }] });
-    let key = named("database", "told");
+    let flawed = json!({ "grants": [{ "role": "shut_ap", "schemas": ["s"], "tables": ["SELECT"] }] });
+    let key = named("database", "shut");
     let failures: [Failure; 2] = [
         unplanned(&world, "database_grants", &key, wanted).await,
         unplanned(&world, "database_grants", &key, flawed).await,

@@ -93,7 +93,8 @@ impl Watch for Stopped {
 async fn gates_and_sensors() {
     let id = "11111111-1111-4111-8111-111111111111";
     let component = json!({ "value": [{ "id": "/subscriptions/s/c", "properties": { "AppId": id } }] });
-    let live = over(move |seen| if seen.method == "GET" { reply(200, component.clone()) } else { reply(204, json!(null)) });
+    let live =
+        over(move |seen| if seen.method == "GET" { reply(200, component.clone()) } else { reply(204, json!(null)) });
     let none = Attributes::new();
     let log = attributes(json!({ "subscription": "s", "app_insights": id }));
     let probe = attributes(json!({ "probes": [{ "name": "health" }] }));

@@ -51,7 +51,8 @@ async fn ways_to_sign_in() {
         unwritten(&passwords, "server_auth", &key(), on(false, true), on(false, false)).await,
         unwritten(&both, "server_auth", &key(), on(true, true), on(true, false)).await,
         unwritten(&both, "server_auth", &key(), on(true, true), json!(null)).await,
-        unwritten(&tokens, "server_password_auth", &key(), json!({ "enabled": false }), json!({ "enabled": true })).await,
+        unwritten(&tokens, "server_password_auth", &key(), json!({ "enabled": false }), json!({ "enabled": true }))
+            .await,
     ];
     insta::assert_snapshot!(told(&failures));
 }
@@ -75,11 +76,9 @@ fn by_password() -> Databases {
 #[tokio::test]
 async fn the_last_one_out() {
     let live = Live { databases: by_password(), ..over(|_| reply(200, json!({}))) };
-    let seen = ["\"old_app\" is connected, with 2 sessions", "whether \"etl\" signed in cannot be seen: the log is empty"];
-    let failures = [
-        refuse_own_lock_out(&live, "srv").unwrap_err(),
-        not_last("srv", &seen.map(str::to_owned)),
-    ];
+    let seen =
+        ["\"old_app\" is connected, with 2 sessions", "whether \"etl\" signed in cannot be seen: the log is empty"];
+    let failures = [refuse_own_lock_out(&live, "srv").unwrap_err(), not_last("srv", &seen.map(str::to_owned))];
     insta::assert_snapshot!(told(&failures));
 }
 

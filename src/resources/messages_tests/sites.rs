@@ -7,8 +7,8 @@ use crate::azure::double::{error, reply};
 use crate::cli::told::told;
 use crate::model::Attributes;
 use crate::resources::arm_testing::{attributes, digester};
-use crate::resources::kept_tests::{answers, azure, key as kept_key, lock};
 use crate::resources::kept_password::Kept;
+use crate::resources::kept_tests::{answers, azure, key as kept_key, lock};
 
 fn key() -> Attributes {
     attributes(json!({ "subscription": "s", "resource_group": "rg", "app": "web" }))
