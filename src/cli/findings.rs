@@ -144,8 +144,8 @@ fn struck(text: String, findings: &[Finding]) -> String {
         // The quotes or brackets around it stay.
         let (start, end) = (floor(&text, place.span.start + 1), floor(&text, place.span.end.saturating_sub(1)));
         let Some(inside) = text.get(start..end) else { return text };
-        let stars: String = inside.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>().join("\n");
-        format!("{}{stars}{}", &text[..start], &text[end..])
+        let hidden: String = inside.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>().join("\n");
+        format!("{}{hidden}{}", &text[..start], &text[end..])
     })
 }
 

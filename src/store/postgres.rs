@@ -99,7 +99,7 @@ impl Postgres {
             Some(FORMAT) => Ok(()),
             None => Err(self.no_holder()),
             Some(found) => Err(Failure::new(Class::Input, "the store was made by another version of pgentra")
-                .detail(format!("{} has format {found}; this version writes {FORMAT}", self.place(),))
+                .detail(format!("{} has format {found}; this version writes {FORMAT}", self.place()))
                 .remedy("use the version that made it")),
         }
     }

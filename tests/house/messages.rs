@@ -38,8 +38,8 @@ fn snapshots() -> Vec<Shown> {
         let field = |field: &str| head.lines().find_map(|line| line.strip_prefix(field)).map(str::trim);
         let expression = field("expression:")?;
         let told = ["told(", "told_"].iter().any(|told| expression.contains(told));
-        let test = file.strip_suffix(".snap")?.rsplit("__").next()?.to_owned();
-        told.then(|| Shown { source: field("source:").unwrap().to_owned(), name: test, text: text.to_owned(), file })
+        let made_by = file.strip_suffix(".snap")?.rsplit("__").next()?.to_owned();
+        told.then(|| Shown { source: field("source:").unwrap().to_owned(), name: made_by, text: text.to_owned(), file })
     });
     let shown: Vec<Shown> = shown.collect();
     assert!(shown.len() > 10, "only {} snapshots of messages were found", shown.len());

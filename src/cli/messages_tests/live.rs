@@ -14,7 +14,7 @@ use crate::model::{Address, Attributes, Desired, Failure, Target, Tls, Undo, Val
 use crate::plan::PlanFile;
 use crate::postgres::Access as _;
 
-fn file(key: serde_json::Value) -> PlanFile {
+fn file(key: &serde_json::Value) -> PlanFile {
     let Ok(Value::Map(attributes)) = Value::try_from(json!({ "key": key })) else { panic!() };
     let validation = Desired {
         address: Address::new("validation", "web"),
@@ -57,7 +57,7 @@ fn change(address: Address, reason: Reason) -> Change {
 #[tokio::test]
 async fn stores_and_keys_that_cannot_be_used() {
     let keys = |key: serde_json::Value| async move {
-        evidence_keys::keys(&file(key), &Global::default(), true).await.err().unwrap()
+        evidence_keys::keys(&file(&key), &Global::default(), true).await.err().unwrap()
     };
     let opened = |place: &'static str| async move {
         place::open(place, &Target::default(), &Global::default()).await.err().unwrap()
@@ -66,7 +66,7 @@ async fn stores_and_keys_that_cannot_be_used() {
         opened("s3://bucket").await,
         opened("azblob://account").await,
         opened("azblob+https://u@host/container").await,
-        place::refuse_forgetful(&file(json!(null)), true).unwrap_err(),
+        place::refuse_forgetful(&file(&json!(null)), true).unwrap_err(),
         // Cargo sets this one for every test; it is too short for a key.
         keys(json!({ "env": "CARGO_PKG_NAME" })).await,
         keys(json!({ "env": "PGENTRA_TEST_ABSENT" })).await,

@@ -4,6 +4,7 @@ mod commands;
 mod findings;
 mod findings_parts;
 mod live;
+mod sandbox;
 
 use std::path::Path;
 

@@ -15,7 +15,7 @@ fn key() -> Attributes {
 }
 
 /// A secret of a step: where it comes from, and the digest of this text.
-fn secret(source: Json, text: &str) -> Json {
+fn secret(source: &Json, text: &str) -> Json {
     json!({ "$secret": { "source": source, "digest": digester().digest(text) } })
 }
 
@@ -28,7 +28,7 @@ async fn identities_and_settings() {
     // Cargo sets this one for every test.
     let env = json!({ "env": "CARGO_PKG_NAME" });
     let set = |value: Json| json!({ "settings": { "A": value } });
-    let absent = secret(json!({ "env": "PGENTRA_TEST_ABSENT" }), "x");
+    let absent = secret(&json!({ "env": "PGENTRA_TEST_ABSENT" }), "x");
     let key = key();
     let nameless = attributes(json!({ "subscription": "s", "resource_group": "rg" }));
     let failures = [
@@ -36,8 +36,8 @@ async fn identities_and_settings() {
         unwritten(&bare, "app_identity", &key, json!(null), json!({ "system": true })).await,
         unplanned(&app, "app_settings", &key, json!({ "require": ["PGHOST", "PGUSER"] })).await,
         unplanned(&app, "app_settings", &nameless, json!({})).await,
-        unwritten(&app, "app_settings", &key, set(json!("1")), set(secret(env, "planned"))).await,
-        unwritten(&app, "app_settings", &key, set(json!("1")), set(secret(json!(null), "old"))).await,
+        unwritten(&app, "app_settings", &key, set(json!("1")), set(secret(&env, "planned"))).await,
+        unwritten(&app, "app_settings", &key, set(json!("1")), set(secret(&json!(null), "old"))).await,
         unwritten(&app, "app_settings", &key, set(json!("1")), set(absent)).await,
         unwritten(&app, "app_settings", &key, set(json!("1")), set(json!(5))).await,
         unwritten(&app, "app_settings", &key, set(json!("1")), set(json!("2"))).await,
@@ -46,7 +46,7 @@ async fn identities_and_settings() {
     insta::assert_snapshot!(told(&failures));
 }
 
-fn place(value: Json) -> Json {
+fn place(value: &Json) -> Json {
     json!({ "key_vault": "kv", "secret": "old", "value": value })
 }
 
@@ -58,7 +58,7 @@ async fn values_that_are_kept_or_not() {
     let list = kept_key("settings", None);
     let vault = json!({ "key_vault": "kv", "secret": "old" });
     let values = |value: Json| json!({ "values": { "PW": value } });
-    let ours = || secret(json!({ "key_vault": { "vault": "kv", "secret": "old" } }), "hunter2");
+    let ours = || secret(&json!({ "key_vault": { "vault": "kv", "secret": "old" } }), "hunter2");
     let escrow = |end: Attributes| Kept::of(&end).unwrap().unwrap();
     let end = attributes(json!({
         "escrow": { "key_vault": "kv", "secret": "old", "subscription": "s", "resource_group": "rg" }, "value": ours(),
@@ -66,12 +66,12 @@ async fn values_that_are_kept_or_not() {
     let absent = unwritten(&world, "password_setting", &list, values(ours()), values(json!(null))).await;
     let unkept = escrow(end.clone()).demand(&world, &end).await.unwrap_err();
     lock(&shared).vault.insert("old".to_owned(), json!("other"));
-    let plain = secret(json!({ "env": "CARGO_PKG_NAME" }), env!("CARGO_PKG_NAME"));
+    let plain = secret(&json!({ "env": "CARGO_PKG_NAME" }), env!("CARGO_PKG_NAME"));
     let failures = [
         unplanned(&world, "escrow", &pw, vault).await,
-        unwritten(&world, "escrow", &gone, place(ours()), json!(null)).await,
-        unwritten(&world, "escrow", &pw, place(ours()), place(json!(null))).await,
-        unwritten(&world, "escrow", &pw, place(json!(null)), place(secret(json!(null), "other"))).await,
+        unwritten(&world, "escrow", &gone, place(&ours()), json!(null)).await,
+        unwritten(&world, "escrow", &pw, place(&ours()), place(&json!(null))).await,
+        unwritten(&world, "escrow", &pw, place(&json!(null)), place(&secret(&json!(null), "other"))).await,
         absent,
         unwritten(&world, "password_setting", &list, values(ours()), values(json!(null))).await,
         unkept,
