@@ -59,14 +59,8 @@ async fn arguments_that_do_not_go() {
     let runs = ["0199-aa", "0199-ab"].map(str::to_owned);
     let chosen = |runs: &[String], meant: &str| show::chosen(runs, meant).unwrap_err();
     failures.extend([chosen(&[], "last"), chosen(&runs, "0199-b"), chosen(&runs, "0199")]);
-    let shown = desk.told(&failures);
-    assert!(!shown.contains("hunter2"));
-    insta::assert_snapshot!("arguments_that_do_not_go", told_at(&shown));
-}
-
-/// A text that [`Desk::told`] gave.
-fn told_at(shown: &str) -> &str {
-    shown
+    assert!(!desk.told(&failures).contains("hunter2"));
+    insta::assert_snapshot!(desk.told(&failures));
 }
 
 #[tokio::test]
