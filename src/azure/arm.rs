@@ -130,6 +130,7 @@ impl Arm {
         told.map(|told| told.timestamp()).ok_or_else(|| {
             Refusal::ours(
                 Failure::new(Class::Other, "Azure's answer does not tell the time")
+                    .detail("GET /subscriptions: the answer has no Date header")
                     .remedy("look whether a proxy takes the Date header out of answers"),
             )
         })

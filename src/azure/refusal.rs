@@ -137,7 +137,8 @@ fn headline(class: Class, status: u16, code: &str, message: &str) -> Failure {
         Class::NotFound => Failure::new(class, "Azure does not know it")
             .remedy("check the name, the resource group and the subscription in the plan file"),
         Class::Busy if code == "UpsertServerManagementOperationComputeOnlySupportForStoppedServer" => {
-            Failure::new(class, "the server is stopped").remedy("start it with `az postgres flexible-server start`")
+            Failure::new(class, "the server is stopped")
+                .remedy("start it with `az postgres flexible-server start -g GROUP -n NAME`")
         }
         Class::Busy => Failure::new(class, "Azure is busy").remedy("try again in a few minutes"),
         Class::Conflict => {

@@ -1,6 +1,6 @@
 //! `apply`: shows, asks, tells what goes on and what came of it.
 
-mod resume;
+pub(super) mod resume;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -157,7 +157,13 @@ pub fn saved(path: &Path) -> Result<Option<SavedPlan>, Failure> {
         return Ok(None);
     }
     let text = locate::read(path)?;
-    if text.trim_start().starts_with('{') { SavedPlan::parse(&text).map(Some) } else { Ok(None) }
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    SavedPlan::parse(&text).map(Some).map_err(|failure| {
+        let why = failure.first_cause().to_owned();
+        failure.detail(format!("{}: {why}", path.display()))
+    })
 }
 
 fn options(args: &ApplyArgs) -> ApplyOptions {

@@ -53,12 +53,13 @@ pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Fa
 }
 
 /// A flaw at its place: that of the path, or of what is around it.
-fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
+pub(super) fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
     let inside = file.places.get(&flaw.address);
     let around = std::iter::successors(Some(flaw.path.as_str()), |path| path.rsplit_once('.').map(|(path, _)| path));
     let place = around.into_iter().find_map(|path| inside?.get(path).cloned());
     let whole = || file.desired.iter().find(|want| want.address == flaw.address).and_then(|want| want.place.clone());
-    let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label("not on the server");
+    let label = if flaw.rule == "contradiction" { "granted as well" } else { "not on the server" };
+    let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label(label);
     match &flaw.remedy {
         Some(remedy) => finding.remedy(remedy),
         None => finding,
@@ -93,7 +94,7 @@ pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
         return String::new();
     }
     let path = clean(&source.path.display().to_string());
-    let masked = masked(&source.text);
+    let masked = struck(masked(&source.text), findings);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     let mut out = String::new();
@@ -134,6 +135,21 @@ fn group<'a>(finding: &Finding, masked: &'a str, path: &str) -> Group<'a> {
 fn floor(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
+
+/// The text with stars where a finding says that a secret stands, whatever the key is called.
+fn struck(text: String, findings: &[Finding]) -> String {
+    let secret = findings.iter().filter(|finding| finding.rule == SECRET).filter_map(|finding| finding.place.as_ref());
+    secret.fold(text, |text, place| {
+        // The quotes or brackets around it stay.
+        let (start, end) = (floor(&text, place.span.start + 1), floor(&text, place.span.end.saturating_sub(1)));
+        let Some(inside) = text.get(start..end) else { return text };
+        let hidden: String = inside.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>().join("\n");
+        format!("{}{hidden}{}", &text[..start], &text[end..])
+    })
+}
+
+/// The rule of findings about secrets in a plan file.
+const SECRET: &str = "secret-literal";
 
 /// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
 /// and texts that look like one.

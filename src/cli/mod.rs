@@ -182,3 +182,5 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Ended> {
 mod messages_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod told;

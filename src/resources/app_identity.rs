@@ -64,7 +64,7 @@ fn undo(before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
 async fn site(live: &Live, id: &SiteId) -> Result<Site, Failure> {
     live.arm.site(id).await.map_err(|refusal| {
         if refusal.is_not_found() {
-            Failure { summary: "the app is not there", ..refusal.failure }
+            Failure::new(Class::NotFound, "the app is not there")
                 .detail(format!("{id} in resource group {}", id.resource_group))
                 .remedy("check its name, resource group and subscription")
         } else {

@@ -268,7 +268,7 @@ fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> R
     }
     Err(Failure::new(Class::Input, "the app lacks settings that the plan file requires")
         .detail(format!("{id}: {}", missing.join(", ")))
-        .remedy("set them, or move them from `require` to `settings`"))
+        .remedy("set them on the app, or move them from `require_settings` to `settings`"))
 }
 
 /// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under

@@ -93,7 +93,7 @@ impl Kind for PasswordSetting {
             if value.is_none() {
                 demand_kept(live, &step.key, name, entry(before, "values", name)).await?;
             }
-            wanted.insert(name, value.map(|kept| list.entry(&kept)).transpose()?);
+            wanted.insert(name, value.map(|kept| list.entry(name, &kept)).transpose()?);
         }
         live.arm.site(&id).await?.refuse_busy(&id)?;
         // From here to the PUT nothing is awaited but the list itself: what others write in between would be lost.

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its own repository has failed")]
 
+mod failures;
 mod files;
 mod kinds;
+mod messages;
 mod pages;
 mod plans;
 mod readme;
