@@ -10,6 +10,7 @@ use std::path::Path;
 
 use clap::Parser as _;
 
+use super::exit::Ended;
 use super::output::Output;
 use super::{Cli, dispatch};
 use crate::model::{Class, Failure};
@@ -43,7 +44,8 @@ impl Desk {
         let cli = Cli::try_parse_from(words).unwrap();
         let output = Output::new(&cli.global, line[0]);
         match dispatch(&cli, &output).await {
-            Err(failure) => failure,
+            Err(Ended::Failed(failure)) => failure,
+            Err(Ended::Told(exit)) => panic!("{line:?} was told: {exit:?}"),
             Ok(exit) => panic!("{line:?} ended with {}", exit.code()),
         }
     }
