@@ -68,6 +68,11 @@ impl Refusal {
         BUSY.iter().any(|code| self.code.eq_ignore_ascii_case(code))
     }
 
+    /// The code, or the HTTP status where Azure gave none.
+    pub(crate) fn what(&self) -> String {
+        if self.code.is_empty() { format!("HTTP {}", self.status) } else { self.code.clone() }
+    }
+
     /// Whether the thing asked for is not there.
     pub fn is_not_found(&self) -> bool {
         self.failure.class == Class::NotFound

@@ -29,6 +29,7 @@ mod messages_tests;
 mod password_login;
 mod password_setting;
 mod reach;
+mod rewrite;
 mod rights;
 mod role_password;
 mod schema;
