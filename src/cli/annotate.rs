@@ -31,7 +31,7 @@ pub fn dialect(asked: Annotations, env: &dyn Fn(&str) -> Option<String>) -> Opti
 
 /// One command per finding, each on a line of its own.
 pub fn findings(dialect: Dialect, source: &Source, findings: &[Finding]) -> String {
-    let path = source.path.display().to_string();
+    let path = clean(&source.path.display().to_string());
     let one = |finding: &Finding| {
         let place = finding.place.as_ref().map(|place| line_column(&source.text, place.span.start));
         let text = sentence(&finding.title, finding.label.as_deref(), finding.remedy.as_deref());

@@ -12,7 +12,7 @@ use super::annotate;
 use super::exit::Exit;
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, looks_secret, secret_name};
+use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe, looks_secret, secret_name};
 use crate::plan::{PlanFile, line_column};
 use crate::report::{Page, clean, finding_event, guard_lines};
 
@@ -137,9 +137,20 @@ fn floor(text: &str, byte: usize) -> usize {
 }
 
 /// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
-/// and texts that look like one.
+/// and texts that look like one. In the place of a character that a terminal would obey stands one that is seen.
 fn masked(text: &str) -> String {
-    text.split_inclusive('\n').map(mask_line).collect()
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n').map(mask_line) {
+        let ends = line.trim_end_matches(['\n', '\r']).len();
+        for (at, c) in line.char_indices() {
+            if is_unsafe(c) && c != '\t' && at < ends {
+                out.push_str(["?", "\u{bf}", "\u{fffd}", "\u{fffd}?"][c.len_utf8() - 1]);
+            } else {
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 fn mask_line(line: &str) -> String {

@@ -11,7 +11,7 @@ use super::load::load;
 use super::observe::validations;
 use super::output::Output;
 use crate::model::Failure;
-use crate::report::{Block, Page};
+use crate::report::{Block, Page, clean_lines};
 use crate::resources::{MonitoringQuery, monitoring, schemas, sensor_queries};
 
 /// Options of `render kql`.
@@ -54,7 +54,7 @@ pub fn run(args: &KqlArgs, global: &Global, output: &Output) -> Result<Exit, Fai
         output.page(&page)?;
     } else {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-        output.data(&texts.join("\n"))?;
+        output.data(&clean_lines(&texts.join("\n")))?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)

@@ -11,7 +11,7 @@ use super::live;
 use super::load::load;
 use super::output::Output;
 use crate::model::{Failure, StoreUrl};
-use crate::report::{Block, Page};
+use crate::report::{Block, Page, json_text};
 use crate::resources::{BLOB_STORE, Need, Phase, needs, schemas};
 
 /// Options of `render rbac`.
@@ -44,7 +44,7 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
     if output.is_json() {
         output.page(&page)?;
     } else {
-        output.data(&format!("{data:#}\n"))?;
+        output.data(&json_text(&data))?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)

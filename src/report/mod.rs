@@ -34,11 +34,11 @@ mod terminal;
 mod text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use az::{AzStep, az_script};
 pub use checklist::{Check, checklist, ways};
-pub use clean::{clean, guard_lines, hide_secrets};
+pub use clean::{clean, clean_lines, clean_styled, guard_lines, hide_secrets};
 pub use data::Data;
 pub use doctor::{Doctor, Symptom, doctor};
 pub use evidence::{Evidence, Mark, Moment, evidence, evidence_markdown};
