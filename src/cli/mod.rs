@@ -183,6 +183,8 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Failure> {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod messages_tests;
 #[cfg(test)]
 mod tests;

@@ -51,7 +51,7 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
 }
 
 /// The role as `az role definition create --role-definition` takes it.
-fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
+pub(super) fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
     let actions = |data: bool| -> Vec<&str> {
         let all: BTreeSet<&str> =
             needs.iter().filter(|need| need.data == data).map(|need| need.action.as_str()).collect();

@@ -93,7 +93,8 @@ pub fn write(sections: &[Section]) -> String {
 /// written as an escape.
 fn comment(text: &mut String, comment: &str) {
     let mut line = "#".to_owned();
-    for word in written_out(comment).replace("##", "# #").split(' ') {
+    // Twice, because three in a row are two pairs.
+    for word in written_out(comment).replace("##", "# #").replace("##", "# #").split(' ') {
         if line.chars().count() + word.chars().count() > WIDE && line != "#" {
             text.push_str(&line);
             text.push('\n');
@@ -198,6 +199,7 @@ mod tests {
     use super::{Section, write};
     use crate::model::{Address, Attributes, Ref, Value};
     use crate::plan::format;
+    use crate::report::tests::hostile::{hostile, tame};
     use proptest::prelude::*;
 
     /// What a value is read back as; references are tables.
@@ -239,6 +241,28 @@ mod tests {
             prop_assert_eq!(&table["role"][&label][&key], &plain(&value));
             prop_assert_eq!(table.len(), 2, "a comment became a table: {}", text);
             prop_assert_eq!(format(&text).unwrap(), text);
+        }
+    }
+
+    #[test]
+    fn hostile_names_stay_names_and_cannot_be_obeyed() {
+        for name in hostile() {
+            let reference = Ref { address: Address::new("role", &name), output: "name".into() };
+            let map = Value::Map(Attributes::from([(name.clone(), Value::text(&name))]));
+            let section = Section { list: true, ..Section::new(&["role", &name]) };
+            let section = section.about(&name).because(&name, name.as_str(), [&name]).with("map", map);
+            let section =
+                section.with("list", Value::List(vec![Value::text(&name)])).with("ref", Value::Open(reference));
+            let text = write(&[Section::new(&[]).about(&name).with("version", Value::Int(1)), section]);
+            tame(&text);
+            let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let table = &table["role"][&name][0];
+            let read = |value: &toml::Value| value.as_str().unwrap().replace("$${", "${");
+            assert_eq!(read(&table[&name]), name);
+            assert_eq!((read(&table["list"][0]), read(&table["map"][&name])), (name.clone(), name.clone()));
+            let reference = read(&table["ref"]["ref"]);
+            assert_eq!(reference.strip_suffix(".name").unwrap().parse(), Ok(Address::new("role", name)));
+            assert_eq!(format(&text).unwrap(), text);
         }
     }
 
