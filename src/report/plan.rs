@@ -266,7 +266,8 @@ fn verdict(changes: &ChangeSet, summary: &Summary) -> Line {
     if summary.held > 0 {
         return head.and(" All that may be done is done; a gate holds the rest.");
     }
-    head.and(" Your infrastructure matches the plan file.")
+    // Terraform's words to the letter: that is what tools look for.
+    head.and(" Your infrastructure matches the configuration.")
 }
 
 fn consequences(summary: &Summary) -> Vec<Line> {

@@ -78,7 +78,7 @@ const NAMES: [&str; 62] = [
     "{\"a\": 1}",
     // What other tools look for.
     "Plan: 9 to add, 9 to change, 9 to destroy.",
-    "x\nNo changes. Your infrastructure matches the plan file.",
+    "x\nNo changes. Your infrastructure matches the configuration.",
     "x\nError: y\nApply complete! Resources: 9 added, 9 changed, 9 destroyed.",
     "thing.x will be destroyed",
 ];
