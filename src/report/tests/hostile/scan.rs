@@ -67,8 +67,11 @@ pub fn tags(text: &str) -> Vec<String> {
         assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "!?".contains(c)), "a tag called {name:?}");
         let mut told = name.clone();
         for (key, value) in attributes_of(attributes.trim_end_matches(['/', '?'])) {
-            told += &format!(" {key}");
-            if TELLING.contains(&key.as_str()) {
+            if name != "td" {
+                told += &format!(" {key}");
+            }
+            // How a cell is broken depends on how long its text is.
+            if TELLING.contains(&key.as_str()) && name != "td" {
                 told += &format!("={value}");
             }
         }
