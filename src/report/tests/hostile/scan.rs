@@ -68,11 +68,13 @@ pub fn tags(text: &str) -> Vec<String> {
         let mut told = name.clone();
         for (key, value) in attributes_of(attributes.trim_end_matches(['/', '?'])) {
             if name != "td" {
-                told += &format!(" {key}");
+                told.push(' ');
+                told.push_str(&key);
             }
             // How a cell is broken depends on how long its text is.
             if TELLING.contains(&key.as_str()) && name != "td" {
-                told += &format!("={value}");
+                told.push('=');
+                told.push_str(&value);
             }
         }
         found.push(told);
@@ -132,7 +134,9 @@ pub fn blocks(text: &str) -> Vec<String> {
             found.push("comment".to_owned());
         } else if let Some(row) = line.strip_prefix("| ") {
             let cells: Vec<&str> = row.strip_suffix(" |").expect("the row is closed").split('|').collect();
-            cells.iter().for_each(|cell| inline(cell));
+            for cell in &cells {
+                inline(cell);
+            }
             found.push(format!("row of {}", cells.len()));
         } else {
             let marks = ["### ", "## ", "# ", "> ⚠️ ", "- "];
