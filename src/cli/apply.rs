@@ -24,7 +24,10 @@ use crate::journal::Outcome;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::plan::PlanFile;
-use crate::report::{Line, Page, PlanView, Run, Text, end_events, outcome, plan, plan_events, reviewed, terminal};
+use crate::report::{
+    Line, Page, PlanView, Run, Text, end_events, nothing_done, nothing_event, outcome, plan, plan_events, reviewed,
+    terminal,
+};
 use crate::resources::{Live, schemas};
 use crate::store::{Held, Store};
 
@@ -242,8 +245,9 @@ impl Approve for Terminal<'_> {
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
         if self.output.streams() {
             self.output.events(&plan_events(&planned.changes, Timestamp::now()))?;
+            self.output.event(&nothing_event(Timestamp::now()))?;
         }
-        self.output.page(&planned_page(planned, self.args.live.full)?)
+        self.output.page(&nothing_done(planned_page(planned, self.args.live.full)?))
     }
 }
 

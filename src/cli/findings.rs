@@ -12,15 +12,18 @@ use super::annotate;
 use super::exit::{Ended, Exit};
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, looks_secret, secret_name};
+use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe, looks_secret, secret_name};
 use crate::plan::{PlanFile, line_column};
-use crate::report::{Page, clean, finding_event, guard_lines};
+use crate::report::{Line, Page, Text, Tone, clean, finding_event, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
 /// As text they go to standard error, so that standard output stays data.
 pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
     let color = output.stderr_color() != ColorChoice::Never;
     output.aside_raw(&text(source, findings, color));
+    if errors(findings) > 0 {
+        output.aside(&[Line::default(), closing(source)].into_iter().collect::<Text>());
+    }
     if output.streams() {
         let path = source.path.display();
         let line = |place: &Place| format!("{path}:{}", line_column(&source.text, place.span.start).0);
@@ -34,6 +37,11 @@ pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
         output.aside_raw(&annotate::findings(dialect, source, findings));
     }
     if errors(findings) > 0 { Exit::Findings } else { Exit::Done }
+}
+
+/// The line by which tools that read Terraform's text know that there is no plan.
+fn closing(source: &Source) -> Line {
+    Line::of(Tone::Bad, "Error: ").and(source.path.display().to_string()).and(" cannot be used as it is")
 }
 
 /// Shows a failure whose cause is in the plan file as findings, each at its place; gives any other failure back.
@@ -152,9 +160,20 @@ fn struck(text: String, findings: &[Finding]) -> String {
 const SECRET: &str = "secret-literal";
 
 /// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
-/// and texts that look like one.
+/// and texts that look like one. In the place of a character that a terminal would obey stands one that is seen.
 fn masked(text: &str) -> String {
-    text.split_inclusive('\n').map(mask_line).collect()
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n').map(mask_line) {
+        let ends = line.trim_end_matches(['\n', '\r']).len();
+        for (at, c) in line.char_indices() {
+            if is_unsafe(c) && c != '\t' && at < ends {
+                out.push_str(["?", "\u{bf}", "\u{fffd}", "\u{fffd}?"][c.len_utf8() - 1]);
+            } else {
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 fn mask_line(line: &str) -> String {
@@ -286,6 +305,7 @@ mod tests {
           "warning_count": 1
         }
         "#);
+        assert_eq!(super::closing(&source).text(), "Error: plan.toml cannot be used as it is");
         assert!(text(&source, &findings, true).contains("\u{1b}["));
         assert_eq!(text(&source, &[], false), "");
     }

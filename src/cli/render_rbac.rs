@@ -11,7 +11,7 @@ use super::live;
 use super::load::usable;
 use super::output::Output;
 use crate::model::StoreUrl;
-use crate::report::{Block, Page};
+use crate::report::{Block, Page, json_text};
 use crate::resources::{BLOB_STORE, Need, Phase, needs};
 
 /// Options of `render rbac`.
@@ -41,14 +41,14 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
     if output.is_json() {
         output.page(&page)?;
     } else {
-        output.data(&format!("{data:#}\n"))?;
+        output.data(&json_text(&data))?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)
 }
 
 /// The role as `az role definition create --role-definition` takes it.
-fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
+pub(super) fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
     let actions = |data: bool| -> Vec<&str> {
         let all: BTreeSet<&str> =
             needs.iter().filter(|need| need.data == data).map(|need| need.action.as_str()).collect();

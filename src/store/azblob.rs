@@ -19,6 +19,8 @@ use crate::azure::Tokens;
 use crate::journal::Record;
 use crate::model::{BlobPlace, BlobService, Class, Cloud, Failure, hex};
 
+pub use rights::StoreRights;
+
 const LOCK: &str = "lock";
 const KEY: &str = "key";
 const OWNED: &str = "owned.json";
@@ -377,6 +379,9 @@ impl Drop for Lock {
         });
     }
 }
+
+#[path = "azblob_rights.rs"]
+mod rights;
 
 #[cfg(all(test, feature = "sandbox"))]
 #[path = "azblob_tests.rs"]

@@ -66,6 +66,15 @@ impl Refused {
         self.status == 404
     }
 
+    /// Whether the container itself is not there.
+    pub(super) fn no_container(&self) -> bool {
+        self.code == "ContainerNotFound"
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.status == 403
+    }
+
     /// Whether the call may have been carried out although it failed.
     pub(super) fn is_open(&self) -> bool {
         self.status == 0 || self.status >= 500 || self.is_condition()

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Record;
 use crate::model::Failure;
 
-pub use azblob::AzBlob;
+pub use azblob::{AzBlob, StoreRights};
 pub use directory::Directory;
 pub use postgres::Postgres;
 

@@ -266,7 +266,7 @@ async fn what_a_program_says_is_bounded_and_clean() {
     let program = |words: &[&str], secrets: &[&str]| {
         let words = words.iter().map(|word| (*word).to_owned()).collect();
         let mut program =
-            Program::new(words, directory.path().to_owned(), &[], Vec::new(), Duration::from_secs(60)).unwrap();
+            Program::new(words, directory.path().to_owned(), &[], Vec::new(), Duration::from_mins(1)).unwrap();
         program.keep_secret(secrets.iter().copied());
         program
     };
