@@ -4,14 +4,19 @@
 //! retry and bearer policies are left out: waits have to be told to whoever watches and bounded by [`Pace`], a write
 //! must not be repeated when its outcome is unknown, and an emulator on this machine is reached over plain HTTP.
 
+mod wire;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use azure_core::http::headers::{HeaderName, Headers};
+use azure_core::http::headers::Headers;
 use azure_core::http::{
     ClientOptions, Context, HttpClient, Method, Pipeline, PipelineSendOptions, Request, RetryOptions, Transport, Url,
 };
 use serde_json::Value;
+
+use wire::passing;
+pub(crate) use wire::{describe, header, retry_after, segment};
 
 use crate::azure::operation::Operation;
 use crate::azure::pace::{Pace, seconds};
@@ -371,38 +376,6 @@ impl Arm {
         let request_id = header(&headers, "x-ms-request-id");
         Err(Trouble::Refused(Refusal::of(what, status, request_id, &body), retry_after(&headers)))
     }
-}
-
-/// Whether an answer of this status may be different the next time, without the call being carried out twice.
-fn passing(status: u16, reads: bool) -> bool {
-    matches!(status, 429 | 503) || (reads && matches!(status, 408 | 500 | 502 | 504))
-}
-
-pub(crate) fn header<'a>(headers: &'a Headers, name: &'static str) -> Option<&'a str> {
-    headers.get_optional_str(&HeaderName::from_static(name))
-}
-
-/// `Retry-After` in seconds.
-pub(crate) fn retry_after(headers: &Headers) -> Option<Duration> {
-    header(headers, "retry-after").and_then(|text| text.trim().parse().ok()).map(Duration::from_secs)
-}
-
-/// A call in a few words: the verb and the path from the provider on.
-pub(super) fn describe(method: Method, url: &Url) -> String {
-    let path = url.path();
-    let short = path.split_once("/providers/").map_or(path, |(_, rest)| rest);
-    format!("{} {short}", method.as_ref())
-}
-
-/// One segment of a path: a name from outside cannot become another path.
-pub(crate) fn segment(name: &str) -> String {
-    name.bytes()
-        .map(|byte| match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'~' | b'(' | b')' => char::from(byte).to_string(),
-            b'.' if name != "." && name != ".." => ".".to_owned(),
-            byte => format!("%{byte:02X}"),
-        })
-        .collect()
 }
 
 #[cfg(test)]
