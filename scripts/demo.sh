@@ -180,7 +180,7 @@ printf '%s\n' "$said" | sed -n '/^Cleanup/,/^Gates/p'
 say "Was that a mistake? The way back: the runs of the cleanup are undone, newest first"
 # The run that took the login away is the second newest apply.
 brown_out=$("$pgentra" history "$plan" | awk '$4 == "apply" { print $1 }' | sed -n 2p)
-expect 0 "Rollback complete! Steps: 5 done." rollback --through "$brown_out" --file "$plan" --auto-approve
+expect 0 "Steps: 5 done." rollback --through "$brown_out" --file "$plan" --auto-approve
 case $said in *"$GEOAPP_PASSWORD"* | *"$PGADMIN_PASSWORD"*) fail "the rollback shows a password" ;; esac
 takes_passwords || fail "the server still takes no passwords"
 has_password_setting || fail "the setting did not come back"

@@ -4,6 +4,8 @@ mod checklist;
 mod digest;
 mod end;
 mod import;
+#[cfg(test)]
+mod messages_tests;
 mod observe;
 mod released;
 mod restate;
@@ -271,7 +273,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let mut misfits = Vec::new();
     for step in &saved.steps {
         if let Fit::Misfit(failure) = fit(world, step, false).await? {
-            misfits.push(failure.to_string());
+            misfits.push(format!("{}: {}", step.address, failure.detail.as_deref().unwrap_or(failure.summary)));
         }
     }
     if !misfits.is_empty() {
@@ -364,13 +366,8 @@ fn refuse_unreadable(changes: &ChangeSet, goes_without: fn(&Change) -> bool) -> 
             let lines: Vec<String> = failed.iter().map(|(address, failure)| format!("{address}: {failure}")).collect();
             let mut remedies: Vec<&str> = failed.iter().filter_map(|(_, failure)| failure.remedy.as_deref()).collect();
             remedies.dedup();
-            Err(Failure {
-                class,
-                summary: "some resources cannot be planned",
-                detail: Some(lines.join("\n")),
-                remedy: (!remedies.is_empty()).then(|| remedies.join("\n")),
-                flaws: None,
-            })
+            let failure = Failure::new(class, "some resources cannot be planned").detail(lines.join("\n"));
+            Err(Failure { remedy: (!remedies.is_empty()).then(|| remedies.join("\n")), ..failure })
         }
     }
 }

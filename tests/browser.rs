@@ -10,7 +10,7 @@ use std::process::Command;
 
 use pgentra::diff::{Action, Change, ChangeSet, Reason};
 use pgentra::model::{Address, Attributes, Undo, Value};
-use pgentra::report::{PlanView, html, plan};
+use pgentra::report::{Evidence, Mark, Moment, PlanView, evidence, html, plan};
 use serde_json::Value as Json;
 
 fn chromium() -> Option<PathBuf> {
@@ -131,4 +131,64 @@ fn without_its_script_everything_is_there_to_read() {
     "#;
     let Some(told) = run(&still, script) else { return };
     assert_eq!((&told["open"], &told["filters"], &told["text"]), (&true.into(), &false.into(), &true.into()));
+}
+
+/// Names without a blank, and such as would like to be markup.
+fn long_pages(name: &str) -> [String; 2] {
+    let mut update = change("app_settings", name, Action::Update, name, &[&Address::new("app_identity", name)]);
+    update.notes = vec![name.to_owned()];
+    let changes = vec![change("app_identity", name, Action::Create, name, &[]), update];
+    let at = |seq: u64, mark, detail: &str| Moment {
+        seq,
+        at: Ok("2026-11-24T17:00:00Z".parse().unwrap()),
+        mark,
+        length: None,
+        detail: detail.to_owned(),
+    };
+    let hours = jiff::SignedDuration::from_hours;
+    let seen = Evidence {
+        validation: name.to_owned(),
+        period: hours(168),
+        length: hours(24),
+        open: false,
+        missing: vec![name.to_owned()],
+        earliest: None,
+        moments: vec![at(0, Mark::Counts, "6 sensors"), at(1, Mark::Unseeing, name)],
+        overrides: vec![name.to_owned()],
+        sensors: vec![(name.to_owned(), Some(false), name.to_owned())],
+    };
+    let texts = [name.to_owned()];
+    [
+        html(&plan(&ChangeSet { changes }, PlanView { full: true }), &format!("plan {name}")),
+        html(&evidence(&[seen], &texts, &texts), &format!("evidence {name}")),
+    ]
+}
+
+#[test]
+fn long_names_are_broken_and_short_cells_are_not() {
+    let script = r#"
+        const times = [...document.querySelectorAll("td.short")].filter((one) => one.textContent.startsWith("2026-"));
+        const line = parseFloat(getComputedStyle(document.body).lineHeight);
+        return { wide: document.documentElement.scrollWidth > document.documentElement.clientWidth,
+            broken: times.filter((one) => one.clientHeight > 2 * line && one.textContent.length < 24
+                && one.parentElement.lastElementChild.classList.contains("short")).length, times: times.length };
+    "#;
+    for (page, times) in
+        long_pages(&"a-long-name-".repeat(60)).iter().chain(&long_pages(&"x".repeat(2_000))).zip([0, 2, 0, 2])
+    {
+        let Some(told) = run(page, script) else { return };
+        assert_eq!((&told["wide"], &told["broken"], &told["times"]), (&false.into(), &0.into(), &times.into()));
+    }
+}
+
+#[test]
+fn no_name_makes_an_element() {
+    let script = r#"
+        return [...document.querySelectorAll("body *")].filter((one) => one.id !== "told").map((one) => one.tagName).join(" ");
+    "#;
+    let evil = "\"'></title></style></pre></td><script>document.body.innerHTML = ''</script><img src=x onerror=alert(1)>&lt;b&#62;<!--";
+    for (page, plain) in long_pages(evil).iter().zip(&long_pages("a plain name of some length, to be as long")) {
+        let Some(told) = run(page, script) else { return };
+        assert_eq!(Some(told), run(plain, script));
+    }
 }

@@ -13,6 +13,8 @@ mod clock;
 mod deployment;
 #[path = "sandbox/doctor.rs"]
 mod doctor;
+#[path = "sandbox/events.rs"]
+mod events;
 #[path = "sandbox/faults.rs"]
 mod faults;
 #[path = "sandbox/fleet.rs"]
@@ -23,6 +25,8 @@ mod import;
 mod init;
 #[path = "sandbox/keys.rs"]
 mod keys;
+#[path = "sandbox/leaks.rs"]
+mod leaks;
 #[path = "sandbox/life.rs"]
 mod life;
 #[path = "sandbox/migration.rs"]

@@ -130,6 +130,7 @@ impl Arm {
         told.map(|told| told.timestamp()).ok_or_else(|| {
             Refusal::ours(
                 Failure::new(Class::Other, "Azure's answer does not tell the time")
+                    .detail("GET /subscriptions: the answer has no Date header")
                     .remedy("look whether a proxy takes the Date header out of answers"),
             )
         })
@@ -198,12 +199,40 @@ impl Arm {
         body: Option<&Value>,
         note: Note<'_>,
     ) -> Result<Value, Refusal> {
-        let (answer, operation) = self.begin(method, path, version, body, note).await?;
-        if let Some(operation) = operation {
+        let url = self.url(path, version)?;
+        let answer = self.send(method, &url, body, note).await?;
+        self.followed(method, &url, answer, note).await
+    }
+
+    /// Makes a change whose body holds what others wrote, too, and follows it to its end. It is never sent twice, as by
+    /// then somebody may have written more: a service that is busy or throttles is waited for as long as it asks, and the
+    /// refusal is given back, so that the caller reads again.
+    pub async fn replace(
+        &self,
+        method: Method,
+        path: &str,
+        version: &str,
+        body: &Value,
+        note: Note<'_>,
+    ) -> Result<(), Refusal> {
+        let url = self.url(path, version)?;
+        match self.try_once(method, &url, Some(body), &describe(method, &url)).await {
+            Ok(answer) => self.followed(method, &url, answer, note).await.map(drop),
+            Err(Trouble::Network { failure, .. }) => Err(Refusal::ours(failure.0)),
+            Err(Trouble::Refused(refusal, asked)) => {
+                let asked = asked.filter(|wait| refusal.failure.class == Class::Busy && *wait <= self.pace.throttled);
+                self.rest(asked.unwrap_or_default()).await.map_err(Refusal::ours)?;
+                Err(refusal)
+            }
+        }
+    }
+
+    async fn followed(&self, method: Method, url: &Url, answer: Answer, note: Note<'_>) -> Result<Value, Refusal> {
+        if let Some(operation) = Operation::of(method, url, &answer) {
             self.waiting.accept(&operation);
             self.finish(&operation, note).await?;
         }
-        Ok(answer)
+        Ok(answer.body)
     }
 
     /// Begins a change. The operation, when there is one, can be kept (it is serializable) and finished later.

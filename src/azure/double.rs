@@ -125,8 +125,23 @@ impl TokenSource for OneToken {
     }
 }
 
+/// A pace without any patience: what would be waited for is over at once.
+pub(crate) const HASTY: Pace = Pace {
+    first: Duration::ZERO,
+    longest: Duration::ZERO,
+    throttled: Duration::ZERO,
+    busy: Duration::ZERO,
+    operation: Duration::ZERO,
+    identity: Duration::ZERO,
+};
+
 /// A client whose calls are answered by `handler`.
 pub(crate) fn arm(handler: impl FnMut(&Seen) -> Reply + Send + 'static) -> (Arm, Arc<Double>) {
+    arm_at(Pace::quick(), handler)
+}
+
+/// The same with a pace of its own.
+pub(crate) fn arm_at(pace: Pace, handler: impl FnMut(&Seen) -> Reply + Send + 'static) -> (Arm, Arc<Double>) {
     let double = Arc::new(Double { handler: Mutex::new(Box::new(handler)), seen: Mutex::default() });
     let endpoints = Endpoints {
         authority: "https://login.test".into(),
@@ -134,6 +149,6 @@ pub(crate) fn arm(handler: impl FnMut(&Seen) -> Reply + Send + 'static) -> (Arm,
         resource_manager_audience: "https://arm.test".into(),
         postgres_audience: "https://ossrdbms.test".into(),
     };
-    let arm = Arm::new(endpoints, Tokens::new(Arc::new(OneToken)), double.clone(), Pace::quick()).unwrap();
+    let arm = Arm::new(endpoints, Tokens::new(Arc::new(OneToken)), double.clone(), pace).unwrap();
     (arm, double)
 }

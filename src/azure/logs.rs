@@ -80,7 +80,9 @@ impl Arm {
         let found = all.iter().find(|one| is(&one["properties"]["AppId"], app_id));
         found.and_then(component).ok_or_else(|| {
             let what = format!("no component of Application Insights in subscription {subscription} has id {app_id}");
-            unfound("there is no such component of Application Insights", what, "the component")
+            Failure::new(Class::NotFound, "there is no such component of Application Insights")
+                .detail(what)
+                .remedy(readable("the component"))
         })
     }
 
@@ -95,7 +97,7 @@ impl Arm {
         let found = all.iter().find(|one| is(&one["properties"]["customerId"], customer_id));
         found.and_then(|one| one["id"].as_str()).map(str::to_owned).ok_or_else(|| {
             let what = format!("no workspace in subscription {subscription} has id {customer_id}");
-            unfound("there is no such workspace", what, "the workspace")
+            Failure::new(Class::NotFound, "there is no such workspace").detail(what).remedy(readable("the workspace"))
         })
     }
 
@@ -128,10 +130,9 @@ fn is(value: &Value, id: &str) -> bool {
     value.as_str().is_some_and(|text| text.eq_ignore_ascii_case(id))
 }
 
-fn unfound(summary: &'static str, what: String, resource: &str) -> Failure {
-    Failure::new(Class::NotFound, summary).detail(what).remedy(format!(
-        "check the id and the subscription, and give whoever runs pgentra the role Monitoring Reader on {resource}"
-    ))
+/// What would help where a log is not found: that may also mean that it may not be read.
+fn readable(resource: &str) -> String {
+    format!("check the id and the subscription, and give whoever runs pgentra the role Monitoring Reader on {resource}")
 }
 
 /// A text as a literal of KQL.

@@ -20,6 +20,8 @@ pub(crate) mod double;
 mod endpoints;
 mod federation;
 mod logs;
+#[cfg(test)]
+mod messages_tests;
 mod metadata;
 mod operation;
 mod pace;

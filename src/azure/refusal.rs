@@ -68,6 +68,11 @@ impl Refusal {
         BUSY.iter().any(|code| self.code.eq_ignore_ascii_case(code))
     }
 
+    /// The code, or the HTTP status where Azure gave none.
+    pub(crate) fn what(&self) -> String {
+        if self.code.is_empty() { format!("HTTP {}", self.status) } else { self.code.clone() }
+    }
+
     /// Whether the thing asked for is not there.
     pub fn is_not_found(&self) -> bool {
         self.failure.class == Class::NotFound
@@ -137,7 +142,8 @@ fn headline(class: Class, status: u16, code: &str, message: &str) -> Failure {
         Class::NotFound => Failure::new(class, "Azure does not know it")
             .remedy("check the name, the resource group and the subscription in the plan file"),
         Class::Busy if code == "UpsertServerManagementOperationComputeOnlySupportForStoppedServer" => {
-            Failure::new(class, "the server is stopped").remedy("start it with `az postgres flexible-server start`")
+            Failure::new(class, "the server is stopped")
+                .remedy("start it with `az postgres flexible-server start -g GROUP -n NAME`")
         }
         Class::Busy => Failure::new(class, "Azure is busy").remedy("try again in a few minutes"),
         Class::Conflict => {

@@ -138,6 +138,7 @@ impl Arm {
                 .remedy("look at the app's host names in the portal, then run the same command again")
         };
         let base = format!("https://{}", site.scm_host().ok_or_else(unknown)?);
+        address(id, &base, "")?;
         let client = self.aimed(&base, audience(self.endpoints()))?;
         Ok(Scm { client, base, flex: site.is_flex(), app: id.clone(), right: right(id) })
     }
@@ -145,11 +146,7 @@ impl Arm {
 
 impl Scm {
     fn url(&self, rest: &str) -> Result<Url, Failure> {
-        Url::parse(&format!("{}{rest}", self.base)).map_err(|error| {
-            Failure::new(Class::Other, "Azure names no address where this app takes deployments")
-                .detail(format!("{}: {error}", self.base))
-                .remedy("look at the app's host names in the portal")
-        })
+        address(&self.app, &self.base, rest)
     }
 
     async fn get(&self, path: &str) -> Result<Option<Value>, Failure> {
@@ -336,6 +333,14 @@ impl Scm {
             _ => refusal.failure,
         }
     }
+}
+
+fn address(app: &SiteId, base: &str, rest: &str) -> Result<Url, Failure> {
+    Url::parse(&format!("{base}{rest}")).map_err(|error| {
+        Failure::new(Class::Other, "Azure names no address where this app takes deployments")
+            .detail(format!("{app}: {base}: {error}"))
+            .remedy("look at the app's host names in the portal")
+    })
 }
 
 /// What a look at deployments and a deployment need.

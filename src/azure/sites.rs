@@ -210,9 +210,10 @@ impl Arm {
         Ok(slots)
     }
 
-    /// Sets a site's identities; see [`Identity::body`]. Nothing else of the site is sent.
+    /// Sets a site's identities; see [`Identity::body`]. Nothing else of the site is sent. As all that replaces what others
+    /// may write, too, it is sent once; see [`Arm::replace`].
     pub async fn patch_identity(&self, id: &SiteId, body: &Value, note: Note<'_>) -> Result<(), Refusal> {
-        self.change(Method::Patch, &id.path(""), WEB_VERSION, Some(body), note).await.map(drop)
+        self.replace(Method::Patch, &id.path(""), WEB_VERSION, body, note).await
     }
 
     /// All app settings, values in clear. Needs `Microsoft.Web/sites/config/list/Action`.
@@ -231,7 +232,7 @@ impl Arm {
     pub async fn put_settings(&self, id: &SiteId, all: Map<String, Value>, note: Note<'_>) -> Result<(), Refusal> {
         let body = json!({ "properties": all });
         let path = id.path("/config/appsettings");
-        self.change(Method::Put, &path, WEB_VERSION, Some(&body), note).await.map(drop)
+        self.replace(Method::Put, &path, WEB_VERSION, &body, note).await
     }
 
     /// Replaces all connection strings; the app restarts.
@@ -243,7 +244,7 @@ impl Arm {
     ) -> Result<(), Refusal> {
         let body = json!({ "properties": all });
         let path = id.path("/config/connectionstrings");
-        self.change(Method::Put, &path, WEB_VERSION, Some(&body), note).await.map(drop)
+        self.replace(Method::Put, &path, WEB_VERSION, &body, note).await
     }
 
     /// The slot-sticky names of an app (one set for all its slots), as Azure keeps them: see [`STICKY_LISTS`].
@@ -256,7 +257,7 @@ impl Arm {
     pub async fn put_sticky_names(&self, id: &SiteId, all: Map<String, Value>, note: Note<'_>) -> Result<(), Refusal> {
         let body = json!({ "properties": all });
         let path = id.whole_app().path("/config/slotConfigNames");
-        self.change(Method::Put, &path, WEB_VERSION, Some(&body), note).await.map(drop)
+        self.replace(Method::Put, &path, WEB_VERSION, &body, note).await
     }
 }
 

@@ -237,9 +237,7 @@ impl Vault {
         let start = Instant::now();
         while self.standing(name).await? != wanted {
             if start.elapsed() > SETTLES_WITHIN {
-                return Err(Failure::new(Class::Busy, "the key vault is not done yet")
-                    .detail(format!("{doing}: the vault took the call, but it is not in effect"))
-                    .remedy("run the same command again in a few minutes"));
+                return Err(unsettled(doing));
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
@@ -255,10 +253,10 @@ fn version(id: Option<&str>, name: &str) -> Option<String> {
 }
 
 /// What is done with a secret, in words that follow "cannot", and the action on data that it needs.
-struct Doing {
+pub(super) struct Doing {
     /// Without `Microsoft.KeyVault/vaults/secrets/`.
-    right: &'static str,
-    words: String,
+    pub(super) right: &'static str,
+    pub(super) words: String,
 }
 
 impl fmt::Display for Doing {
@@ -267,63 +265,57 @@ impl fmt::Display for Doing {
     }
 }
 
+/// What a vault took on and has not done in time.
+pub(super) fn unsettled(doing: &Doing) -> Failure {
+    Failure::new(Class::Busy, "the key vault is not done yet")
+        .detail(format!("cannot {doing}: the vault took the call, but it is not in effect"))
+        .remedy("run the same command again in a few minutes")
+}
+
 /// A secret without a value: a deleted one, or one of another tool.
-fn valueless(doing: &Doing) -> Failure {
+pub(super) fn valueless(doing: &Doing) -> Failure {
     Failure::new(Class::NotFound, "the secret has no value")
-        .detail(doing.to_string())
+        .detail(format!("cannot {doing}"))
         .remedy("look at the secret's versions in the key vault")
 }
 
-fn refused(doing: &Doing, error: &azure_core::Error) -> Failure {
+pub(super) fn refused(doing: &Doing, error: &azure_core::Error) -> Failure {
     let status = error.http_status();
     let code = match error.kind() {
         ErrorKind::HttpResponse { error_code: Some(code), .. } => format!(" (code {code})"),
         _ => String::new(),
     };
     let detail = match status {
-        Some(status) => format!("{doing}: HTTP {}{code}", u16::from(status)),
-        None => format!("{doing}: {error}"),
+        Some(status) => format!("cannot {doing}: HTTP {}{code}", u16::from(status)),
+        None => format!("cannot {doing}: {error}"),
     };
-    let (class, summary, remedy) = meaning(status.map(u16::from), matches!(error.kind(), ErrorKind::Credential));
+    let failure = meaning(status.map(u16::from), matches!(error.kind(), ErrorKind::Credential));
     // A vault does not say which right is missing. It stands in the first line, so that a report can show it alone.
-    let detail = match class {
+    let detail = match failure.class {
         Class::Forbidden => format!("Microsoft.KeyVault/vaults/secrets/{}\n{detail}", doing.right),
         _ => detail,
     };
-    Failure::new(class, summary).detail(detail).remedy(remedy)
+    failure.detail(detail)
 }
 
 /// What an answer of a vault means, and what would help.
-fn meaning(status: Option<u16>, credential: bool) -> (Class, &'static str, &'static str) {
+fn meaning(status: Option<u16>, credential: bool) -> Failure {
     match status {
-        Some(404) => (
-            Class::NotFound,
-            "the key vault does not have it",
-            "check the names of the vault and of the secret; a deleted secret can be recovered",
-        ),
-        Some(401) => {
-            (Class::NotSignedIn, "the key vault does not accept the token", "sign in again, and check the tenant")
-        }
-        Some(403) => (
-            Class::Forbidden,
-            "not allowed",
-            "give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine",
-        ),
-        Some(409) => (
-            Class::Conflict,
-            "the key vault sees a conflict",
-            "look whether the secret was deleted or is being changed, then run the same command again",
-        ),
-        Some(429 | 503) => (Class::Busy, "the key vault is busy", "try again in a few minutes"),
-        Some(_) => (Class::Other, "the key vault refused", "mend what it names, and run the same command again"),
-        None if credential => {
-            (Class::NotSignedIn, "there is no token for the key vault", "sign in, for example with `az login`")
-        }
-        None => (
-            Class::Unreachable,
-            "the key vault cannot be reached",
-            "check its name, its firewall and private endpoints, and the proxy (HTTPS_PROXY)",
-        ),
+        Some(404) => Failure::new(Class::NotFound, "the key vault does not have it")
+            .remedy("check the names of the vault and of the secret; a deleted secret can be recovered"),
+        Some(401) => Failure::new(Class::NotSignedIn, "the key vault does not accept the token")
+            .remedy("sign in again, and check the tenant"),
+        Some(403) => Failure::new(Class::Forbidden, "not allowed")
+            .remedy("give the role Key Vault Secrets Officer on the vault, and let its firewall admit this machine"),
+        Some(409) => Failure::new(Class::Conflict, "the key vault sees a conflict")
+            .remedy("look whether the secret was deleted or is being changed, then run the same command again"),
+        Some(429 | 503) => Failure::new(Class::Busy, "the key vault is busy").remedy("try again in a few minutes"),
+        Some(_) => Failure::new(Class::Other, "the key vault refused")
+            .remedy("mend what it names, and run the same command again"),
+        None if credential => Failure::new(Class::NotSignedIn, "there is no token for the key vault")
+            .remedy("sign in, for example with `az login`"),
+        None => Failure::new(Class::Unreachable, "the key vault cannot be reached")
+            .remedy("check its name, its firewall and private endpoints, and the proxy (HTTPS_PROXY)"),
     }
 }
 

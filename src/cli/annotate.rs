@@ -2,7 +2,7 @@
 
 use crate::model::{Failure, Finding, Severity};
 use crate::plan::line_column;
-use crate::report::clean;
+use crate::report::{clean, guard_lines};
 
 use super::args::Annotations;
 use super::locate::Source;
@@ -31,7 +31,7 @@ pub fn dialect(asked: Annotations, env: &dyn Fn(&str) -> Option<String>) -> Opti
 
 /// One command per finding, each on a line of its own.
 pub fn findings(dialect: Dialect, source: &Source, findings: &[Finding]) -> String {
-    let path = source.path.display().to_string();
+    let path = guard_lines(&clean(&source.path.display().to_string()));
     let one = |finding: &Finding| {
         let place = finding.place.as_ref().map(|place| line_column(&source.text, place.span.start));
         let text = sentence(&finding.title, finding.label.as_deref(), finding.remedy.as_deref());
@@ -49,7 +49,8 @@ pub fn failure(dialect: Dialect, failure: &Failure) -> String {
 fn sentence(summary: &str, detail: Option<&str>, remedy: Option<&str>) -> String {
     let detail = detail.map(|detail| format!(": {detail}")).unwrap_or_default();
     let remedy = remedy.map(|remedy| format!(" ({remedy})")).unwrap_or_default();
-    clean(&format!("{summary}{detail}{remedy}"))
+    // A reader that takes commands anywhere in a line must not find a second one.
+    guard_lines(&clean(&format!("{summary}{detail}{remedy}")))
 }
 
 type Place<'a> = (&'a str, Option<(usize, usize)>);
@@ -109,12 +110,12 @@ mod tests {
         let found = [Finding::error("unknown-key", evil, Place::from(12..16)).remedy("did you mean `name`?")];
         assert_eq!(
             findings(Dialect::Github, &source, &found),
-            "::error file=a%2Cb%3Ac.toml,line=2,col=1,title=unknown-key::100%25\\n::error::x ##vso[x];] (did you mean `name`?)\n"
+            "::error file=a%2Cb%3Ac.toml,line=2,col=1,title=unknown-key::100%25\\n::error::x # #vso[x];] (did you mean `name`?)\n"
         );
         assert_eq!(
             findings(Dialect::Azure, &source, &found),
             "##vso[task.logissue type=error;sourcepath=a,b:c.toml;linenumber=2;columnnumber=1;code=unknown-key;]\
-             100%AZP25\\n::error::x ##vso[x%5D%3B%5D (did you mean `name`?)\n"
+             100%AZP25\\n::error::x # #vso[x%5D%3B%5D (did you mean `name`?)\n"
         );
         let told = failure(Dialect::Github, &Failure::new(Class::Other, "no").detail("password=hunter2"));
         assert_eq!(told, "::error title=pgentra::no: (sensitive value)\n");

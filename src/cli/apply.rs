@@ -1,6 +1,6 @@
 //! `apply`: shows, asks, tells what goes on and what came of it.
 
-mod resume;
+pub(super) mod resume;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -24,7 +24,10 @@ use crate::journal::Outcome;
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, Applied, ApplyOptions, Approve, Context, Planned, SavedPlan};
 use crate::plan::PlanFile;
-use crate::report::{Line, Page, PlanView, Run, Text, end_events, outcome, plan, plan_events, reviewed, terminal};
+use crate::report::{
+    Line, Page, PlanView, Run, Text, end_events, nothing_done, nothing_event, outcome, plan, plan_events, reviewed,
+    terminal,
+};
 use crate::resources::{Live, schemas};
 use crate::store::{Held, Store};
 
@@ -157,7 +160,13 @@ pub fn saved(path: &Path) -> Result<Option<SavedPlan>, Failure> {
         return Ok(None);
     }
     let text = locate::read(path)?;
-    if text.trim_start().starts_with('{') { SavedPlan::parse(&text).map(Some) } else { Ok(None) }
+    if !text.trim_start().starts_with('{') {
+        return Ok(None);
+    }
+    SavedPlan::parse(&text).map(Some).map_err(|failure| {
+        let why = failure.first_cause().to_owned();
+        failure.detail(format!("{}: {why}", path.display()))
+    })
 }
 
 fn options(args: &ApplyArgs) -> ApplyOptions {
@@ -236,8 +245,9 @@ impl Approve for Terminal<'_> {
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
         if self.output.streams() {
             self.output.events(&plan_events(&planned.changes, Timestamp::now()))?;
+            self.output.event(&nothing_event(Timestamp::now()))?;
         }
-        self.output.page(&planned_page(planned, self.args.live.full)?)
+        self.output.page(&nothing_done(planned_page(planned, self.args.live.full)?))
     }
 }
 

@@ -7,7 +7,7 @@ use super::exit::{Ended, Exit};
 use super::load::{narrowed, usable};
 use super::output::Output;
 use super::{doctor_can_i, doctor_local, live, place};
-use crate::model::{Class, Failure};
+use crate::model::{Class, Failure, StoreUrl};
 use crate::report::{self, Doctor, Symptom};
 use crate::resources::{Diagnosis, RULES, Severity, diagnose, facts};
 
@@ -42,7 +42,11 @@ pub async fn run(args: &DoctorArgs, global: &Global, output: &Output) -> Result<
         return Ok(doctor_local::run(&world, &file, global, output).await?);
     }
     if args.can_i {
-        return Ok(doctor_can_i::run(&world, &file.desired, output).await?);
+        let blobs = match file.store.as_deref().map(str::parse) {
+            Some(Ok(StoreUrl::Blobs(at))) => Some(place::blobs(&at, &file.target, global).await?),
+            _ => None,
+        };
+        return Ok(doctor_can_i::run(&world, &file.desired, blobs.as_ref(), output).await?);
     }
     let plan = args.file.file.as_deref().map(|path| path.display().to_string()).unwrap_or_default();
     let facts = facts(&world, &file.desired, &plan).await?;

@@ -10,7 +10,7 @@ use super::exit::Exit;
 use super::live;
 use super::output::Output;
 use crate::azure::Credential;
-use crate::model::{Desired, Failure};
+use crate::model::{Class, Desired, Failure};
 use crate::plan::PlanFile;
 use crate::postgres::mapped_roles;
 use crate::report::{Check, ways};
@@ -106,10 +106,14 @@ async fn enter(
             Err(failure) => first = first.or(Some(failure)),
         }
     }
-    Err(first.unwrap_or_else(|| {
-        Failure::new(crate::model::Class::NotFound, "no role stands for you")
-            .remedy("have an Entra administrator of the server make one, with [role.NAME] in a plan file")
-    }))
+    Err(first.unwrap_or_else(|| no_role(server)))
+}
+
+/// Nobody is known on the server that whoever is signed in could be.
+pub(super) fn no_role(server: &str) -> Failure {
+    Failure::new(Class::NotFound, "no role stands for you")
+        .detail(format!("server {server}"))
+        .remedy("have an Entra administrator of the server make one, with [role.NAME] in a plan file")
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use crate::evidence::{Attestation, Ledger, Now, Record, SigningKey, Standing, de
 use crate::model::Failure;
 use crate::pipeline;
 use crate::plan::PlanFile;
-use crate::report::{self, Check, Evidence, checklist, evidence_markdown, json_text};
+use crate::report::{self, Check, Evidence, checklist, clean, evidence_markdown, json_text};
 use crate::resources::Vantage as _;
 use crate::store::Store;
 
@@ -173,7 +173,7 @@ async fn export(found: &Found, into: &Path, global: &Global, output: &Output) ->
     {
         let path = into.join(format!("{name}-evidence.{ending}"));
         output::write(&path, &text)?;
-        output.data(&format!("{}\n", path.display()))?;
+        output.data(&format!("{}\n", clean(&path.display().to_string())))?;
     }
     Ok(Exit::Done)
 }

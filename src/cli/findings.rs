@@ -12,15 +12,18 @@ use super::annotate;
 use super::exit::{Ended, Exit};
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, looks_secret, secret_name};
+use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe, looks_secret, secret_name};
 use crate::plan::{PlanFile, line_column};
-use crate::report::{Block, Line, Page, clean, finding_event, guard_lines};
+use crate::report::{Block, Line, Page, Text, Tone, clean, finding_event, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
 /// As text they go to standard error, so that standard output stays data.
 pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
     let color = output.stderr_color() != ColorChoice::Never;
     output.aside_raw(&text(source, findings, color));
+    if errors(findings) > 0 {
+        output.aside(&[Line::default(), closing(source)].into_iter().collect::<Text>());
+    }
     if output.streams() {
         let path = source.path.display();
         let line = |place: &Place| format!("{path}:{}", line_column(&source.text, place.span.start).0);
@@ -34,6 +37,11 @@ pub fn report(output: &Output, source: &Source, findings: &[Finding]) -> Exit {
         output.aside_raw(&annotate::findings(dialect, source, findings));
     }
     if errors(findings) > 0 { Exit::Findings } else { Exit::Done }
+}
+
+/// The line by which tools that read Terraform's text know that there is no plan.
+fn closing(source: &Source) -> Line {
+    Line::of(Tone::Bad, "Error: ").and(source.path.display().to_string()).and(" cannot be used as it is")
 }
 
 /// Shows a failure whose cause is in the plan file as findings, each at its place; gives any other failure back.
@@ -57,12 +65,13 @@ pub fn ended(output: &Output, source: &Source, findings: &[Finding]) -> Ended {
 }
 
 /// A flaw at its place: that of the path, or of what is around it.
-fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
+pub(super) fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
     let inside = file.places.get(&flaw.address);
     let around = std::iter::successors(Some(flaw.path.as_str()), |path| path.rsplit_once('.').map(|(path, _)| path));
     let place = around.into_iter().find_map(|path| inside?.get(path).cloned());
     let whole = || file.desired.iter().find(|want| want.address == flaw.address).and_then(|want| want.place.clone());
-    let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label("not on the server");
+    let label = if flaw.rule == "contradiction" { "granted as well" } else { "not on the server" };
+    let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label(label);
     match &flaw.remedy {
         Some(remedy) => finding.remedy(remedy),
         None => finding,
@@ -128,7 +137,7 @@ pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
 /// Each finding with its line.
 fn each(source: &Source, findings: &[Finding], color: bool) -> impl Iterator<Item = String> {
     let path = clean(&source.path.display().to_string());
-    let masked = masked(&source.text);
+    let masked = struck(masked(&source.text), findings);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     findings.iter().map(move |finding| renderer.render(&[group(finding, &masked, &path)]))
@@ -159,10 +168,36 @@ fn floor(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
+/// The text with stars where a finding says that a secret stands, whatever the key is called.
+fn struck(text: String, findings: &[Finding]) -> String {
+    let secret = findings.iter().filter(|finding| finding.rule == SECRET).filter_map(|finding| finding.place.as_ref());
+    secret.fold(text, |text, place| {
+        // The quotes or brackets around it stay.
+        let (start, end) = (floor(&text, place.span.start + 1), floor(&text, place.span.end.saturating_sub(1)));
+        let Some(inside) = text.get(start..end) else { return text };
+        let hidden: String = inside.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>().join("\n");
+        format!("{}{hidden}{}", &text[..start], &text[end..])
+    })
+}
+
+/// The rule of findings about secrets in a plan file.
+const SECRET: &str = "secret-literal";
+
 /// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
-/// and texts that look like one.
+/// and texts that look like one. In the place of a character that a terminal would obey stands one that is seen.
 fn masked(text: &str) -> String {
-    text.split_inclusive('\n').map(mask_line).collect()
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n').map(mask_line) {
+        let ends = line.trim_end_matches(['\n', '\r']).len();
+        for (at, c) in line.char_indices() {
+            if is_unsafe(c) && c != '\t' && at < ends {
+                out.push_str(["?", "\u{bf}", "\u{fffd}", "\u{fffd}?"][c.len_utf8() - 1]);
+            } else {
+                out.push(c);
+            }
+        }
+    }
+    out
 }
 
 fn mask_line(line: &str) -> String {
@@ -294,6 +329,7 @@ mod tests {
           "warning_count": 1
         }
         "#);
+        assert_eq!(super::closing(&source).text(), "Error: plan.toml cannot be used as it is");
         assert!(text(&source, &findings, true).contains("\u{1b}["));
         assert_eq!(text(&source, &[], false), "");
     }

@@ -140,7 +140,7 @@ fn wanted(args: &ImportArgs) -> Wanted {
     }
 }
 
-fn exists(path: &Path) -> Failure {
+pub(super) fn exists(path: &Path) -> Failure {
     Failure::new(Class::Input, "the file exists and is not overwritten")
         .detail(path.display().to_string())
         .remedy("name another file, or say --force")

@@ -71,7 +71,7 @@ pub fn run(args: &InitArgs, output: &Output) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-struct Answers {
+pub(super) struct Answers {
     app: String,
     server: String,
     database: String,
@@ -81,7 +81,7 @@ struct Answers {
     admin: Option<(String, String)>,
 }
 
-fn answers(args: &InitArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure> {
+pub(super) fn answers(args: &InitArgs, prompt: &mut Prompt<'_>) -> Result<Answers, Failure> {
     let questions = [
         ("--app", &args.app),
         ("--server", &args.server),

@@ -111,9 +111,9 @@ fn cloud(target: &Target, named: Option<&String>) -> Cloud {
 
 /// Gives the database room what it needs of Azure.
 pub struct AzureAccess {
-    arm: Arm,
-    tokens: Tokens,
-    audience: String,
+    pub(super) arm: Arm,
+    pub(super) tokens: Tokens,
+    pub(super) audience: String,
 }
 
 #[async_trait]
@@ -130,8 +130,8 @@ impl Access for AzureAccess {
         };
         self.arm.server(&id).await?.properties.fully_qualified_domain_name.ok_or_else(|| {
             Failure::new(Class::NotFound, "Azure does not say where the server is reached")
-                .detail(server.name.clone())
-                .remedy("name it in the plan file: host = \"...\" under [server]")
+                .detail(format!("server {}", server.name))
+                .remedy("name its host in the plan file: host = \"...\" under [server.<label>]")
         })
     }
 }

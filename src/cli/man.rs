@@ -19,10 +19,11 @@ pub struct ManArgs {
 
 /// Runs `man`.
 pub fn run(args: &ManArgs, command: Command, output: &Output) -> Result<Exit, Failure> {
+    let place = args.into.as_ref().map_or_else(|| "standard output".to_owned(), |into| into.display().to_string());
     let failed = |error: std::io::Error| {
         Failure::new(Class::Other, "cannot write the manual")
+            .detail(format!("{place}: {error}"))
             .remedy("name a directory that you may write to")
-            .detail(error.to_string())
     };
     if let Some(directory) = &args.into {
         std::fs::create_dir_all(directory).map_err(failed)?;

@@ -58,6 +58,7 @@ use exit::{Ended, Exit};
 use output::Output;
 
 use crate::model::{Class, Failure};
+use crate::report::clean_styled;
 use crate::resources::schemas;
 
 /// Moves Azure apps from PostgreSQL passwords to managed identity, as code, with proof
@@ -113,7 +114,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
         Err(error) => {
             // Help and version go to standard output and are no error; wrong usage is one. A reader that went away
             // has seen what it wanted.
-            let _ = error.print();
+            let _ = if error.use_stderr() { said(&error) } else { error.print() };
             return if error.use_stderr() { Exit::Error } else { Exit::Done };
         }
     };
@@ -136,6 +137,13 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> Exit {
             Exit::from(failure.class)
         }
     }
+}
+
+/// Says what is wrong with a command line, which may hold names from anywhere.
+fn said(error: &clap::Error) -> std::io::Result<()> {
+    let text = error.render().ansi().to_string();
+    let lines: Vec<String> = text.split('\n').map(clean_styled).collect();
+    std::io::Write::write_all(&mut anstream::stderr().lock(), lines.join("\n").as_bytes())
 }
 
 /// Whether a command keeps a log of its own: the sandbox's app, whose traces its platform reads.
@@ -179,6 +187,10 @@ async fn dispatch(cli: &Cli, output: &Output) -> Result<Exit, Ended> {
 }
 
 #[cfg(test)]
+mod hostile_tests;
+#[cfg(test)]
 mod messages_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod told;

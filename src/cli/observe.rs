@@ -18,7 +18,7 @@ use crate::evidence::Verdict;
 use crate::model::{Class, Desired, Failure};
 use crate::pipeline::{self, Author, Observed};
 use crate::plan::PlanFile;
-use crate::report::{Line, Text, evidence, observation_event};
+use crate::report::{Line, Text, evidence, observation_event, observed_event};
 use crate::store::Store;
 
 /// Record an observation: whether the apps work without the password
@@ -114,10 +114,14 @@ async fn once(
             let measured = measured.map(|one| (one.sensor.clone(), one.verdict == Verdict::Passed));
             output.event(&observation_event(&want.address, &measured.collect::<Vec<_>>(), now))?;
         }
+        output.event(&observed_event(seen.len(), seen.iter().filter(|one| well(one)).count(), now))?;
     }
     output.page(&evidence(&views, &faults, &[]))?;
-    let well = seen.iter().all(|one| {
-        one.observation.measurements.iter().all(|one| one.verdict == Verdict::Passed) && one.observation.scope.is_some()
-    });
-    Ok(if well { Exit::Done } else { Exit::CheckFailed })
+    Ok(if seen.iter().all(well) { Exit::Done } else { Exit::CheckFailed })
+}
+
+/// Whether everything passed, and it is known of what.
+fn well(seen: &Observed) -> bool {
+    let passed = seen.observation.measurements.iter().all(|one| one.verdict == Verdict::Passed);
+    passed && seen.observation.scope.is_some()
 }

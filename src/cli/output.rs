@@ -214,7 +214,7 @@ pub fn unwritten(path: &Path, error: &io::Error) -> Failure {
 }
 
 /// A reader that went away (`| head`) is not an error: it has seen what it wanted.
-fn finished(written: io::Result<()>) -> Result<(), Failure> {
+pub(super) fn finished(written: io::Result<()>) -> Result<(), Failure> {
     match written {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Failure::new(Class::Other, "cannot write to standard output")

@@ -3,10 +3,10 @@
 use super::evidence_keys;
 use super::live;
 use super::observe::{author, validations};
-use super::prompt;
+use super::prompt::{self, Prompt};
 use crate::cli::args::Global;
 use crate::evidence::{Now, Override, Record, SigningKey, decide};
-use crate::model::{Class, Desired, Failure, Value};
+use crate::model::{Address, Class, Desired, Failure, Value};
 use crate::pipeline;
 use crate::plan::PlanFile;
 use crate::resources::Vantage as _;
@@ -42,7 +42,7 @@ pub async fn open(
         if decision.open {
             continue;
         }
-        confirm(want, &decision.reason())?;
+        prompt::with_terminal(|prompt| confirm(prompt, want, &decision.reason()))?;
         let record = Record::Override(Override {
             validation: want.address.name.clone(),
             at,
@@ -55,28 +55,36 @@ pub async fn open(
         let ledger = pipeline::write_evidence(store, held, &author, &record, (&keys, key)).await?;
         let decision = decide(&terms, &ledger, &now);
         if !decision.open {
-            return Err(Failure::new(Class::Input, "the gate stays closed")
-                .detail(format!("{}: {}", want.address, decision.reason()))
-                .remedy("`pgentra status` says what is missing"));
+            return Err(closed(&want.address, &decision.reason()));
         }
     }
     Ok(())
 }
 
+/// The record is written, and the gate is not open all the same.
+pub(super) fn closed(gate: &Address, why: &str) -> Failure {
+    Failure::new(Class::Input, "the gate stays closed")
+        .detail(format!("{gate}: {why}"))
+        .remedy("`pgentra status` says what is missing")
+}
+
 /// Asks for the name of the app that a gate is about.
-fn confirm(want: &Desired, missing: &str) -> Result<(), Failure> {
+pub(super) fn confirm(prompt: &mut Prompt<'_>, want: &Desired, missing: &str) -> Result<(), Failure> {
     let app =
         want.attributes.get("app").and_then(Value::as_map).and_then(|app| app.get("app")).and_then(Value::as_text);
     let name = app.unwrap_or(&want.address.name);
-    let typed = prompt::with_terminal(|prompt| {
-        if !prompt.interactive {
-            return Err(Failure::new(Class::Input, "a gate is opened by a person: there is no terminal").remedy(REMEDY));
-        }
-        prompt.value(&format!("{} is held: {missing}\nType the name of the app to open it all the same", want.address))
-    })?;
+    let gate = &want.address;
+    if !prompt.interactive {
+        return Err(Failure::new(Class::Input, "a gate is opened by a person: there is no terminal")
+            .detail(gate.to_string())
+            .remedy(REMEDY));
+    }
+    let typed =
+        prompt.value(&format!("{gate} is held: {missing}\nType the name of the app to open it all the same"))?;
     if typed == name {
         return Ok(());
     }
     Err(Failure::new(Class::Input, "that is not the name of the app; nothing was opened")
+        .detail(format!("{gate}: {typed:?} was typed"))
         .remedy("run it again and type the name that stands in the question"))
 }

@@ -8,7 +8,7 @@ use super::args::Global;
 use super::live;
 use super::locate::Source;
 use crate::azure::{environment, http_client};
-use crate::model::{Auth, Class, Failure, StoreUrl, Target};
+use crate::model::{Auth, BlobPlace, Class, Failure, StoreUrl, Target};
 use crate::plan::PlanFile;
 use crate::store::{AzBlob, Directory, LockNote, Postgres, Store};
 
@@ -34,6 +34,15 @@ pub fn place(source: &Source, plan: &PlanFile) -> Result<String, Failure> {
     Ok(Directory::new(directory).root()?.display().to_string())
 }
 
+/// The store in a container.
+///
+/// # Errors
+/// What finding out the cloud's endpoints meets.
+pub async fn blobs(place: &BlobPlace, target: &Target, global: &Global) -> Result<AzBlob, Failure> {
+    let (_, tokens) = live::tokens(target, global).await?;
+    AzBlob::new(place, &live::cloud_of(target), tokens, http_client(&environment())?)
+}
+
 /// Opens a store. A directory needs nothing, the others sign in when they are first used.
 ///
 /// # Errors
@@ -48,10 +57,7 @@ pub async fn open(place: &str, target: &Target, global: &Global) -> Result<Box<d
     })?;
     Ok(match url {
         StoreUrl::Directory(path) => Box::new(Directory::new(path)),
-        StoreUrl::Blobs(place) => {
-            let (_, tokens) = live::tokens(target, global).await?;
-            Box::new(AzBlob::new(&place, &live::cloud_of(target), tokens, http_client(&environment())?)?)
-        }
+        StoreUrl::Blobs(place) => Box::new(blobs(&place, target, global).await?),
         StoreUrl::Postgres(place) => {
             let tokens = match place.auth {
                 Auth::Password(_) => None,

@@ -92,7 +92,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
 }
 
 /// Why a plan with this change is not saved: the steps of a saved plan are all that there is to do.
-fn not_readable(change: &Change) -> Option<Failure> {
+pub(super) fn not_readable(change: &Change) -> Option<Failure> {
     let Reason::NotReadable(why) = &change.reason else { return None };
     let class = change.failure.as_ref().map_or(Class::Forbidden, |failure| failure.class);
     Some(

@@ -61,33 +61,29 @@ pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Ex
     if let Some(file) = authorities() {
         psql.env("PGSSLROOTCERT", file);
     }
-    let ended = psql.status().map_err(|error| {
-        Failure::new(Class::Input, "cannot run psql")
-            .detail(error.to_string())
-            .remedy("install PostgreSQL's client: on Debian the package postgresql-client")
-    })?;
+    let ended = psql.status().map_err(|error| not_run(&error))?;
     Ok(if ended.success() { Exit::Done } else { Exit::Error })
 }
 
-fn server<'a>(target: &'a Target, named: Option<&str>) -> Result<&'a ServerTarget, Failure> {
+pub(super) fn server<'a>(target: &'a Target, named: Option<&str>) -> Result<&'a ServerTarget, Failure> {
     let known = || target.servers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
-    match named {
-        Some(name) => target.servers.get(name).ok_or_else(|| {
+    match (named, target.servers.values().collect::<Vec<_>>().as_slice()) {
+        (_, []) => Err(Failure::new(Class::Input, "the plan file has no server")
+            .remedy("add [server.<label>] with its name and an admin, or name another plan file")),
+        (Some(name), _) => target.servers.get(name).ok_or_else(|| {
             Failure::new(Class::Input, "the plan file has no such server")
-                .detail(format!("{name:?}"))
-                .remedy(format!("choose one with --server: {}", known()))
+                .detail(format!("{name:?}; servers it has: {}", known()))
+                .remedy("choose one of these with --server")
         }),
-        None => match target.servers.values().collect::<Vec<_>>().as_slice() {
-            [only] => Ok(*only),
-            several => Err(Failure::new(Class::Input, "the plan file does not have one server")
-                .detail(format!("it has {}", several.len()))
-                .remedy(format!("choose one with --server: {}", known()))),
-        },
+        (None, [only]) => Ok(*only),
+        (None, _) => Err(Failure::new(Class::Input, "the plan file has several servers")
+            .detail(known())
+            .remedy("choose one of these with --server")),
     }
 }
 
 /// The connection of the plan file, or the given role with a token.
-fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTarget, Failure> {
+pub(super) fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTarget, Failure> {
     match (user, server.connections.first()) {
         (Some(user), _) => match server.connections.iter().find(|connection| connection.user == user) {
             Some(connection) => Ok(connection.clone()),
@@ -95,7 +91,7 @@ fn connection(server: &ServerTarget, user: Option<&str>) -> Result<ConnectionTar
         },
         (None, Some(first)) => Ok(first.clone()),
         (None, None) => Err(Failure::new(Class::Input, "the server has no connection in the plan file")
-            .detail(server.name.clone())
+            .detail(format!("server {}", server.name))
             .remedy("name a role with --user")),
     }
 }
@@ -113,6 +109,12 @@ fn authorities() -> Option<&'static str> {
     let named = std::env::var_os("PGSSLROOTCERT").is_some();
     let own = std::env::home_dir().is_some_and(|home| home.join(".postgresql/root.crt").exists());
     if named || own { None } else { AUTHORITIES.into_iter().find(|path| std::path::Path::new(path).exists()) }
+}
+
+pub(super) fn not_run(error: &std::io::Error) -> Failure {
+    Failure::new(Class::Input, "cannot run psql")
+        .detail(error.to_string())
+        .remedy("install PostgreSQL's client: on Debian the package postgresql-client")
 }
 
 /// libpq's word.

@@ -10,7 +10,7 @@ use super::exit::{Ended, Exit};
 use super::load::usable;
 use super::observe::validations;
 use super::output::Output;
-use crate::report::{Block, Page};
+use crate::report::{Block, Page, clean_lines};
 use crate::resources::{MonitoringQuery, monitoring, sensor_queries};
 
 /// Options of `render kql`.
@@ -50,7 +50,7 @@ pub fn run(args: &KqlArgs, global: &Global, output: &Output) -> Result<Exit, End
         output.page(&page)?;
     } else {
         let texts: Vec<&str> = queries.iter().map(|query| query.text.as_str()).collect();
-        output.data(&texts.join("\n"))?;
+        output.data(&clean_lines(&texts.join("\n")))?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)

@@ -12,7 +12,7 @@ use super::load::usable;
 use super::observe::validations;
 use super::output::Output;
 use crate::model::StoreUrl;
-use crate::report::{Block, Page};
+use crate::report::{Block, Page, json_text};
 use crate::resources::{BLOB_STORE, Need, Phase, needs};
 
 /// Options of `render rbac`.
@@ -42,7 +42,7 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
     if output.is_json() {
         output.page(&page)?;
     } else {
-        output.data(&format!("{data:#}\n"))?;
+        output.data(&json_text(&data))?;
         output.json_file(&page)?;
     }
     Ok(Exit::Done)
@@ -60,7 +60,7 @@ fn store_needs(read_only: bool, observes: bool) -> Vec<Need> {
 }
 
 /// The role as `az role definition create --role-definition` takes it.
-fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
+pub(super) fn definition(plan: &str, read_only: bool, needs: &BTreeSet<Need>) -> Json {
     let actions = |data: bool| -> Vec<&str> {
         let all: BTreeSet<&str> =
             needs.iter().filter(|need| need.data == data).map(|need| need.action.as_str()).collect();

@@ -227,7 +227,7 @@ fn say(output: &Output, text: &str) {
 
 async fn up(options: Options, output: &Output) -> Result<(), Failure> {
     let failed = |error: std::io::Error| {
-        Failure::new(Class::Other, "cannot wait for signals")
+        Failure::new(Class::Other, "cannot hear signals")
             .remedy("run it where processes may handle signals")
             .detail(error.to_string())
     };
@@ -287,9 +287,14 @@ fn detach(dir: &Path, postgres: Option<&Path>, rights: Rights, output: &Output) 
     if lines.is_empty() {
         let _ = child.wait();
         let said = std::fs::read_to_string(&log).unwrap_or_default();
-        return Err(Failure::new(Class::Other, "the sandbox did not start")
-            .remedy("mend what it names; `pgentra sandbox log --processes` shows more")
-            .detail(said.trim().to_owned()));
+        return Err(not_started(&said));
     }
     output.text(&lines.iter().map(Line::plain).collect::<Text>())
+}
+
+/// What the sandbox said before it ended.
+pub(super) fn not_started(said: &str) -> Failure {
+    Failure::new(Class::Other, "the sandbox did not start")
+        .detail(said.trim().to_owned())
+        .remedy("mend what it names; `pgentra sandbox log --processes` shows more")
 }

@@ -14,7 +14,7 @@ fn typed(line: &str) -> Vec<OsString> {
 }
 
 /// Reads a line with the arguments of one command.
-fn parse<T: Args + FromArgMatches>(line: &str) -> Result<T, clap::Error> {
+pub(super) fn parse<T: Args + FromArgMatches>(line: &str) -> Result<T, clap::Error> {
     let command = T::augment_args(clap::Command::new("test"));
     command.clone().debug_assert();
     T::from_arg_matches(&command.try_get_matches_from(typed(line))?)

@@ -10,6 +10,7 @@ use super::place;
 use super::prompt::{self, Prompt};
 use crate::model::{Class, Failure};
 use crate::report::{Line, Text};
+use crate::store::LockNote;
 
 /// Show who holds the store's lock, and take it away
 #[derive(Args, Clone, Debug)]
@@ -39,13 +40,21 @@ pub async fn run(args: &UnlockArgs, global: &Global, output: &Output) -> Result<
     if !args.yes && !prompt::with_terminal(ask)? {
         return Ok(Exit::Error);
     }
-    if store.holder().await?.as_ref() != Some(&holder) {
-        let changed = Failure::new(Class::Locked, "meanwhile the lock has gone from that holder; nothing was done");
-        return Err(changed.remedy("look again with `pgentra unlock`").into());
+    let now = store.holder().await?;
+    if now.as_ref() != Some(&holder) {
+        return Err(passed_on(&holder, now.as_ref()).into());
     }
     store.break_lock().await?;
     say(output, "The lock is free. See what that run did with `pgentra show last`.");
     Ok(Exit::Done)
+}
+
+/// The lock is not held any more by whom the question was about.
+pub(super) fn passed_on(asked: &LockNote, now: Option<&LockNote>) -> Failure {
+    let now = now.map_or_else(|| "nobody".to_owned(), LockNote::to_string);
+    Failure::new(Class::Locked, "meanwhile the lock has gone from that holder; nothing was done")
+        .detail(format!("it was held by {asked}\nit is held by {now}"))
+        .remedy("look again with `pgentra unlock`")
 }
 
 fn say(output: &Output, line: &str) {

@@ -192,9 +192,9 @@ fn cannot_read(change: Change, want: &Desired, moving: Option<&Address>, unreada
             not_readable(change, want, why, Some(failure))
         }
         _ => {
-            let failure = Failure::new(Class::Other, "cannot be read")
+            let failure = Failure::new(Class::Other, "the resource cannot be read")
                 .detail(reason)
-                .remedy("mend what the look met, and plan again");
+                .remedy("mend what is named here, and plan again");
             Change { failure: Some(failure), ..change }
         }
     }

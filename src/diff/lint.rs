@@ -38,8 +38,8 @@ pub fn lint(
         Ok(())
     } else {
         Err(Failure::new(Class::Input, "the order of the steps is not safe")
-            .remedy("add `after = [\"...\"]` in the plan file so that the order is safe")
-            .detail(faults.join("\n")))
+            .detail(faults.join("\n"))
+            .remedy("add `after = [\"ADDRESS\"]` to what has to come later; a gate is a validation or a soak"))
     }
 }
 

@@ -24,8 +24,12 @@ pub async fn unless_stopped<T>(stop: &Stop, look: impl Future<Output = Result<T,
     };
     tokio::select! {
         looked = look => looked,
-        () = stopped => Err(Failure::new(Class::Interrupted, "stopped before anything was changed").remedy("run the same command again")),
+        () = stopped => Err(stopped_early()),
     }
+}
+
+fn stopped_early() -> Failure {
+    Failure::new(Class::Interrupted, "stopped before anything was changed").remedy("run the same command again")
 }
 
 /// Which way tasks are run, and so which events they leave in the journal.

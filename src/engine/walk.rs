@@ -99,7 +99,7 @@ async fn staying(
     match (gone, stay) {
         (Some(reading), _) => Ok(Walked::AlreadyThere(outputs(reading))),
         (None, Stay::Kept(why)) => Ok(Walked::Kept(why.clone())),
-        (None, Stay::Never(why)) => Err(Failure::new(Class::Other, "cannot be undone")
+        (None, Stay::Never(why)) => Err(Failure::new(Class::Other, "the step cannot be undone")
             .detail(why.clone())
             .remedy("it needs a person: bring it back by hand, or let it stay")),
     }
@@ -205,9 +205,9 @@ async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Readi
         Err(stopped) = asked_to_stop => return Err(stopped),
     };
     if let Observed::Unreadable(unreadable) = &reading.observed {
-        return Err(Failure::new(Class::Other, "cannot be read")
+        return Err(Failure::new(Class::Other, "the resource cannot be read")
             .detail(&unreadable.reason)
-            .remedy("mend what the look met, then run the same command again"));
+            .remedy("mend what is named here, then run the same command again"));
     }
     Ok(reading)
 }
@@ -270,8 +270,8 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
         }
         if start.elapsed() >= schema.consistent_within {
             return Err(Failure::new(Class::Other, "it was written, but the change did not hold")
-                .detail("a look after the write still finds another state")
-                .remedy("look who else changes it; then run apply again"));
+                .detail(format!("{}: a look after the write still finds another state", step.address))
+                .remedy("look at what else changes it, then run the same command again"));
         }
         watch.note("waiting until the change is visible");
         pause(watch, LOOK_AGAIN).await?;
@@ -284,6 +284,7 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     let show = |value: &Value| match value {
         Value::Secret(_) => "(sensitive value)".to_owned(),
         Value::Null => "(nothing)".to_owned(),
+        Value::Open(reference) => format!("(known after apply: {reference})"),
         value => serde_json::Value::from(value).to_string(),
     };
     let line = |clash: &Clash| {
@@ -297,5 +298,9 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     };
     Failure::new(Class::Conflict, "somebody else changed it; nothing of theirs was overwritten")
         .detail(clashes.iter().map(line).collect::<Vec<_>>().join("\n"))
-        .remedy("look at their change, then plan again")
+        .remedy(if ours {
+            "look at their change: keep it, or put back what this run wrote and run the same command again"
+        } else {
+            "look at their change, then plan again"
+        })
 }

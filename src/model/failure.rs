@@ -82,7 +82,7 @@ impl Failure {
         let mut remedies: Vec<&str> = flaws.iter().filter_map(|flaw| flaw.remedy.as_deref()).collect();
         remedies.dedup();
         let (detail, remedy) = (titles.join("\n"), remedies.join("\n"));
-        let failure = Self::new(Class::Flawed, "the plan file does not fit the live system").detail(detail);
+        let failure = Failure::new(Class::Flawed, "the plan file does not fit the live system").detail(detail);
         Self { remedy: (!remedy.is_empty()).then_some(remedy), flaws: Some(Box::new(Flaws(flaws))), ..failure }
     }
 

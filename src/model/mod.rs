@@ -12,6 +12,7 @@ mod span;
 mod store_url;
 mod suggest;
 mod target;
+mod unsafe_text;
 mod value;
 
 pub use address::Address;
@@ -27,4 +28,5 @@ pub(crate) use store_url::decode as percent_decode;
 pub use store_url::{BlobPlace, BlobService, PostgresPlace, STORE_SCHEMA, StoreUrl};
 pub use suggest::closest;
 pub use target::{Auth, Cloud, ConnectionTarget, Endpoints, ServerTarget, Target, Tls};
+pub use unsafe_text::{is_unsafe, written_out};
 pub use value::{Letters, Ref, SecretValue, Value, agrees, agrees_all};

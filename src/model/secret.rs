@@ -106,13 +106,37 @@ pub fn secret_name(name: &str) -> bool {
     PARTS.iter().any(|part| folded.contains(part)) || folded.ends_with("KEY")
 }
 
-/// Whether a text looks as if it held a secret: a URL with a password, a `key=value` secret, a JSON Web Token.
+/// Whether a text looks as if it held a secret: a URL with a password, a `key=value` or `"key": "value"` secret, a JSON
+/// Web Token, a private key.
 /// A Key Vault reference is not one.
 pub fn looks_secret(text: &str) -> bool {
     if text.starts_with("@Microsoft.KeyVault(") {
         return false;
     }
-    has_url_password(text) || has_secret_pair(text) || has_token(text)
+    has_url_password(text) || has_secret_pair(text) || has_json_secret(text) || has_token(text) || has_private_key(text)
+}
+
+/// What the part of a connection string, or the member of an object, is called that holds a secret.
+const SECRET_PARTS: [&str; 7] =
+    ["password", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature", "secret", "sig"];
+
+fn folded(name: &str) -> String {
+    name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase()
+}
+
+/// `"password": "..."`, also where the quotes are escaped.
+fn has_json_secret(text: &str) -> bool {
+    text.split(':').collect::<Vec<_>>().windows(2).any(|pair| {
+        let name = pair[0].trim_end().strip_suffix('"').map(|name| name.trim_end_matches('\\'));
+        let name = name.and_then(|name| name.rsplit('"').next());
+        let value = pair[1].trim_start().trim_start_matches('\\').strip_prefix('"');
+        let filled = value.is_some_and(|value| !value.trim_start_matches('\\').starts_with('"'));
+        filled && name.is_some_and(|name| SECRET_PARTS.contains(&folded(name).as_str()))
+    })
+}
+
+fn has_private_key(text: &str) -> bool {
+    text.contains("PRIVATE KEY-----") || text.contains("PRIVATE KEY BLOCK-----")
 }
 
 fn has_url_password(text: &str) -> bool {
@@ -125,12 +149,8 @@ fn has_url_password(text: &str) -> bool {
 
 fn has_secret_pair(text: &str) -> bool {
     text.split([';', '&', ' ', '?', '\n']).any(|pair| {
-        pair.split_once('=').is_some_and(|(name, value)| {
-            let name: String =
-                name.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
-            let secret = ["password", "pwd", "accountkey", "sharedaccesskey", "sharedaccesssignature", "secret", "sig"];
-            !value.trim().is_empty() && secret.contains(&name.as_str())
-        })
+        pair.split_once('=')
+            .is_some_and(|(name, value)| !value.trim().is_empty() && SECRET_PARTS.contains(&folded(name).as_str()))
     })
 }
 
@@ -167,9 +187,18 @@ mod tests {
             assert!(looks_secret(text), "{text}");
         }
         for text in [
+            r#"{"user": "u", "password": "x"}"#,
+            r#"said "{\"Password\":\"x\"}""#,
+            &format!("-----BEGIN {} KEY-----\nMII", "RSA PRIVATE"),
+        ] {
+            assert!(looks_secret(text), "{text}");
+        }
+        for text in [
             "postgres://u@h/db",
             "true",
             "https://x/y?a=b",
+            r#"{"password": "", "secret": null, "passwords": "x"}"#,
+            "-----BEGIN CERTIFICATE-----",
             "@Microsoft.KeyVault(SecretUri=https://v/secrets/password)",
         ] {
             assert!(!looks_secret(text), "{text}");

@@ -1,5 +1,7 @@
 //! Import: looks at an app, its server and its role as they are, for a plan file that says the same. Changes nothing.
 
+#[cfg(test)]
+mod messages_tests;
 mod sections;
 mod tables;
 

@@ -295,8 +295,8 @@ async fn look(
     match observed {
         Observed::Absent => Ok(None),
         Observed::Present(State { attributes, .. }) => Ok(Some(attributes)),
-        Observed::Unreadable(why) => Err(Failure::new(Class::Other, "cannot be read")
+        Observed::Unreadable(why) => Err(Failure::new(Class::Other, "the resource cannot be read")
             .detail(why.reason)
-            .remedy("mend what the look met, and plan again")),
+            .remedy("mend what is named here, and plan again")),
     }
 }

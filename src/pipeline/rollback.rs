@@ -202,7 +202,7 @@ async fn plan_back(
         };
         if let Some(stay) = stay {
             if let Stay::Never(why) = &stay {
-                let failure = Failure::new(Class::Other, "cannot be undone").detail(why.clone());
+                let failure = Failure::new(Class::Other, "the step cannot be undone").detail(why.clone());
                 let failure = failure.remedy("it needs a person: bring it back by hand, or let it stay");
                 stuck.push((step.id.clone(), failure));
             }

@@ -90,11 +90,13 @@ impl SavedPlan {
             format: u32,
         }
         let wrong = |error: serde_json::Error| {
-            Failure::new(Class::Input, "this is no saved plan").detail(error.to_string()).remedy("plan again")
+            Failure::new(Class::Input, "this is no saved plan")
+                .detail(error.to_string())
+                .remedy("save one with `pgentra plan --out FILE`")
         };
         let Head { format } = serde_json::from_str(text).map_err(wrong)?;
         if format != SAVED_PLAN_FORMAT {
-            return Err(Failure::new(Class::Input, "this saved plan is of another version")
+            return Err(Failure::new(Class::Input, "the saved plan was made by another version of pgentra")
                 .detail(format!("it has format {format}; this version reads {SAVED_PLAN_FORMAT}"))
                 .remedy("use the version that made it, or plan again"));
         }

@@ -20,7 +20,7 @@ pub(super) fn all(label: &str, node: &Node, about: &Attributes, root: &Node, fin
     for part in parts.iter().filter(|part| asked(part) && !about.contains_key("old_role")) {
         let place = node.get(part).unwrap_or(node).place();
         findings.push(
-            Finding::error("missing-key", format!("whose password `{part}` is about is not said"), place)
+            Finding::error("missing-key", format!("which old role `{part}` is about is not said"), place)
                 .label("needs the old role")
                 .remedy("add old_role = \"...\" to the validation"),
         );

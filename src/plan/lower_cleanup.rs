@@ -121,7 +121,9 @@ impl<'a> Lowering<'a> {
         let labels = self.root.entries("validation").map(|(label, _)| label);
         let remedy = match self.root.entries("validation").next() {
             Some(_) => suggest::remedy(text, "validations", labels),
-            None => format!("add a table [validation.{text}]: how long what has to be seen before anything is removed"),
+            None => format!(
+                "add [validation.{text}], which says what has to be seen, and for how long, before anything is removed"
+            ),
         };
         let declared = self.root.get("validation").is_some_and(|all| all.get(text).is_some());
         if !declared {

@@ -11,7 +11,7 @@ use crate::model::{Address, Finding, Type};
 /// Every service in Azure, as a range.
 const AZURE_SERVICES: &str = "0.0.0.0";
 
-/// Whether a range of addresses, which does not end before it starts, lets in millions of strangers.
+/// Whether a range of addresses, which does not end before it starts, lets in millions of addresses.
 pub fn wide_open(first: Ipv4Addr, last: Ipv4Addr) -> bool {
     u32::from(last).saturating_sub(u32::from(first)) >= 1 << 24
 }
@@ -60,7 +60,7 @@ impl<'a> Lowering<'a> {
             );
         } else if wide_open(first, last) {
             self.findings.push(
-                Finding::warning("wide-open", format!("`{path}` lets in millions of strangers"), node.place())
+                Finding::warning("wide-open", format!("`{path}` lets in millions of addresses"), node.place())
                     .label(format!("{start} to {end}"))
                     .remedy("name the addresses that need the server, or use a private network"),
             );

@@ -129,7 +129,10 @@ impl<'t> Reader<'_, 't, '_> {
                 .remedy("take one `extends` of the circle out");
         }
         let names = self.templates.into_iter().flatten().map(|(key, _)| key.get_ref().as_ref());
-        let remedy = suggest::remedy(name, "templates", names);
+        let remedy = match self.templates {
+            Some(_) => suggest::remedy(name, "templates", names),
+            None => format!("declare it as [template.{name}], or take `extends` out"),
+        };
         Finding::error("dangling-reference", format!("there is no [template.{name}]"), Place::from(span))
             .label("not declared")
             .remedy(remedy)

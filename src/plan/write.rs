@@ -1,9 +1,11 @@
 //! Writes plan files: tables and their values to TOML text, with every name, text and comment made harmless in one place.
 
+use std::fmt::Write as _;
+
 use toml_edit::{Array, InlineTable, Key, Value as Toml};
 
 use super::format;
-use crate::model::{Ref, Value};
+use crate::model::{Ref, Value, is_unsafe, written_out};
 
 /// A list or table that makes its line longer than this gets a line for each element.
 const WIDE: usize = 110;
@@ -87,16 +89,12 @@ pub fn write(sections: &[Section]) -> String {
     format(&text).unwrap_or(text)
 }
 
-/// A comment in lines of readable width. What would end the line or means something to a terminal is written as an escape.
+/// A comment in lines of readable width. What would end the line or means something to a terminal or a CI system is
+/// written as an escape.
 fn comment(text: &mut String, comment: &str) {
-    let tame = |c: char| {
-        let hidden =
-            c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}');
-        if hidden { c.escape_default().to_string() } else { c.to_string() }
-    };
-    let comment: String = comment.chars().map(tame).collect();
     let mut line = "#".to_owned();
-    for word in comment.split(' ') {
+    // Twice, because three in a row are two pairs.
+    for word in written_out(comment).replace("##", "# #").replace("##", "# #").split(' ') {
         if line.chars().count() + word.chars().count() > WIDE && line != "#" {
             text.push_str(&line);
             text.push('\n');
@@ -110,7 +108,39 @@ fn comment(text: &mut String, comment: &str) {
 }
 
 fn key(name: &str) -> String {
-    Key::new(name).to_string()
+    if is_tame(name) { Key::new(name).to_string() } else { escaped(name) }
+}
+
+/// Whether a text may stand in the file as it is. Any other would do something to whoever prints the file, or look like
+/// another one to whoever reads it.
+fn is_tame(text: &str) -> bool {
+    !text.chars().any(is_unsafe) && !text.contains("##")
+}
+
+/// A TOML string of one line with every unsafe character, and every second `#` of a pair, as an escape.
+fn escaped(text: &str) -> String {
+    let mut out = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '#' if out.ends_with('#') => out.push_str("\\u0023"),
+            // Writing to a String cannot fail.
+            c if is_unsafe(c) && u32::from(c) > 0xffff => drop(write!(out, "\\U{:08x}", u32::from(c))),
+            c if is_unsafe(c) => drop(write!(out, "\\u{:04x}", u32::from(c))),
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// A text as a value; what the TOML library spells in another way is kept as it is written here.
+fn spelled(text: &str) -> Toml {
+    let tame = || Toml::from(text);
+    if is_tame(text) { tame() } else { escaped(text).parse().unwrap_or_else(|_| tame()) }
 }
 
 fn written(name: &str, value: &Value) -> String {
@@ -123,12 +153,13 @@ fn toml(value: &Value, open: bool) -> Toml {
     match value {
         Value::Bool(flag) => Toml::from(*flag),
         Value::Int(number) => Toml::from(*number),
-        Value::Text(text) => Toml::from(text.replace("${", "$${")),
+        Value::Text(text) => spelled(&text.replace("${", "$${")),
         Value::List(list) => Toml::Array(array(list, open)),
         Value::Map(map) => {
             let mut table = InlineTable::new();
             for (name, value) in map {
-                table.insert(name.as_str(), toml(value, false));
+                let key = key(name).parse().unwrap_or_else(|_| Key::new(name));
+                table.insert_formatted(&key, toml(value, false));
             }
             if open {
                 table.set_trailing("\n");
@@ -137,7 +168,7 @@ fn toml(value: &Value, open: bool) -> Toml {
         }
         Value::Open(Ref { address, output }) => {
             let mut table = InlineTable::new();
-            table.insert("ref", Toml::from(format!("{address}.{output}").replace("${", "$${")));
+            table.insert("ref", spelled(&format!("{address}.{output}").replace("${", "$${")));
             Toml::InlineTable(table)
         }
         // No plan file says these.
@@ -168,6 +199,7 @@ mod tests {
     use super::{Section, write};
     use crate::model::{Address, Attributes, Ref, Value};
     use crate::plan::format;
+    use crate::report::tests::hostile::{hostile, tame};
     use proptest::prelude::*;
 
     /// What a value is read back as; references are tables.
@@ -213,6 +245,28 @@ mod tests {
     }
 
     #[test]
+    fn hostile_names_stay_names_and_cannot_be_obeyed() {
+        for name in hostile() {
+            let reference = Ref { address: Address::new("role", &name), output: "name".into() };
+            let map = Value::Map(Attributes::from([(name.clone(), Value::text(&name))]));
+            let section = Section { list: true, ..Section::new(&["role", &name]) };
+            let section = section.about(&name).because(&name, name.as_str(), [&name]).with("map", map);
+            let section =
+                section.with("list", Value::List(vec![Value::text(&name)])).with("ref", Value::Open(reference));
+            let text = write(&[Section::new(&[]).about(&name).with("version", Value::Int(1)), section]);
+            tame(&text);
+            let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
+            let table = &table["role"][&name][0];
+            let read = |value: &toml::Value| value.as_str().unwrap().replace("$${", "${");
+            assert_eq!(read(&table[&name]), name);
+            assert_eq!((read(&table["list"][0]), read(&table["map"][&name])), (name.clone(), name.clone()));
+            let reference = read(&table["ref"]["ref"]);
+            assert_eq!(reference.strip_suffix(".name").unwrap().parse(), Ok(Address::new("role", name)));
+            assert_eq!(format(&text).unwrap(), text);
+        }
+    }
+
+    #[test]
     fn it_reads_well() {
         let names: Vec<Value> = (0..12).map(|n| Value::text(format!("a long table name {n}"))).collect();
         let reference = Ref { address: Address::new("role", "a/b"), output: "name".into() };
@@ -230,9 +284,7 @@ mod tests {
         # What this is.
 
         version = 1
-        name = """
-        a
-        b $${c}"""
+        name = "a\nb $${c}"
 
         [app.x]
         NAME = { ref = 'role."a/b".name' }

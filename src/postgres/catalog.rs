@@ -120,7 +120,7 @@ impl Snapshot {
     fn take_default(&mut self, row: &PgRow) -> Result<(), Failure> {
         let (creator, schema): (Option<String>, Option<String>) = (column(row, "creator")?, column(row, "schema")?);
         let Some(kind) = ObjectType::from_letter(column(row, "kind")?) else { return Ok(()) };
-        let acl = parse(column(row, "acl")?)?;
+        let acl = access_control(column(row, "acl")?)?;
         if let Some(creator) = creator {
             self.defaults.push(DefaultAcl { creator, schema, kind, acl });
         } else {
@@ -138,7 +138,7 @@ impl Snapshot {
             Some(text) => Some(if let Some(acl) = known.get(text) {
                 Arc::clone(acl)
             } else {
-                let acl = Arc::new(parse(text)?);
+                let acl = Arc::new(access_control(text)?);
                 known.insert(text.to_owned(), Arc::clone(&acl));
                 acl
             }),
@@ -276,7 +276,8 @@ fn key(object: &Object) -> (ObjectType, u32, &str) {
     (object.name.kind, object.oid, inner)
 }
 
-fn parse(text: &str) -> Result<Acl, Failure> {
+/// The access control list that a text of the catalog is.
+pub(super) fn access_control(text: &str) -> Result<Acl, Failure> {
     Acl::parse(text).ok_or_else(|| {
         Failure::new(Class::Other, "cannot read an access control list")
             .remedy("run the same command again; if it stays so, report it as a bug")

@@ -118,7 +118,7 @@ impl Databases {
             None => target.connections.first(),
         };
         let connection = connection.ok_or_else(|| {
-            no_connection(&via.map_or_else(|| server.to_owned(), |name| format!("{server}: {name:?}")))
+            no_connection(&via.map_or_else(|| format!("server {server}"), |name| format!("server {server}: {name:?}")))
         })?;
         self.open(target, database, connection).await.map_err(|rejection| rejection.failure)
     }
@@ -134,7 +134,7 @@ impl Databases {
                 other => return other,
             }
         }
-        Err(first.unwrap_or_else(|| no_connection(server).into()))
+        Err(first.unwrap_or_else(|| no_connection(&format!("server {server}")).into()))
     }
 
     /// Signs in with a token as any role, to see whether it may. Not kept.
@@ -268,6 +268,10 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
 
 type Query<'q> = sqlx::query::Query<'q, sqlx::Postgres, sqlx::postgres::PgArguments>;
 
+fn gone() -> Failure {
+    Failure::new(Class::Other, "the connection is gone").remedy("run the same command again")
+}
+
 impl Lease {
     /// The role that is signed in.
     pub fn user(&self) -> &str {
@@ -292,7 +296,7 @@ impl Lease {
     /// Runs one query and answers all its rows. `doing` is what it is for, as in `cannot <doing>`.
     pub async fn rows(&mut self, query: Query<'_>, doing: &str) -> Result<Vec<PgRow>, Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
+            return Err(gone());
         };
         self.settled = false;
         let answer = query.fetch_all(session).await;
@@ -309,7 +313,7 @@ impl Lease {
         mut take: impl FnMut(usize, &PgRow) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
+            return Err(gone());
         };
         self.settled = false;
         let message = message(questions);
@@ -357,7 +361,7 @@ impl Lease {
         doing: &str,
     ) -> Result<Vec<PgRow>, Failure> {
         let Some(session) = self.session.as_mut() else {
-            return Err(Failure::new(Class::Other, "the connection is gone").remedy("run the same command again"));
+            return Err(gone());
         };
         self.settled = false;
         let answer = match sqlx::raw_sql(Script::trusted(&script.open_message())).execute(&mut *session).await {

@@ -44,8 +44,7 @@ fn unreachable(detail: &str) -> Failure {
 }
 
 fn other(detail: &str) -> Failure {
-    let (summary, remedy) = OTHER;
-    Failure::new(Class::Other, summary).detail(detail).remedy(remedy)
+    refused(Class::Other, MEND).detail(detail)
 }
 
 /// What PostgreSQL said, with its code, and `more` of it in lines below.
@@ -54,23 +53,23 @@ pub(crate) fn refusal(code: &str, message: &str, more: &[&str], doing: &str) -> 
     let first = format!("{message} (SQLSTATE {code})");
     let doing = format!("cannot {doing}");
     let lines: Vec<&str> = [first.as_str(), &doing].into_iter().chain(more.iter().copied()).collect();
-    Failure::new(class, summary(class)).detail(lines.join("\n")).remedy(remedy)
+    refused(class, remedy).detail(lines.join("\n"))
 }
 
-/// What a refusal comes to, in a few words.
-fn summary(class: Class) -> &'static str {
+/// A refusal in a few words and what would help, still without its case.
+fn refused(class: Class, remedy: &str) -> Failure {
     match class {
-        Class::NotSignedIn => "the database server does not let the role in",
-        Class::Forbidden => "not allowed",
-        Class::NotFound => "the database server does not know it",
-        Class::Conflict => "the database server sees a conflict",
-        Class::Busy => "the database server is busy",
-        _ => OTHER.0,
+        Class::NotSignedIn => Failure::new(class, "the database server does not let the role in").remedy(remedy),
+        Class::Forbidden => Failure::new(class, "not allowed").remedy(remedy),
+        Class::NotFound => Failure::new(class, "the database server does not know it").remedy(remedy),
+        Class::Conflict => Failure::new(class, "the database server sees a conflict").remedy(remedy),
+        Class::Busy => Failure::new(class, "the database server is busy").remedy(remedy),
+        _ => Failure::new(class, "the database server refused").remedy(remedy),
     }
 }
 
-/// Summary and remedy of what has no class of its own.
-const OTHER: (&str, &str) = ("the database server refused", "mend what it names, and plan again");
+/// What would help where a refusal has no class of its own.
+const MEND: &str = "mend what it names, and plan again";
 
 /// What would help when two changed the same thing.
 const AGAIN: &str = "somebody changed the same thing at the same time; try again";
@@ -96,7 +95,7 @@ fn classify(code: &str, message: &str) -> (Class, &'static str) {
         "55P03" => (Class::Busy, "look in pg_stat_activity who holds a lock on it, and try again when that is over"),
         "57014" => (Class::Busy, "it took too long or was cancelled; try again when the server has less to do"),
         "40P01" | "40001" => (Class::Busy, AGAIN),
-        _ => (Class::Other, OTHER.1),
+        _ => (Class::Other, MEND),
     }
 }
 

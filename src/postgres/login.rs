@@ -94,7 +94,7 @@ pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     moment(column(row, "now")?)
 }
 
-fn moment(microseconds: i64) -> Result<Timestamp, Failure> {
+pub(super) fn moment(microseconds: i64) -> Result<Timestamp, Failure> {
     Timestamp::from_microsecond(microseconds).map_err(|error| {
         Failure::new(Class::Other, "the server's time is out of range")
             .remedy("look at the clock of the server")

@@ -10,6 +10,8 @@ mod errors;
 mod letters;
 mod login;
 mod mapped;
+#[cfg(test)]
+mod messages_tests;
 mod places;
 mod privilege;
 mod quote;
@@ -26,8 +28,6 @@ pub use catalog::{DefaultAcl, Object, Snapshot, Wanted};
 pub use connect::{Access, Databases, Lease, Rejection};
 pub use effective::{Count, Demand, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectEntry, ObjectName, not_an_entry};
-#[cfg(test)]
-pub(crate) use errors::refusal;
 pub(crate) use errors::{failure, no_answer};
 pub use letters::LetterSet;
 pub use login::{Login, Session, Validity, clock, login, may_alter, password_roles, validity};

@@ -162,7 +162,7 @@ fn take_state(states: &mut States, row: &PgRow) -> Result<(), Failure> {
 }
 
 /// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
-fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
+pub(super) fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
     let wrong = |what: &str| {
         Failure::new(Class::Other, "cannot read the memberships of a role")
             .remedy("run the same command again; if it stays so, report it as a bug")

@@ -20,7 +20,7 @@ const SALT: usize = 16;
 pub fn verifier(password: &Secret) -> Result<Secret, Failure> {
     let mut salt = [0; SALT];
     getrandom::fill(&mut salt).map_err(|error| {
-        Failure::new(Class::Other, "no random numbers for the salt of a password")
+        Failure::new(Class::Other, "the system gives no random numbers")
             .remedy("make the system's random numbers available (getrandom)")
             .detail(error.to_string())
     })?;

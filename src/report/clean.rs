@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::model::looks_secret;
+use crate::model::{is_unsafe, looks_secret, written_out};
 
 /// What stands for a value that is not shown.
 pub const SENSITIVE: &str = "(sensitive value)";
@@ -10,18 +10,32 @@ pub const SENSITIVE: &str = "(sensitive value)";
 /// Makes one piece of text harmless for a terminal: characters that move the cursor, end the line or change the
 /// reading direction are written out (`\n`, `\u{1b}`), and what looks like a secret is hidden.
 pub fn clean(text: &str) -> String {
-    let text = hide_secrets(text);
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if is_unsafe(c) => out.extend(c.escape_unicode()),
-            c => out.push(c),
+    written_out(&hide_secrets(text))
+}
+
+/// The same for a text of several lines, each by itself, for what is a program's to read: tabs stay, and so do words that
+/// look like secrets, because the text must mean what it meant.
+pub fn clean_lines(text: &str) -> String {
+    let line = |line: &str| line.split('\t').map(written_out).collect::<Vec<_>>().join("\t");
+    guard_lines(&text.split('\n').map(|one| line(one.strip_suffix('\r').unwrap_or(one))).collect::<Vec<_>>().join("\n"))
+}
+
+/// One line that another library has given colours: they stay, everything else that is unsafe is written out.
+pub fn clean_styled(line: &str) -> String {
+    let mut out = String::with_capacity(line.len());
+    let mut rest = line;
+    while let Some(at) = rest.find("\u{1b}[") {
+        let style = rest[at + 2..].find(|c: char| !c.is_ascii_digit() && c != ';').map(|end| at + 2 + end);
+        let end = style.filter(|end| rest[*end..].starts_with('m')).map_or(at, |end| end + 1);
+        out.push_str(&written_out(&rest[..at]));
+        out.push_str(&rest[at..end]);
+        if end == at {
+            out.push_str("\\u{1b}");
         }
+        rest = &rest[end.max(at + 1)..];
     }
-    out
+    out.push_str(&written_out(rest));
+    guard(&out).unwrap_or(out)
 }
 
 /// Hides every word that looks like a secret, or the whole text when the secret spans words.
@@ -40,11 +54,13 @@ pub fn hide_secrets(text: &str) -> String {
 }
 
 /// Takes the meaning of a command from one finished line: GitHub reads `::error::` at the start of a line of standard
-/// output and `##[...]` anywhere, Azure Pipelines reads `##vso[...]` and `##[...]` anywhere.
+/// output and `##[...]` anywhere, Azure Pipelines reads `##vso[...]` and `##[...]` anywhere, TeamCity `##teamcity[...]`.
 pub fn guard(line: &str) -> Option<String> {
     let starts = line.trim_start().starts_with("::");
-    let lower = line.to_ascii_lowercase();
-    let anywhere = lower.contains("##vso[") || lower.contains("##[");
+    let command = |rest: &str| {
+        rest.trim_start_matches('#').trim_start_matches(|c: char| c.is_ascii_alphanumeric()).starts_with('[')
+    };
+    let anywhere = line.match_indices("##").any(|(at, _)| command(&line[at + 2..]));
     if !starts && !anywhere {
         return None;
     }
@@ -89,21 +105,22 @@ pub fn clean_json(json: &str) -> String {
     out
 }
 
-/// Controls (C0, C1), bidi and invisible formatting characters, line and paragraph separators, tags.
-pub fn is_unsafe(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{061c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}')
-        || matches!(c, '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{clean, clean_json, guard, guard_lines, hide_secrets};
+    use super::{clean, clean_json, clean_lines, clean_styled, guard, guard_lines, hide_secrets};
     use proptest::prelude::*;
 
     #[test]
     fn controls_are_written_out() {
         assert_eq!(clean("a\u{1b}[31m\nb\u{202e}c\t\u{9b}"), "a\\u{1b}[31m\\nb\\u{202e}c\\t\\u{9b}");
+    }
+
+    #[test]
+    fn colours_of_others_stay_and_nothing_else() {
+        assert_eq!(clean_styled("\u{1b}[1;31mred\u{1b}[0m x\ny"), "\u{1b}[1;31mred\u{1b}[0m x\\ny");
+        assert_eq!(clean_styled("a\u{1b}[2Jb\u{1b}]0;t\u{7}"), "a\\u{1b}[2Jb\\u{1b}]0;t\\u{7}");
+        assert_eq!(clean_styled("##vso[x]\u{1b}["), "# #vso[x]\\u{1b}[");
+        assert_eq!(clean_lines("a\tb\n::c\r\n\u{202e}\n"), "a\tb\n: :c\n\\u{202e}\n");
     }
 
     #[test]
@@ -118,7 +135,8 @@ mod tests {
         assert_eq!(guard("  ::error::x").as_deref(), Some("  : :error::x"));
         assert_eq!(guard("a ##VSO[task.x]").as_deref(), Some("a # #VSO[task.x]"));
         assert_eq!(guard("###vso[x]").as_deref(), Some("# # #vso[x]"));
-        assert_eq!(guard("a::b ## c"), None);
+        assert_eq!(guard("###teamcity[x]").as_deref(), Some("# # #teamcity[x]"));
+        assert_eq!(guard("a::b ## c [d]"), None);
         assert_eq!(guard_lines("a\n::b\nc"), "a\n: :b\nc");
     }
 
@@ -134,7 +152,7 @@ mod tests {
         #[test]
         fn nothing_unsafe_survives(text in "\\PC*|.*|(::|##vso\\[|\u{1b})*") {
             let cleaned = clean(&text);
-            prop_assert!(!cleaned.chars().any(super::is_unsafe));
+            prop_assert!(!cleaned.chars().any(crate::model::is_unsafe));
             let guarded = guard(&cleaned).unwrap_or(cleaned);
             prop_assert!(!guarded.trim_start().starts_with("::"), "{guarded}");
             prop_assert!(!guarded.to_ascii_lowercase().contains("##vso["), "{guarded}");

@@ -1,5 +1,7 @@
 //! The evidence for one validation as a page: its observations as a timeline, and what the gate says.
 
+use std::fmt::Write as _;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
@@ -187,7 +189,6 @@ fn data(one: &Evidence) -> serde_json::Value {
 
 /// The same as Markdown, for an auditor. Nothing in it can become structure of the page.
 pub fn evidence_markdown(plan: &str, all: &[Evidence], faults: &[String], attested: &[String]) -> String {
-    use std::fmt::Write as _;
     let mut page = format!("# Evidence of {}\n\n", cell(plan));
     let list = |page: &mut String, title: &str, texts: &[String]| {
         if !texts.is_empty() {
@@ -218,22 +219,29 @@ pub fn evidence_markdown(plan: &str, all: &[Evidence], faults: &[String], attest
     super::clean::guard_lines(&page)
 }
 
-/// Text from outside as one cell of a table.
+/// Text from outside inside a line: whatever Markdown or a site that shows it would read is an entity, so that no list,
+/// link, mention or formula begins in it. Plain words stay readable in the file too.
 fn cell(text: &str) -> String {
+    let text = super::clean::clean(text);
+    let numbered = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let mut out = String::new();
-    for c in super::clean::clean(text).chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '|' | '*' | '_' | '`' | '[' | ']' | '\\' | '#' | '~' | '!' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
+    let mut rest = text.char_indices().peekable();
+    while let Some((at, c)) = rest.next() {
+        let plain = match c {
+            // `1.` begins a list, `:fire:` is drawn.
+            '.' | ')' => at != numbered,
+            ':' => rest.peek().is_none_or(|(_, next)| !next.is_alphabetic() && *next != '+'),
+            '+' | '-' | '=' => at > 0,
+            c => c.is_alphanumeric() || " ,;('\"/%?".contains(c),
+        };
+        if plain {
+            out.push(c);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(out, "&#{};", u32::from(c));
         }
     }
-    out
+    out.replace("://", "&#58;//").replace("www.", "www&#46;")
 }
 
 #[cfg(test)]
@@ -304,7 +312,7 @@ mod tests {
     #[test]
     fn nothing_becomes_structure_in_markdown() {
         let page = evidence_markdown("x\n# y", &sample(), &["a | b".into()], &[]);
-        assert!(page.contains("probe health: HTTP 503 \\| &lt;b&gt; |"), "{page}");
-        assert!(page.contains("- a \\| b\n") && !page.contains("\n# y"), "{page}");
+        assert!(page.contains("probe health: HTTP 503 &#124; &#60;b&#62; |"), "{page}");
+        assert!(page.contains("- a &#124; b\n") && !page.contains("\n# y"), "{page}");
     }
 }

@@ -55,7 +55,7 @@ impl Live {
             Event::Planned { steps } => {
                 for step in steps {
                     let verb = match (step.address.kind.as_str(), &step.before, &step.after) {
-                        ("check", ..) => Verb::Check,
+                        ("check" | "validation" | "soak", ..) => Verb::Check,
                         (_, None, _) => Verb::Create,
                         (_, _, None) => Verb::Destroy,
                         _ => Verb::Modify,

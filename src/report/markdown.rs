@@ -162,7 +162,12 @@ fn cell(line: &Line) -> String {
 /// Running text: plain words as they are, anything else as code, where GitHub finds no mentions and references.
 fn inline(line: &Line) -> String {
     let text = line.text();
-    if text.chars().all(is_plain) && !text.contains("://") && !text.contains("www.") { text } else { code(&text) }
+    // `:fire:` would be drawn, `1. ` would begin a list.
+    let drawn = text.split(':').skip(1).any(|rest| rest.starts_with(|c: char| c.is_alphabetic() || c == '+'));
+    let begins = text.starts_with(|c: char| !c.is_alphabetic()) && !text.starts_with(|c: char| c.is_ascii_digit());
+    let numbered = text.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with(['.', ')']);
+    let plain = text.chars().all(is_plain) && !drawn && !begins && !numbered;
+    if plain && !text.contains("://") && !text.contains("www.") { text } else { code(&text) }
 }
 
 fn is_plain(c: char) -> bool {
@@ -170,7 +175,7 @@ fn is_plain(c: char) -> bool {
 }
 
 /// Text as code, with everything that Markdown would read (also inside inline HTML) written as an entity.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let mut out = String::from("<code>");
     for c in text.chars() {
         if is_plain(c) || c == '-' {

@@ -34,11 +34,11 @@ mod terminal;
 mod text;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use az::{AzStep, az_script};
 pub use checklist::{Check, checklist, ways};
-pub use clean::{clean, guard_lines, hide_secrets};
+pub use clean::{clean, clean_lines, clean_styled, guard_lines, hide_secrets};
 pub use data::Data;
 pub use doctor::{Doctor, Symptom, doctor};
 pub use evidence::{Evidence, Mark, Moment, evidence, evidence_markdown};
@@ -54,11 +54,14 @@ pub use page::{Block, Node, Page, Row, Symbol};
 pub use plan::{PlanView, plan, reviewed, way_back};
 pub use privileges::privilege_words;
 pub use rights::{RightLine, rights};
-pub use runs::{Run, history, outcome, run};
+pub use runs::{Run, history, nothing_done, outcome, run};
 pub use sql::{StepSql, sql};
 pub use standing::{GateLine, ListLine, Mark as LineMark, complete};
 pub use status::{Status, status};
-pub use stream::{Stream, end_events, failure_event, finding_event, observation_event, plan_events, version_event};
+pub use stream::{
+    Stream, end_events, failure_event, finding_event, nothing_event, observation_event, observed_event, plan_events,
+    version_event,
+};
 pub use tally::moment;
 pub use terminal::terminal;
 pub use text::{Line, Text, Tone};

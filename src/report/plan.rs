@@ -14,6 +14,17 @@ use crate::model::{Attributes, Undo, Value};
 /// How the note of a gate begins that a person opened.
 const OVERRIDDEN: &str = "opened without the evidence";
 
+/// How the lines end by which tools for Terraform find what becomes of each resource.
+const HEADS: [&str; 7] = [
+    " will be created",
+    " will be updated in-place",
+    " will be destroyed",
+    " must be replaced",
+    " will be replaced",
+    " will be imported",
+    " will be read during apply",
+];
+
 /// What to show of a change set.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PlanView {
@@ -128,7 +139,8 @@ pub(super) fn resource(change: &Change, full: bool) -> Block {
         let symbol = symbol(change.action).unwrap_or(Symbol::Same);
         rows = key_rows(change, symbol);
     }
-    let opening = Line::plain(format!("resource \"{}\" \"{}\"", change.address.kind, change.address.name));
+    let name = change.address.name.replace('\\', "\\\\").replace('"', "\\\"");
+    let opening = Line::plain(format!("resource \"{}\" \"{name}\"", change.address.kind));
     let symbol = symbol(change.action).unwrap_or(Symbol::Same);
     Block::Resource { comments: comments(change), symbol, opening, rows }
 }
@@ -182,6 +194,10 @@ fn comments(change: &Change) -> Vec<Line> {
     lines.extend(change.notes.iter().map(|note| Line::plain(format!("note: {note}"))));
     if change.changes() && change.action != Action::Unknown {
         lines.push(undo(&change.undo));
+    }
+    // Tools list resources by lines that end so; a remark of a server's must not be taken for one.
+    for line in lines.iter_mut().skip(1).filter(|line| HEADS.iter().any(|head| line.text().ends_with(head))) {
+        *line = std::mem::take(line).and(".");
     }
     lines
 }
@@ -250,7 +266,8 @@ fn verdict(changes: &ChangeSet, summary: &Summary) -> Line {
     if summary.held > 0 {
         return head.and(" All that may be done is done; a gate holds the rest.");
     }
-    head.and(" Your infrastructure matches the plan file.")
+    // Terraform's words to the letter: that is what tools look for.
+    head.and(" Your infrastructure matches the configuration.")
 }
 
 fn consequences(summary: &Summary) -> Vec<Line> {

@@ -1,5 +1,6 @@
 //! PostgreSQL privileges folded into sentences by role: `app: SELECT, INSERT on 12 tables in geo (a, b, c, 9 more)`.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::{Row, Symbol};
@@ -169,9 +170,15 @@ impl Sentence<'_> {
             (None, 1) => format!("{} {names}", self.kind),
             (None, count) => format!("{count} {} ({names})", plural(self.kind)),
         };
-        let line = Line::plain(format!("{}: {words} on {objects}{option}{by}", self.grantee));
+        let line = Line::plain(format!("{}: {words} on {objects}{option}{by}", role(self.grantee)));
         Row { symbol: self.symbol, depth: 0, line }
     }
+}
+
+/// A role as it is where it cannot be mistaken for more of the sentence, else in quotes.
+fn role(name: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "_-.@$".contains(c);
+    if name.chars().all(plain) { Cow::Borrowed(name) } else { Cow::Owned(format!("\"{}\"", name.replace('"', "\"\""))) }
 }
 
 fn plural(kind: &str) -> String {
@@ -248,6 +255,15 @@ mod tests {
         assert_eq!(
             lines(&Attributes::new(), &option, false),
             ["+ app: EXECUTE on function geo.area(geometry) (with grant option)"]
+        );
+    }
+
+    #[test]
+    fn a_role_is_not_mistaken_for_a_sentence() {
+        let after = grants("privileges", &[("schema geo #1".to_owned(), "a: SELECT on schema \"x\"", "U")]);
+        assert_eq!(
+            lines(&Attributes::new(), &after, false),
+            ["+ \"a: SELECT on schema \"\"x\"\"\": USAGE on schema geo"]
         );
     }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value as Json, json};
 
 use super::page::{Block, Page};
+use super::stream::{resources_done, resources_words};
 use super::tally::{Fate, Tally, moment};
 use super::text::{Line, Tone};
 use crate::journal::{Event, Operation, Outcome, Record};
@@ -168,7 +169,8 @@ pub fn outcome(run: Run<'_>, earlier: &[Run<'_>], failures: &[(String, Failure)]
     if !lines.is_empty() {
         blocks.push(Block::Lines(lines));
     }
-    blocks.push(Block::Verdict(ending(&tally, &Tally::counts_of(&all))));
+    let made = resources_words(resources_done(run, earlier));
+    blocks.push(Block::Verdict(ending(&tally, &made, &Tally::counts_of(&all))));
     let next = next(run.id, &tally);
     if let Some(next) = next.clone() {
         blocks.push(Block::Lines(vec![next]));
@@ -210,19 +212,34 @@ fn worth_telling(step: &str, tally: &Tally) -> Option<Line> {
     }
 }
 
-fn ending(tally: &Tally, counts: &str) -> Line {
+/// The page of an apply that had nothing to do: that of the plan, ended as tools for Terraform expect an apply to end.
+pub fn nothing_done(mut page: Page) -> Page {
+    let done = Line::of(Tone::Good, "Apply complete!").and(format!(" {}", resources_words([0; 3])));
+    page.blocks.push(Block::Lines(vec![done]));
+    page
+}
+
+fn ending(tally: &Tally, made: &str, counts: &str) -> Line {
     let tone = outcome_tone(tally.outcome);
-    let text = match tally.outcome {
-        Some(Outcome::Applied) => "Apply complete!",
-        Some(Outcome::Held) => "All that may be done is done; a gate holds the rest.",
+    let rollback = matches!(tally.operation, Some(Operation::Rollback { .. }));
+    let complete = if rollback { "Rollback complete!" } else { "Apply complete!" };
+    // The words and their order are Terraform's up to the counts of resources.
+    let (text, made) = match tally.outcome {
+        Some(Outcome::Applied) => (complete, format!(" {made}")),
+        Some(Outcome::Held) => (complete, format!(" {made} All that may be done is done; a gate holds the rest.")),
+        _ => (failed_ending(tally.outcome), String::new()),
+    };
+    Line::of(tone, text).and(format!("{made} Steps: {counts}."))
+}
+
+fn failed_ending(outcome: Option<Outcome>) -> &'static str {
+    match outcome {
         Some(Outcome::RolledBack) => "Apply failed; what this run did was undone.",
         Some(Outcome::Stopped) => "The run stopped before its end.",
         Some(Outcome::Stuck) => "A person has to look; nothing was overwritten.",
         None => "The run has no end in its journal: it was interrupted.",
-    };
-    let rollback = matches!(tally.operation, Some(Operation::Rollback { .. }));
-    let text = if rollback && tally.outcome == Some(Outcome::Applied) { "Rollback complete!" } else { text };
-    Line::of(tone, text).and(format!(" Steps: {counts}."))
+        Some(Outcome::Applied | Outcome::Held) => "",
+    }
 }
 
 fn next(id: &str, tally: &Tally) -> Option<Line> {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::model::is_unsafe;
+
 /// A part of a word.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -17,13 +19,13 @@ impl From<&str> for Piece {
     }
 }
 
-/// Quotes a text as one word of bash. What cannot be seen is written as an escape.
+/// Quotes a text as one word of bash. What cannot be seen, or could be a command to a CI system, is written as an escape.
 pub(super) fn quote(text: &str) -> String {
     let bare = |c: char| c.is_ascii_alphanumeric() || "-_./:@%+,=".contains(c);
     if !text.is_empty() && text.chars().all(bare) {
         return text.to_owned();
     }
-    if !text.chars().any(unseen) {
+    if !text.chars().any(is_unsafe) && !text.contains("##") {
         return format!("'{}'", text.replace('\'', "'\\''"));
     }
     let mut quoted = String::from("$'");
@@ -31,19 +33,14 @@ pub(super) fn quote(text: &str) -> String {
         // Writing to a String cannot fail.
         let _ = match c {
             '\'' | '\\' => write!(quoted, "\\{c}"),
-            c if unseen(c) => c.to_string().bytes().try_for_each(|byte| write!(quoted, "\\x{byte:02x}")),
+            '#' if quoted.ends_with('#') => write!(quoted, "\\x23"),
+            c if is_unsafe(c) => c.to_string().bytes().try_for_each(|byte| write!(quoted, "\\x{byte:02x}")),
             c => write!(quoted, "{c}"),
         };
     }
     quoted.push('\'');
     // In bash a `\xHH` takes two digits at most, so that what follows is not swallowed.
     quoted
-}
-
-/// A character that moves the cursor, hides, or turns the text around.
-fn unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
 
 /// One word out of pieces.

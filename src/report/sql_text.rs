@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::iter::Peekable;
 use std::str::Chars;
 
-use super::clean::is_unsafe;
+use crate::model::is_unsafe;
 
 /// The statement with unsafe characters of its names and texts as escapes that PostgreSQL reads back: `U&"..."` for
 /// names, `E'...'` for texts. Outside of them the program writes none, and any there is becomes a blank.
@@ -87,8 +87,8 @@ fn text(inside: &str, escaped: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::clean::is_unsafe;
     use super::sql_text;
+    use crate::model::is_unsafe;
 
     #[test]
     fn harmless_statements_stay() {

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::runs::Run;
 use super::tally::moment;
 use crate::diff::{Action, Change, ChangeSet, Reason};
-use crate::journal::{Event, Outcome, Record};
+use crate::journal::{Event, Operation, Outcome, Record};
 use crate::model::{Address, Failure, Finding, Severity, Step};
 
 /// The version of the stream: additions raise the second number, everything else the first.
@@ -36,7 +36,10 @@ pub fn plan_events(changes: &ChangeSet, at: Timestamp) -> Vec<Json> {
     let mut events: Vec<Json> = acting.map(|change| planned_change(change, at)).collect();
     events.extend(changes.changes.iter().filter_map(|change| unread(change, at)));
     let summary = changes.summary();
-    events.push(summed("plan", [summary.add, summary.change, summary.destroy], at));
+    let counts = [summary.add, summary.change, summary.destroy];
+    let [add, change, destroy] = counts;
+    let message = format!("Plan: {add} to add, {change} to change, {destroy} to destroy.");
+    events.push(summed("plan", counts, &message, at));
     events
 }
 
@@ -112,13 +115,9 @@ pub fn finding_event(finding: &Finding, place: Option<&str>, at: Timestamp) -> J
     diagnostic(level, &finding.title, place, finding.remedy.as_deref(), None, at)
 }
 
-fn summed(operation: &str, [add, change, remove]: [usize; 3], at: Timestamp) -> Json {
-    let message = match operation {
-        "plan" => format!("Plan: {add} to add, {change} to change, {remove} to destroy."),
-        _ => format!("Apply complete! Resources: {add} added, {change} changed, {remove} destroyed."),
-    };
+fn summed(operation: &str, [add, change, remove]: [usize; 3], message: &str, at: Timestamp) -> Json {
     let changes = json!({ "add": add, "change": change, "remove": remove, "operation": operation });
-    event("info", "change_summary", &message, at, json!({ "changes": changes }))
+    event("info", "change_summary", message, at, json!({ "changes": changes }))
 }
 
 /// One validation that was observed: its address, and each measurement's name and whether it passed.
@@ -129,6 +128,13 @@ pub fn observation_event(address: &Address, measured: &[(String, bool)], at: Tim
     let measured: Vec<Json> = measured.iter().map(|(name, passed)| json!({ "name": name, "passed": passed })).collect();
     let told = json!({ "resource": resource(address), "passed": passed, "measurements": measured });
     event(level, "observation", &message, at, json!({ "observation": told }))
+}
+
+/// What the observations of all validations came to: how many there are, and how many passed.
+pub fn observed_event(observed: usize, passed: usize, at: Timestamp) -> Json {
+    let level = if passed == observed { "info" } else { "warn" };
+    let message = format!("Observed {observed} validations: {passed} passed, {} did not.", observed - passed);
+    event(level, "observation_summary", &message, at, json!({ "observed": observed, "passed": passed }))
 }
 
 /// Follows a run by the events of its journal.
@@ -217,26 +223,60 @@ impl Stream {
 
 fn doing(step: &Step) -> Action {
     match (step.address.kind.as_str(), &step.before, &step.after) {
-        ("check", ..) => Action::Check,
+        // A gate that opens makes nothing.
+        ("check" | "validation" | "soak", ..) => Action::Check,
         (_, None, _) => Action::Create,
         (_, _, None) => Action::Delete,
         _ => Action::Update,
     }
 }
 
-/// How a run ended: what stands of it and of the runs of the same rollback before it, its id and its outcome.
-pub fn end_events(run: Run<'_>, earlier: &[Run<'_>], outcome: Outcome, at: Timestamp) -> Vec<Json> {
+/// How many resources stand added, changed and destroyed by a run and the runs of the same rollback before it. One that
+/// took several steps counts once.
+pub(super) fn resources_done(run: Run<'_>, earlier: &[Run<'_>]) -> [usize; 3] {
     let mut done = Vec::new();
     for run in earlier.iter().chain([&run]) {
         let mut stream = Stream::default();
         for record in run.records {
             stream.hear(record);
         }
-        done.extend(stream.done.into_values());
+        let address = |step: &String| stream.steps.get(step).map(|(address, _)| address.clone());
+        let done_here: BTreeMap<_, _> = stream.done.iter().map(|(step, action)| (address(step), *action)).collect();
+        done.extend(done_here.into_values());
     }
     let count = |wanted: Action| done.iter().filter(|action| **action == wanted).count();
-    let counts = [Action::Create, Action::Update, Action::Delete].map(count);
+    [Action::Create, Action::Update, Action::Delete].map(count)
+}
+
+/// Terraform's words for what an apply came to.
+pub(super) fn resources_words([add, change, remove]: [usize; 3]) -> String {
+    format!("Resources: {add} added, {change} changed, {remove} destroyed.")
+}
+
+/// How an apply ends that had nothing to do, and made no run.
+pub fn nothing_event(at: Timestamp) -> Json {
+    summed("apply", [0; 3], &format!("Apply complete! {}", resources_words([0; 3])), at)
+}
+
+/// How a run ended: what stands of it and of the runs of the same rollback before it, its id and its outcome.
+pub fn end_events(run: Run<'_>, earlier: &[Run<'_>], outcome: Outcome, at: Timestamp) -> Vec<Json> {
+    let counts = resources_done(run, earlier);
+    let undoes = run
+        .records
+        .iter()
+        .any(|record| matches!(&record.event, Event::Opened { operation: Operation::Rollback { .. }, .. }));
+    let word = match (undoes, outcome) {
+        (false, Outcome::Applied | Outcome::Held) => "Apply complete!",
+        (true, Outcome::Applied | Outcome::Held) => "Rollback complete!",
+        // Nothing that a reader could take for a good end.
+        (false, _) => "Apply failed.",
+        (true, _) => "Rollback failed.",
+    };
+    let message = format!("{word} {}", resources_words(counts));
     let text = |value: Json| json!({ "sensitive": false, "type": "string", "value": value });
     let outputs = json!({ "run": text(json!(run.id)), "outcome": text(json!(outcome)) });
-    vec![summed("apply", counts, at), event("info", "outputs", "Outputs: 2", at, json!({ "outputs": outputs }))]
+    vec![
+        summed("apply", counts, &message, at),
+        event("info", "outputs", "Outputs: 2", at, json!({ "outputs": outputs })),
+    ]
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::live::{entries, entry, optional_text, site_id};
+use super::rewrite::rewrite;
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::azure::{Identity, Site, SiteId};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Output, Reading, Schema, Step, Type, Undo, Value};
@@ -64,7 +65,7 @@ fn undo(before: Option<&Attributes>, after: Option<&Attributes>) -> Undo {
 async fn site(live: &Live, id: &SiteId) -> Result<Site, Failure> {
     live.arm.site(id).await.map_err(|refusal| {
         if refusal.is_not_found() {
-            Failure { summary: "the app is not there", ..refusal.failure }
+            Failure::new(Class::NotFound, "the app is not there")
                 .detail(format!("{id} in resource group {}", id.resource_group))
                 .remedy("check its name, resource group and subscription")
         } else {
@@ -110,16 +111,19 @@ impl Kind for AppIdentity {
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let id = site_id(&step.key)?;
-        let note = |text: &str| watch.note(text);
-        let now = site(live, &id).await?;
-        now.refuse_busy(&id)?;
-        let identity = now.identity.unwrap_or_default();
-        let target = target(&identity, step.before.as_ref(), step.after.as_ref());
-        if target.changes {
+        let aim = |identity: Identity| target(&identity, step.before.as_ref(), step.after.as_ref());
+        let changed = async || {
+            let now = site(live, &id).await?;
+            now.refuse_busy(&id)?;
+            Ok(Some(aim(now.identity.unwrap_or_default())).filter(|target| target.changes))
+        };
+        let patch = async |target: Target| {
             watch.note(&format!("changing the identities of {id}"));
             let body = Identity::body(target.system, &target.stay, &target.go);
-            live.arm.patch_identity(&id, &body, &note).await?;
-        }
+            live.arm.patch_identity(&id, &body, &|text| watch.note(text)).await
+        };
+        rewrite(live, watch, changed, patch).await?;
+        let target = aim(site(live, &id).await?.identity.unwrap_or_default());
         settle(live, &id, &target, watch).await?;
         Ok(Written::Done)
     }

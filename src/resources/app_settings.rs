@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, fetch, optional_text, site_id};
+use super::rewrite::rewrite;
 use super::sign_in::{joined, sign_in};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::SiteId;
@@ -148,16 +149,17 @@ impl Kind for AppSettings {
             wanted.insert(name, value.map(|value| Json::String(value.expose().to_owned())));
         }
         live.arm.site(&id).await?.refuse_busy(&id)?;
-        // From here to the PUT nothing is awaited but the list itself: what others write in between would be lost.
-        let mut all = live.arm.settings(&id).await?;
         let lens = Lens::new(&live.digester, &[before, after]);
-        refuse_conflict(&id, "settings", step, |name| lens.value(name, all.get(name)))?;
-        if !merge(&id, &mut all, &wanted)? {
-            return Ok(Written::Done);
-        }
-        watch.note(&format!("changing the settings of {id}; it restarts"));
-        live.arm.put_settings(&id, all, &|text| watch.note(text)).await?;
-        Ok(Written::Done)
+        let merged = async || {
+            let mut all = live.arm.settings(&id).await?;
+            refuse_conflict(&id, "settings", step, |name| lens.value(name, all.get(name)))?;
+            Ok(merge(&id, &mut all, &wanted)?.then_some(all))
+        };
+        let put = async |all| {
+            watch.note(&format!("changing the settings of {id}; it restarts"));
+            live.arm.put_settings(&id, all, &|text| watch.note(text)).await
+        };
+        rewrite(live, watch, merged, put).await.map(|()| Written::Done)
     }
 }
 
@@ -268,7 +270,7 @@ fn refuse_missing(id: &SiteId, asked: &Attributes, all: &Map<String, Json>) -> R
     }
     Err(Failure::new(Class::Input, "the app lacks settings that the plan file requires")
         .detail(format!("{id}: {}", missing.join(", ")))
-        .remedy("set them, or move them from `require` to `settings`"))
+        .remedy("set them on the app, or move them from `require_settings` to `settings`"))
 }
 
 /// The wanted attributes without `require`, with digests of the secrets, and with every secret's name under

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 
 use super::database_grants::RULE_FIELDS;
+use super::live::no_span;
 use super::reach::text;
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::model::{
@@ -86,13 +87,10 @@ impl Kind for Check {
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
         let asked = step.after.as_ref().unwrap_or(&none);
-        let within = asked
-            .get("within")
-            .and_then(Value::as_text)
-            .map_or(Some(WITHIN), |text| Some(duration(text)?.unsigned_abs()))
-            .ok_or_else(|| {
-                Failure::new(Class::Input, "`within` is no span of time").remedy("write it like 90s, 5m or 1h")
-            })?;
+        let within = match asked.get("within").and_then(Value::as_text) {
+            Some(text) => duration(text).ok_or_else(|| no_span("within", text, "5m"))?.unsigned_abs(),
+            None => WITHIN,
+        };
         let (start, mut wait) = (Instant::now(), PAUSE[0]);
         loop {
             let complaints = match complaints(live, asked).await {

@@ -194,7 +194,7 @@ impl Kind for DatabaseRole {
     }
 }
 
-fn still_needed(name: &str, left: &[String]) -> Failure {
+pub(super) fn still_needed(name: &str, left: &[String]) -> Failure {
     const SHOWN: usize = 20;
     let mut detail: Vec<String> = left.iter().take(SHOWN).map(|left| format!("it {left}")).collect();
     if left.len() > SHOWN {

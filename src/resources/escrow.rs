@@ -175,13 +175,14 @@ fn purges(before: Option<&Attributes>, after: Option<&Attributes>) -> bool {
     matches!(value(before), Some(Value::Secret(_))) && value(after) == Some(Value::Null)
 }
 
-/// When the newest version is to be purged, if ever, and whether that is over by Azure's clock.
+/// When the newest version is to be purged, if ever, and whether that is over by Azure's clock. No other clock counts: a
+/// purge is for good.
 async fn due(live: &Live, attributes: &Attributes, newest: &Version) -> Result<Option<(Timestamp, bool)>, Failure> {
     let (Some(span), Some(made)) = (optional_text(attributes, "purge_after"), newest.made) else { return Ok(None) };
     let at = duration(span).and_then(|span| made.checked_add(span).ok());
     let at = at.ok_or_else(|| no_span("purge_after", span, "30d"))?;
     let times = live.clock.times(live, None).await;
-    Ok(Some((at, times.azure.unwrap_or(times.runner) >= at)))
+    Ok(Some((at, times.azure.is_some_and(|now| now >= at))))
 }
 
 /// The newest version in the vault, if there is one.

@@ -11,17 +11,17 @@ use crate::model::{Attributes, Class, Observed, Purpose, Reading, Undo, Value};
 
 /// What Azure keeps.
 #[derive(Default)]
-struct Azure {
-    settings: Map<String, Json>,
+pub(super) struct Azure {
+    pub(super) settings: Map<String, Json>,
     strings: Map<String, Json>,
-    vault: Map<String, Json>,
+    pub(super) vault: Map<String, Json>,
     deleted: bool,
     puts: usize,
 }
 
-type Shared = Arc<Mutex<Azure>>;
+pub(super) type Shared = Arc<Mutex<Azure>>;
 
-fn azure() -> Shared {
+pub(super) fn azure() -> Shared {
     let object = |json: Json| json.as_object().unwrap().clone();
     Arc::new(Mutex::new(Azure {
         settings: object(json!({ "PW": "hunter2", "THEIRS": "x" })),
@@ -30,7 +30,7 @@ fn azure() -> Shared {
     }))
 }
 
-fn lock(azure: &Shared) -> MutexGuard<'_, Azure> {
+pub(super) fn lock(azure: &Shared) -> MutexGuard<'_, Azure> {
     azure.lock().unwrap()
 }
 
@@ -41,7 +41,7 @@ fn all(azure: &Shared) -> (Map<String, Json>, Map<String, Json>) {
 }
 
 /// Answers as Azure does.
-fn answers(azure: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static + use<> {
+pub(super) fn answers(azure: &Shared) -> impl FnMut(&Seen) -> Reply + Send + 'static + use<> {
     let azure = Arc::clone(azure);
     move |seen| {
         let mut azure = lock(&azure);
@@ -96,7 +96,7 @@ fn secrets(vault: &mut Map<String, Json>, seen: &Seen, name: &str) -> Reply {
     }
 }
 
-fn key(list: &str, name: Option<&str>) -> Attributes {
+pub(super) fn key(list: &str, name: Option<&str>) -> Attributes {
     let mut key = attributes(json!({ "subscription": "s", "resource_group": "rg", "app": "app", "list": list }));
     key.extend(name.map(|name| ("name".to_owned(), Value::text(name))));
     key

@@ -65,7 +65,7 @@ impl Live {
         tokio::fs::read(&path).await.map_err(|error| {
             Failure::new(Class::Input, "cannot read the file")
                 .detail(format!("{}: {error}", path.display()))
-                .remedy("a file that the plan file names has to be beside it")
+                .remedy("put it beside the plan file, or name it by its path from there")
         })
     }
 

@@ -24,9 +24,12 @@ mod kept_password;
 mod kept_tests;
 mod live;
 mod memory;
+#[cfg(test)]
+mod messages_tests;
 mod password_login;
 mod password_setting;
 mod reach;
+mod rewrite;
 mod rights;
 mod role_password;
 mod schema;

@@ -105,6 +105,7 @@ impl Kind for PasswordLogin {
 fn after(step: &Step) -> Result<&Attributes, Failure> {
     let never = || {
         Failure::new(Class::Input, "the login of a role cannot be removed, only turned on or off")
+            .detail(step.address.to_string())
             .remedy("set login = true or login = false instead")
     };
     step.after.as_ref().ok_or_else(never)

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 
 use super::app_settings::{merge, refuse_conflict, resolve, undo};
 use super::live::{entries, entry, optional_text, site_id, text};
+use super::rewrite::rewrite;
 use super::site_lists::{LISTS, List, digested};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{
@@ -93,17 +94,20 @@ impl Kind for PasswordSetting {
             if value.is_none() {
                 demand_kept(live, &step.key, name, entry(before, "values", name)).await?;
             }
-            wanted.insert(name, value.map(|kept| list.entry(&kept)).transpose()?);
+            wanted.insert(name, value.map(|kept| list.entry(name, &kept)).transpose()?);
         }
         live.arm.site(&id).await?.refuse_busy(&id)?;
-        // From here to the PUT nothing is awaited but the list itself: what others write in between would be lost.
-        let mut all = list.all(&live.arm, &id).await?;
-        refuse_conflict(&id, "values", step, |name| digested(&live.digester, all.get(name)))?;
-        if merge(&id, &mut all, &wanted)? {
-            watch.note(&format!("changing the {} of {id}; it restarts", text(&step.key, "list")?.replace('_', " ")));
-            list.put(&live.arm, &id, all, &|text| watch.note(text)).await?;
-        }
-        Ok(Written::Done)
+        let merged = async || {
+            let mut all = list.all(&live.arm, &id).await?;
+            refuse_conflict(&id, "values", step, |name| digested(&live.digester, all.get(name)))?;
+            Ok(merge(&id, &mut all, &wanted)?.then_some(all))
+        };
+        let what = text(&step.key, "list")?.replace('_', " ");
+        let put = async |all| {
+            watch.note(&format!("changing the {what} of {id}; it restarts"));
+            list.put(&live.arm, &id, all, &|text| watch.note(text)).await
+        };
+        rewrite(live, watch, merged, put).await.map(|()| Written::Done)
     }
 }
 

@@ -64,11 +64,11 @@ async fn no_database(live: &Live, look: &Look<'_>, server: &str, database: &str)
         Err(_) => Vec::new(),
     };
     let remedy = match closest(database, names.iter().map(String::as_str)) {
-        Some(other) => Some(format!("did you mean {other:?}?")),
-        None if names.is_empty() => None,
-        None => Some(format!("it has: {}", names.join(", "))),
+        Some(other) => format!("did you mean {other:?}?"),
+        None if names.is_empty() => "make it with [database.<label>], or name one that is there".to_owned(),
+        None => format!("it has: {}; make it with [database.<label>], or name one of these", names.join(", ")),
     };
     let title = format!("server {server} has no database {database:?}");
     let (address, path) = (look.address.clone(), "database".to_owned());
-    Flaw { address, path, rule: "unknown-database", title, remedy }
+    Flaw { address, path, rule: "unknown-database", title, remedy: Some(remedy) }
 }

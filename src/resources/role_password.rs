@@ -160,8 +160,9 @@ fn ends(step: &Step) -> (&Attributes, &Attributes) {
 /// Whether a step takes the password away.
 fn takes_away(step: &Step) -> Result<bool, Failure> {
     if step.after.is_none() {
-        return Err(Failure::new(Class::Input, "a role cannot be without a password and with one, only either")
-            .remedy("set password = false instead"));
+        return Err(Failure::new(Class::Input, "the password of a role cannot be removed as a resource, only cleared")
+            .detail(step.address.to_string())
+            .remedy("write password = false, or leave the resource as it is"));
     }
     Ok(matches!(ends(step).1.get("value"), None | Some(Value::Null)))
 }
@@ -215,9 +216,14 @@ async fn tried(live: &Live, key: &Attributes, kept: &Kept) -> Result<Value, Fail
     if live.arm.server(&id).await?.auth().password() {
         return Ok(Value::Secret(SecretValue { source: None, digest: None }));
     }
-    Err(Failure::new(Class::Other, "whether the kept password is the role's cannot be seen")
+    Err(untried(kept, server, name))
+}
+
+/// The server takes no passwords, so that none can be tried.
+pub(super) fn untried(kept: &Kept, server: &str, name: &str) -> Failure {
+    Failure::new(Class::Other, "whether the kept password is the role's cannot be seen")
         .detail(format!("{kept}, role {name:?}: server {server} takes no passwords"))
-        .remedy("turn password authentication of the server on first"))
+        .remedy("turn password authentication of the server on first")
 }
 
 #[cfg(test)]

@@ -108,7 +108,7 @@ impl Kind for ServerAdmin {
                 "the server takes no Entra tokens, so it can have no Entra administrator",
             )
             .detail(format!("server {}", id.server))
-            .remedy("add a server_auth with entra_auth = true first"));
+            .remedy("write entra_auth = true under [server.<label>] first"));
         }
         let word = text(after, "principal_type")?;
         let kind = TYPES.iter().find(|(_, ours)| *ours == word).map_or(word, |(azure, _)| azure);
@@ -141,7 +141,7 @@ async fn remove(
         if live.arm.administrators(id).await?.iter().all(own) {
             return Err(Failure::new(Class::Input, "the server would let nobody in any more")
                 .detail(format!("server {}: passwords are off, and this is the last Entra administrator", id.server))
-                .remedy("add another server_admin or turn passwords on first"));
+                .remedy("name another administrator first, or turn passwords on"));
         }
     }
     live.arm.delete_administrator(id, object_id, &note).await?;

@@ -69,7 +69,7 @@ impl Kind for ServerAuth {
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let Some(after) = &step.after else {
-            return Err(Failure::new(Class::Input, "the authentication of a server cannot be removed, only changed"));
+            return Err(unremovable(step));
         };
         let id = server_id(&step.key)?;
         let note = |text: &str| watch.note(text);
@@ -107,6 +107,13 @@ impl Kind for ServerAuth {
     }
 }
 
+/// A server always lets clients in some way.
+pub(super) fn unremovable(step: &Step) -> Failure {
+    Failure::new(Class::Input, "the authentication of a server cannot be removed, only changed")
+        .detail(step.address.to_string())
+        .remedy("write which ways are to be on: entra_auth, password_auth")
+}
+
 /// A read replica is changed through its primary.
 pub(super) fn refuse_replica(id: &ServerId, server: &Server) -> Result<(), Failure> {
     if !server.is_replica() {
@@ -124,16 +131,15 @@ pub(super) fn replica(id: &ServerId, what: &str) -> Failure {
 
 /// Without passwords somebody has to be left who can sign in: Entra is on and has an administrator.
 pub(super) async fn refuse_lock_out(live: &Live, id: &ServerId, entra: bool) -> Result<(), Failure> {
-    let summary = "the server would let nobody in any more";
     if !entra {
-        return Err(Failure::new(Class::Input, summary)
+        return Err(Failure::new(Class::Input, "the server would let nobody in any more")
             .detail(format!("server {}: neither passwords nor Entra tokens would be taken", id.server))
-            .remedy("add a server_auth with entra_auth = true first"));
+            .remedy("write entra_auth = true under [server.<label>] first"));
     }
     if live.arm.administrators(id).await?.is_empty() {
-        return Err(Failure::new(Class::Input, summary)
+        return Err(Failure::new(Class::Input, "the server would let nobody in any more")
             .detail(format!("server {}: passwords would be off, and no Entra administrator is there", id.server))
-            .remedy("add a server_admin first"));
+            .remedy("name an administrator first: admin = { ... } under [server.<label>]"));
     }
     Ok(())
 }

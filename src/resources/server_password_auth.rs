@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use super::live::{no_span, optional_text, server_id, text};
 use super::sensors::{logins, tables};
-use super::server_auth::{refuse_lock_out, refuse_replica};
+use super::server_auth::{refuse_lock_out, refuse_replica, unremovable};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, fetch};
 use crate::azure::AuthConfig;
 use crate::evidence::{Standpoint, Verdict};
@@ -101,8 +101,7 @@ impl Kind for ServerPasswordAuth {
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let Some(after) = &step.after else {
-            return Err(Failure::new(Class::Input, "the authentication of a server cannot be removed, only changed")
-                .remedy("set password_auth = true or false instead"));
+            return Err(unremovable(step));
         };
         let id = server_id(&step.key)?;
         let note = |text: &str| watch.note(text);
@@ -171,7 +170,7 @@ async fn notes(live: &Live, look: &Look<'_>) -> Result<Vec<String>, Failure> {
 }
 
 /// pgentra itself has to get in afterwards.
-fn refuse_own_lock_out(live: &Live, server: &str) -> Result<(), Failure> {
+pub(super) fn refuse_own_lock_out(live: &Live, server: &str) -> Result<(), Failure> {
     if live.databases.server(server)?.connections.iter().any(|way| way.auth == Auth::Token) {
         return Ok(());
     }
@@ -207,9 +206,14 @@ async fn last_one_out(live: &Live, server: &str, asked: &Attributes) -> Result<(
     if seen.is_empty() {
         return Ok(());
     }
-    Err(Failure::new(Class::Conflict, "others may still need their passwords")
+    Err(not_last(server, &seen))
+}
+
+/// Others of this server were seen who may have a password.
+pub(super) fn not_last(server: &str, seen: &[String]) -> Failure {
+    Failure::new(Class::Conflict, "others may still need their passwords")
         .detail(format!("server {server}\n{}", seen.join("\n")))
-        .remedy("move them to Entra sign-in, or take their login away, then run apply again"))
+        .remedy("move them to Entra sign-in, or take their login away, then run apply again")
 }
 
 #[cfg(test)]

@@ -64,13 +64,14 @@ impl List {
         }
     }
 
-    /// The entry that a kept text stands for.
-    pub(super) fn entry(self, kept: &Secret) -> Result<Json, Failure> {
+    /// The entry called `name` that a kept text stands for.
+    pub(super) fn entry(self, name: &str, kept: &Secret) -> Result<Json, Failure> {
         match self {
             Self::Settings => Ok(Json::String(kept.expose().to_owned())),
             // What the parser complains of may quote the text.
             Self::ConnectionStrings => serde_json::from_str(kept.expose()).map_err(|_| {
                 Failure::new(Class::Input, "what was kept is no connection string with its type")
+                    .detail(name)
                     .remedy("keep it as {\"type\": ..., \"value\": ...}")
             }),
         }
@@ -96,11 +97,11 @@ mod tests {
     #[test]
     fn an_entry_comes_back_as_it_was() {
         let one = json!({ "value": "Host=h;Password=x", "type": "PostgreSQL" });
-        assert_eq!(List::ConnectionStrings.entry(&List::kept(&one)).unwrap(), one);
-        assert_eq!(List::Settings.entry(&List::kept(&json!("x"))).unwrap(), json!("x"));
+        assert_eq!(List::ConnectionStrings.entry("main", &List::kept(&one)).unwrap(), one);
+        assert_eq!(List::Settings.entry("main", &List::kept(&json!("x"))).unwrap(), json!("x"));
         let other = json!({ "type": "PostgreSQL", "value": "Host=h;Password=x" });
         assert_eq!(List::kept(&one).expose(), List::kept(&other).expose(), "whatever order Azure answers in");
-        let failure = List::ConnectionStrings.entry(&List::kept(&json!("hunter2"))).unwrap_err();
+        let failure = List::ConnectionStrings.entry("main", &List::kept(&json!("hunter2"))).unwrap_err();
         assert!(!format!("{failure:?}").contains("hunter2"));
     }
 }

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use serde_json::{Map, Value as Json};
 
 use super::live::{entries, entry, optional_text, site_id};
+use super::rewrite::rewrite;
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::STICKY_LISTS;
 use crate::model::{Attributes, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
@@ -68,28 +69,36 @@ impl Kind for SlotSettings {
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
         let id = site_id(&step.key)?;
         let (before, after) = (step.before.as_ref(), step.after.as_ref());
-        let mut all = live.arm.sticky_names(&id).await?;
-        let mut changes = false;
-        for (field, list) in FIELDS {
-            let there = names(&all, list);
-            let ours: BTreeSet<&String> =
-                entries(before, field).chain(entries(after, field)).map(|(name, _)| name).collect();
-            let wanted = |name: &str| *entry(after, field, name) == Value::Bool(true);
-            let is_ours = |name: &str| ours.iter().any(|own| *own == name);
-            let mut new: Vec<&str> = there.iter().copied().filter(|name| !is_ours(name) || wanted(name)).collect();
-            new.extend(ours.iter().map(|name| name.as_str()).filter(|name| wanted(name) && !there.contains(name)));
-            if new != there {
-                changes = true;
-                let new = Json::from(new.into_iter().map(str::to_owned).collect::<Vec<_>>());
-                all.insert(list.to_owned(), new);
-            }
-        }
-        if changes {
+        let merged = async || {
+            let mut all = live.arm.sticky_names(&id).await?;
+            Ok(merge(&mut all, before, after).then_some(all))
+        };
+        let put = async |all| {
             watch.note(&format!("changing the slot settings of {}", id.whole_app()));
-            live.arm.put_sticky_names(&id, all, &|text| watch.note(text)).await?;
-        }
-        Ok(Written::Done)
+            live.arm.put_sticky_names(&id, all, &|text| watch.note(text)).await
+        };
+        rewrite(live, watch, merged, put).await.map(|()| Written::Done)
     }
+}
+
+/// Sets the names that a step is about in the live lists; answers whether that changed anything.
+fn merge(all: &mut Map<String, Json>, before: Option<&Attributes>, after: Option<&Attributes>) -> bool {
+    let mut changes = false;
+    for (field, list) in FIELDS {
+        let there = names(all, list);
+        let ours: BTreeSet<&String> =
+            entries(before, field).chain(entries(after, field)).map(|(name, _)| name).collect();
+        let wanted = |name: &str| *entry(after, field, name) == Value::Bool(true);
+        let is_ours = |name: &str| ours.iter().any(|own| *own == name);
+        let mut new: Vec<&str> = there.iter().copied().filter(|name| !is_ours(name) || wanted(name)).collect();
+        new.extend(ours.iter().map(|name| name.as_str()).filter(|name| wanted(name) && !there.contains(name)));
+        if new != there {
+            changes = true;
+            let new = Json::from(new.into_iter().map(str::to_owned).collect::<Vec<_>>());
+            all.insert(list.to_owned(), new);
+        }
+    }
+    changes
 }
 
 #[cfg(test)]

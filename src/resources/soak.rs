@@ -64,7 +64,9 @@ impl Kind for Soak {
 /// What the observations say that were made since the old role can no longer log in.
 async fn soaked(live: &Live, asked: &Attributes) -> Result<Decision, Failure> {
     let (note, _) = login_note(asked).ok_or_else(|| {
-        Failure::new(Class::Input, "a soak lacks `old_role`").remedy("add `old_role` to the soak in the plan file")
+        Failure::new(Class::Input, "the old role is not named")
+            .detail("a soak waits while it cannot log in")
+            .remedy("add `old_role` to the soak in the plan file")
     })?;
     let noted = BTreeMap::from([(note, "not allowed".to_owned())]);
     decision(live, text(asked, "validation")?, asked, noted).await

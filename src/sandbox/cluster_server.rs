@@ -57,9 +57,9 @@ pub fn find_programs(chosen: Option<&Path>) -> Result<PathBuf, Failure> {
         if complete(&directory) {
             return Ok(directory);
         }
-        return Err(Failure::new(Class::NotFound, "there is no PostgreSQL server in PGENTRA_PG_BIN")
+        return Err(Failure::new(Class::NotFound, "there is no PostgreSQL server in the directory named")
             .detail(directory.display().to_string())
-            .remedy("set PGENTRA_PG_BIN to a directory that holds initdb, postgres and pg_ctl"));
+            .remedy("name one that holds initdb, postgres and pg_ctl, with --postgres or PGENTRA_PG_BIN"));
     }
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<PathBuf> = std::env::split_paths(&path).collect();

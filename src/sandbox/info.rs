@@ -58,6 +58,7 @@ impl Info {
         serde_json::from_str(&files::read_text(&path)?).map(Some).map_err(|error| {
             Failure::new(Class::Input, "cannot read what the sandbox wrote")
                 .detail(format!("{}: {error}", path.display()))
+                .remedy("delete the directory, then begin anew with `pgentra sandbox up`")
         })
     }
 
@@ -142,7 +143,7 @@ fn identity_header(dir: &Path) -> Result<String, Failure> {
 pub fn missing(dir: &Path) -> Failure {
     Failure::new(Class::NotFound, "there is no sandbox here")
         .detail(dir.display().to_string())
-        .remedy("pgentra sandbox up")
+        .remedy("start one with `pgentra sandbox up`, or name its directory with --dir")
 }
 
 fn quote(value: &str) -> String {

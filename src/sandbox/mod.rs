@@ -55,6 +55,8 @@ pub use app::run_app;
 pub use app_version::Version;
 pub use cluster::{AdminRights, Cluster, ClusterOptions, DirectoryEntry};
 pub use cluster_secrets::ClusterSecrets;
+#[cfg(test)]
+pub(crate) use info::process_start;
 pub use info::{Info, env};
 pub use life::{Down, down, log, reset};
 pub use proxy::{LoginEvent, LoginLog, LoginMethod, Refusal, serve};

@@ -61,7 +61,9 @@ async fn control(dir: &Path, tail: &str, body: Option<Value>) -> Result<Value, F
     if info.alive().is_none() {
         return Err(Failure::new(Class::NotFound, "the sandbox does not run")
             .detail(dir.display().to_string())
-            .remedy("pgentra sandbox up; what its processes said is shown by: pgentra sandbox log --processes"));
+            .remedy(
+                "start it with `pgentra sandbox up`; `pgentra sandbox log --processes` shows what its processes said",
+            ));
     }
     let failed = |error: reqwest::Error| {
         Failure::new(Class::Unreachable, "the sandbox does not answer").detail(error.without_url().to_string())

@@ -79,7 +79,7 @@ pub async fn up(
     if let Some(pid) = before.as_ref().and_then(Info::alive) {
         return Err(Failure::new(Class::Locked, "the sandbox is running already")
             .detail(format!("{} (process {pid})", dir.display()))
-            .remedy("pgentra sandbox down"));
+            .remedy("stop it with `pgentra sandbox down`, or give this one a directory of its own with --dir"));
     }
     let mut cluster = ClusterOptions::new(dir, names::TENANT);
     cluster.programs.clone_from(&options.postgres);
@@ -171,7 +171,8 @@ async fn listen(before: Option<&Info>) -> Result<Listeners, Failure> {
         let identity = bind(address, 8081).await?;
         return Ok(Listeners { address, postgres, https, identity });
     }
-    Err(Failure::new(Class::Other, "port 5432 is taken on each loopback address from 127.0.0.11 to 127.0.0.99"))
+    Err(Failure::new(Class::Other, "port 5432 is taken on each loopback address from 127.0.0.11 to 127.0.0.99")
+        .remedy("free one of them; `ss -ltnp` lists who listens"))
 }
 
 async fn bind(address: IpAddr, port: u16) -> Result<TcpListener, Failure> {
@@ -188,7 +189,7 @@ fn world(dir: &Path, host: &str, cluster: &Cluster, before: Option<&Info>) -> Re
         let mut world: World = serde_json::from_str(&files::read_text(&path)?).map_err(|error| {
             Failure::new(Class::Input, "cannot read what the sandbox wrote")
                 .detail(format!("{}, line {}", path.display(), error.line()))
-                .remedy("pgentra sandbox reset")
+                .remedy("begin anew with `pgentra sandbox reset`")
         })?;
         world.settle();
         if let Some(old) = before.map(|info| info.postgres_host.as_str()).filter(|old| *old != host) {

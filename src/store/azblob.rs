@@ -19,6 +19,8 @@ use crate::azure::Tokens;
 use crate::journal::Record;
 use crate::model::{BlobPlace, BlobService, Class, Cloud, Failure, hex};
 
+pub use rights::StoreRights;
+
 const LOCK: &str = "lock";
 const KEY: &str = "key";
 const OWNED: &str = "owned.json";
@@ -37,7 +39,7 @@ pub struct AzBlob {
 
 /// The content of the lock blob.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-struct Latch {
+pub(super) struct Latch {
     format: u32,
     /// Counts the holders.
     epoch: u64,
@@ -48,6 +50,23 @@ struct Latch {
 }
 
 const FORMAT: u32 = 1;
+
+impl Latch {
+    /// The content of the lock blob of the store at `place`.
+    pub(super) fn read(content: &[u8], place: &str) -> Result<Self, Failure> {
+        let latch: Self = serde_json::from_slice(content).map_err(|error| {
+            Failure::new(Class::Other, "this blob is not the lock of a store")
+                .detail(format!("{LOCK} in {place}: {error}"))
+                .remedy("give the store a prefix of its own")
+        })?;
+        if latch.format > FORMAT {
+            return Err(Failure::new(Class::Input, "the store was made by a later version of pgentra")
+                .detail(format!("{place} has format {}; this version reads {FORMAT}", latch.format))
+                .remedy("use the version that made it, or a later one"));
+        }
+        Ok(latch)
+    }
+}
 
 impl AzBlob {
     /// The store at `place`. Nothing is called before it is used.
@@ -112,17 +131,7 @@ impl AzBlob {
 
     async fn latch(&self) -> Result<(Latch, bool), Failure> {
         let Some(found) = self.blobs.read(LOCK).await? else { return Ok((Latch::default(), false)) };
-        let latch: Latch = serde_json::from_slice(&found.content).map_err(|error| {
-            Failure::new(Class::Other, "this blob is not the lock of a store")
-                .detail(format!("{LOCK} in {}: {error}", self.blobs.place()))
-                .remedy("give the store a prefix of its own")
-        })?;
-        if latch.format > FORMAT {
-            return Err(Failure::new(Class::Input, "the store was made by a later version")
-                .detail(format!("{} has format {}", self.blobs.place(), latch.format))
-                .remedy("use that version"));
-        }
-        Ok((latch, found.leased))
+        Ok((Latch::read(&found.content, self.blobs.place())?, found.leased))
     }
 
     /// Takes from the last holder the means to write, then enters `note`; answers the note of one that died.
@@ -370,6 +379,9 @@ impl Drop for Lock {
         });
     }
 }
+
+#[path = "azblob_rights.rs"]
+mod rights;
 
 #[cfg(all(test, feature = "sandbox"))]
 #[path = "azblob_tests.rs"]

@@ -117,5 +117,5 @@ async fn other_blobs_are_not_taken_for_a_store() {
     put("mine").await.unwrap();
     assert!(store.holder().await.unwrap_err().remedy.unwrap().contains("prefix of its own"));
     put("{\"format\":2,\"epoch\":1,\"note\":null,\"writes\":[]}").await.unwrap();
-    assert!(store.holder().await.unwrap_err().summary == "the store was made by a later version");
+    assert!(store.holder().await.unwrap_err().summary == "the store was made by a later version of pgentra");
 }

@@ -66,6 +66,15 @@ impl Refused {
         self.status == 404
     }
 
+    /// Whether the container itself is not there.
+    pub(super) fn no_container(&self) -> bool {
+        self.code == "ContainerNotFound"
+    }
+
+    pub(super) fn is_forbidden(&self) -> bool {
+        self.status == 403
+    }
+
     /// Whether the call may have been carried out although it failed.
     pub(super) fn is_open(&self) -> bool {
         self.status == 0 || self.status >= 500 || self.is_condition()
@@ -299,7 +308,7 @@ fn known(etag: Option<Etag>) -> Etag {
 }
 
 /// `doing` is what could not be done, as in `cannot read ...`.
-fn refused(error: &azure_core::Error, doing: &str) -> Refused {
+pub(super) fn refused(error: &azure_core::Error, doing: &str) -> Refused {
     let ErrorKind::HttpResponse { status, error_code, .. } = error.kind() else {
         let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
         while let Some(cause) = next {
@@ -320,27 +329,24 @@ fn refused(error: &azure_core::Error, doing: &str) -> Refused {
     };
     let (status, code) = (u16::from(*status), error_code.clone().unwrap_or_default());
     let detail = if code.is_empty() { format!("HTTP {status}") } else { format!("{code} (HTTP {status})") };
-    let detail = format!("{doing}: {detail}");
-    let (class, summary, remedy) = match status {
-        401 => (
-            Class::NotSignedIn,
-            "the storage account does not accept the token",
-            "sign in to the tenant of the storage account, with `az login` or a service principal",
-        ),
-        403 => (
-            Class::Forbidden,
-            "not allowed",
+    let failure = meaning(status).detail(format!("{doing}: {detail}"));
+    Refused { code, status, failure }
+}
+
+/// What an answer of a storage account means, and what would help.
+fn meaning(status: u16) -> Failure {
+    match status {
+        401 => Failure::new(Class::NotSignedIn, "the storage account does not accept the token")
+            .remedy("sign in to the tenant of the storage account, with `az login` or a service principal"),
+        403 => Failure::new(Class::Forbidden, "not allowed").remedy(
             "assign the role Storage Blob Data Contributor on the container to who runs this, and check the account's \
              firewall",
         ),
-        404 => (
-            Class::NotFound,
-            "the storage account does not have it",
-            "check the names of the account and the container",
-        ),
-        409 | 412 => (Class::Conflict, "the storage account sees a conflict", "see who else writes here; try again"),
-        429 | 500.. => (Class::Busy, "the storage account is busy", "try again in a few minutes"),
-        _ => (Class::Other, "the storage account refused", "check the place of the store"),
-    };
-    Refused { code, status, failure: Failure::new(class, summary).detail(detail).remedy(remedy) }
+        404 => Failure::new(Class::NotFound, "the storage account does not have it")
+            .remedy("check the names of the account and the container"),
+        409 | 412 => Failure::new(Class::Conflict, "the storage account sees a conflict")
+            .remedy("see who else writes here; try again"),
+        429 | 500.. => Failure::new(Class::Busy, "the storage account is busy").remedy("try again in a few minutes"),
+        _ => Failure::new(Class::Other, "the storage account refused").remedy("check the place of the store"),
+    }
 }

@@ -10,6 +10,8 @@ mod text;
 #[cfg(test)]
 mod contract_tests;
 #[cfg(test)]
+mod messages_tests;
+#[cfg(test)]
 mod testing;
 
 use std::time::Duration;
@@ -21,11 +23,9 @@ use serde::{Deserialize, Serialize};
 use crate::journal::Record;
 use crate::model::Failure;
 
-pub use azblob::AzBlob;
+pub use azblob::{AzBlob, StoreRights};
 pub use directory::Directory;
 pub use postgres::Postgres;
-#[cfg(test)]
-pub(crate) use text::{key, locked, lost, no_run, record};
 
 /// Lets a last call of a holder that is dropped run to its end, for a few seconds at most. Where that is not possible the
 /// lock frees itself a little later.

@@ -65,6 +65,13 @@ impl Postgres {
         }
     }
 
+    fn no_holder(&self) -> Failure {
+        Failure::new(Class::Other, "the table holder of the store is empty").detail(self.place()).remedy(format!(
+            "insert its row again: INSERT INTO {}.holder DEFAULT VALUES",
+            quote_ident(&self.place.schema)
+        ))
+    }
+
     /// Makes the schema and its tables where they are missing.
     async fn set_up(&self, session: &mut PgConnection) -> Result<(), Failure> {
         if !self.is_made(session).await? {
@@ -90,12 +97,9 @@ impl Postgres {
         let row = self.rows(session, sqlx::query(include_str!("../../sql/store/format.sql"))).await?.pop();
         match row.map(|row| self.column::<i32>(&row, "format")).transpose()? {
             Some(FORMAT) => Ok(()),
-            found => Err(Failure::new(Class::Input, "the store was made by another version")
-                .detail(format!(
-                    "{} has format {}; this version writes {FORMAT}",
-                    self.place(),
-                    found.unwrap_or_default()
-                ))
+            None => Err(self.no_holder()),
+            Some(found) => Err(Failure::new(Class::Input, "the store was made by another version of pgentra")
+                .detail(format!("{} has format {found}; this version writes {FORMAT}", self.place()))
                 .remedy("use the version that made it")),
         }
     }
@@ -184,6 +188,13 @@ fn options(place: &PostgresPlace) -> PgConnectOptions {
         .disable_statement_logging()
 }
 
+/// The lock of the store at `place` stays with a session that does not end.
+pub(super) fn not_ended(pid: i32, place: &str) -> Failure {
+    Failure::new(Class::Locked, "the server has not ended the session that holds the lock")
+        .detail(format!("session {pid}\n{place}"))
+        .remedy("try again in a moment; see what the session waits for in pg_stat_activity")
+}
+
 #[async_trait]
 impl Store for Postgres {
     async fn lock(&self, note: LockNote, patience: Duration) -> Result<Box<dyn Held>, Failure> {
@@ -198,11 +209,7 @@ impl Store for Postgres {
         }
         let take = sqlx::query(include_str!("../../sql/store/take.sql")).bind(text::line(&note)?);
         let rows = self.rows(&mut session, take).await?;
-        let row = rows.first().ok_or_else(|| {
-            Failure::new(Class::Other, "the table holder of the store is empty")
-                .detail(self.place())
-                .remedy("insert its row again: INSERT INTO holder DEFAULT VALUES")
-        })?;
+        let row = rows.first().ok_or_else(|| self.no_holder())?;
         let last: Option<String> = self.column(row, "note")?;
         Ok(Box::new(Lock {
             store: Self::new(self.place.clone(), self.tokens.clone()),
@@ -254,9 +261,7 @@ impl Store for Postgres {
         let start = Instant::now();
         while self.session_of_holder().await?.is_some_and(|(now, _)| now == pid) {
             if start.elapsed() > Duration::from_secs(10) {
-                return Err(Failure::new(Class::Locked, "the server has not ended the session that holds the lock")
-                    .detail(format!("session {pid}"))
-                    .remedy("try again in a moment"));
+                return Err(not_ended(pid, &self.place()));
             }
             tokio::time::sleep(RETRY).await;
         }

@@ -51,7 +51,8 @@ impl Spot {
 /// What stands in tokens and must stand nowhere else.
 pub(super) const TOKEN_MARK: &str = "bm8tb25lLXNpZ25zLXRoaXM";
 
-fn tokens() -> Tokens {
+/// Tokens that Azurite takes.
+pub(super) fn tokens() -> Tokens {
     struct Unsigned;
 
     #[async_trait]

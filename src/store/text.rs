@@ -20,12 +20,12 @@ pub(super) fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The records of a journal; `place` is where it is, for messages.
-pub(crate) fn records(text: &[u8], place: &str) -> Result<Vec<Record>, Failure> {
+pub(super) fn records(text: &[u8], place: &str) -> Result<Vec<Record>, Failure> {
     lines(text).enumerate().map(|(number, line)| record(line, place, number + 1)).collect()
 }
 
 /// One record, on line `number` (from 1) of a journal.
-pub(crate) fn record(line: &[u8], place: &str, number: usize) -> Result<Record, Failure> {
+pub(super) fn record(line: &[u8], place: &str, number: usize) -> Result<Record, Failure> {
     serde_json::from_slice(line).map_err(|error| {
         Failure::new(Class::Other, "the journal cannot be read")
             .detail(format!("{place}:{number}: {error}"))
@@ -34,7 +34,7 @@ pub(crate) fn record(line: &[u8], place: &str, number: usize) -> Result<Record, 
 }
 
 /// The key of secret digests, written in hexadecimal.
-pub(crate) fn key(text: &str, place: &str) -> Result<[u8; 32], Failure> {
+pub(super) fn key(text: &str, place: &str) -> Result<[u8; 32], Failure> {
     unhex(text.trim()).ok_or_else(|| {
         Failure::new(Class::Other, "the key of the store cannot be read")
             .detail(format!("{place} does not hold one"))
@@ -62,7 +62,7 @@ pub(super) fn new_key() -> Result<[u8; 32], Failure> {
 }
 
 /// Somebody else holds the lock of the store at `place`.
-pub(crate) fn locked(place: &str, holder: Option<&LockNote>) -> Failure {
+pub(super) fn locked(place: &str, holder: Option<&LockNote>) -> Failure {
     let who = holder.map_or_else(|| "somebody else".to_owned(), LockNote::to_string);
     Failure::new(Class::Locked, "the store is locked")
         .detail(format!("held by {who}\n{place}"))
@@ -70,14 +70,14 @@ pub(crate) fn locked(place: &str, holder: Option<&LockNote>) -> Failure {
 }
 
 /// This process held the lock of the store at `place` and holds it no more.
-pub(crate) fn lost(place: &str, why: &str) -> Failure {
+pub(super) fn lost(place: &str, why: &str) -> Failure {
     Failure::new(Class::Locked, "the lock of the store is lost; nothing was written")
         .detail(format!("{why}\n{place}"))
         .remedy("see who holds it with `pgentra unlock`, and what this run did with `pgentra show last`")
 }
 
 /// There is no journal of `run` in the store at `place`.
-pub(crate) fn no_run(run: &str, place: &str) -> Failure {
+pub(super) fn no_run(run: &str, place: &str) -> Failure {
     Failure::new(Class::NotFound, "there is no such run")
         .detail(format!("{run} in {place}"))
         .remedy("`pgentra history` lists the runs")

@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its own repository has failed")]
 
 mod commands;
+mod failures;
 mod files;
 mod kinds;
+mod messages;
 mod pages;
 mod plans;
 mod readme;

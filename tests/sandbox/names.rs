@@ -2,8 +2,17 @@
 
 use crate::stand::Stand;
 
-const NAMES: [&str; 6] =
-    ["my-app-identity", "Ünï\"code", "a.b", "app/slots/staging", "DROP TABLE x; --", "it's $$ \\ ${x} E'\\n'"];
+const NAMES: [&str; 9] = [
+    "my-app-identity",
+    "Ünï\"code",
+    "a.b",
+    "app/slots/staging",
+    "DROP TABLE x; --",
+    "it's $$ \\ ${x} E'\\n'",
+    "\u{1b}[31m\n::error::x\u{202e}y",
+    "##vso[task.x]`</details><script>",
+    "|\u{200b}\t::add-mask::x\n```",
+];
 
 const HEAD: &str = r#"
 version = 1
@@ -29,7 +38,52 @@ fn literal(name: &str) -> String {
 
 /// A TOML string; `$${` is how a plan file writes `${` that is no variable.
 fn toml(name: &str) -> String {
-    format!("\"{}\"", name.replace('\\', "\\\\").replace('"', "\\\"").replace("${", "$${"))
+    let escaped = |c: char| {
+        if c.is_control() || "\"\\\u{200b}\u{202e}".contains(c) {
+            format!("\\u{:04x}", u32::from(c))
+        } else {
+            c.to_string()
+        }
+    };
+    format!("\"{}\"", name.replace("${", "$${").chars().map(escaped).collect::<String>())
+}
+
+/// Nothing in a text moves a cursor, turns it around, or is a command to a CI system.
+fn tame(text: &str) {
+    let unsafe_one = |c: char| c.is_control() && c != '\n' || "\u{200b}\u{202e}".contains(c);
+    assert!(!text.contains(unsafe_one) && !text.contains("##vso["), "{text}");
+    assert!(text.lines().all(|line| !line.trim_start().starts_with("::")), "{text}");
+}
+
+/// What is shown of the plan and of its parts, in every format.
+fn shown(stand: &Stand) {
+    for words in
+        ["plan --full", "plan --explain database_grants.geopgflex", "render sql", "render az", "graph", "doctor"]
+    {
+        for format in ["text", "json", "markdown", "html"] {
+            let mut arguments: Vec<&str> = words.split(' ').collect();
+            arguments.extend(["names.toml", "--format", format, "--annotations", "none"]);
+            let ran = stand.run(&arguments);
+            assert!(ran.code != 1, "{words}: {}", ran.err);
+            tame(&ran.out);
+            tame(&ran.err);
+        }
+    }
+}
+
+/// An import of each role says its name and what it holds, and is a plan file.
+fn imported(stand: &Stand) {
+    let app = ["import", "-g", "rmhazure_rg", "--app", "rmhazuregeoapi", "--database", "geopgflex"];
+    let way = ["--connect-as", "pgadmin", "--password-env", "PGADMIN_PASSWORD", "--role"];
+    for name in NAMES {
+        let arguments: Vec<&str> = app.into_iter().chain(way).chain([name]).collect();
+        let ran = stand.run(&arguments).ends(0);
+        tame(&ran.out);
+        tame(&ran.err);
+        let table: toml::Table = ran.out.parse().unwrap();
+        let grants = table["role"][name]["grants"].as_array().unwrap();
+        assert!(ran.out.contains("schemas") && !grants.is_empty(), "{}", ran.out);
+    }
 }
 
 /// The plan: for each name a role of that name that may read the table of that name in the schema of that name.
@@ -72,7 +126,9 @@ async fn hostile_names_stay_names() {
         ));
     }
     stand.keep("names.toml", &plan());
+    shown(&stand);
     stand.apply("names.toml").ends(0);
+    imported(&stand);
     stand.settled("names.toml");
     for name in NAMES {
         let (role, own) = (literal(name), identifier(name));

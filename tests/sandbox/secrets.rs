@@ -39,7 +39,8 @@ fn forms(secret: &str) -> Vec<(&'static str, String)> {
     forms
 }
 
-fn files(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+/// Every file below a directory, with its path.
+pub fn files(dir: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
         let path = entry.path();
         if path.is_dir() {
@@ -61,7 +62,7 @@ fn the_search_finds_what_it_is_for() {
 }
 
 /// Plants secrets wherever pgentra looks; answers each with where it is.
-async fn plant(stand: &Stand) -> BTreeMap<&'static str, String> {
+pub async fn plant(stand: &Stand) -> BTreeMap<&'static str, String> {
     let mut planted: BTreeMap<&str, String> = BTreeMap::from([
         ("a setting with a secret's name", "pl4nted-in&\"a\"-setting/+=".into()),
         ("a password in a URL", "pl4nted-in-a-url".into()),
@@ -88,7 +89,7 @@ async fn plant(stand: &Stand) -> BTreeMap<&'static str, String> {
 }
 
 /// Panics when one of the secrets, or a token, is in what was said.
-fn search(said: &[(String, Vec<u8>)], planted: &BTreeMap<&str, String>) {
+pub fn search(said: &[(String, Vec<u8>)], planted: &BTreeMap<&str, String>) {
     for (place, bytes) in said {
         let text = String::from_utf8_lossy(bytes);
         for (what, secret) in planted {

@@ -54,16 +54,27 @@ fn story(open: &Dated, died: Option<&LockNote>) -> Vec<String> {
     lines
 }
 
-/// Asks where somebody is there to answer; otherwise says how it goes on.
-async fn asked(id: &str, terminal: &Terminal<'_>) -> Result<bool, Failure> {
+/// How an open run is undone, and what else can be done about it.
+fn ways(id: &str) -> (String, String) {
     let rollback = format!("`pgentra rollback {id}` undoes it");
     let remedy = format!("`pgentra apply --resume` finishes it; {rollback}");
+    (rollback, remedy)
+}
+
+/// Asks where somebody is there to answer; otherwise says how it goes on.
+async fn asked(id: &str, terminal: &Terminal<'_>) -> Result<bool, Failure> {
+    let (rollback, remedy) = ways(id);
     let explanation = format!("Otherwise {rollback}; nothing else is applied before.");
     let answer = prompt::confirm("Do you want to finish that run now?", &explanation, &remedy, terminal.stop).await;
     answer.map_err(|failure| match failure.class {
-        Class::Input => Failure::new(Class::Interrupted, "an earlier run has not come to its end")
-            .detail(format!("run {id}: nothing else is applied before it is finished or undone"))
-            .remedy(remedy),
+        Class::Input => unfinished(id),
         _ => failure,
     })
+}
+
+/// Nobody is there to say what becomes of an open run.
+pub(in crate::cli) fn unfinished(id: &str) -> Failure {
+    Failure::new(Class::Interrupted, "an earlier run has not come to its end")
+        .detail(format!("run {id}: nothing else is applied before it is finished or undone"))
+        .remedy(ways(id).1)
 }

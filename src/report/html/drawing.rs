@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::class;
+use crate::report::clean::clean;
 use crate::report::escape::html_text;
 use crate::report::page::Node;
 
@@ -16,10 +17,11 @@ const CHARS: usize = 26;
 /// A drawing of more nodes than this tells nobody anything.
 const NODES_MAX: usize = 80;
 
-/// The id of a resource's section, to which its node links.
+/// The id of a resource's section, to which its node links. No two addresses have the same.
 pub(super) fn anchor(address: &str) -> String {
-    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '_' };
-    format!("r-{}", address.chars().map(plain).collect::<String>())
+    let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let part = |c: char| if plain(c) { c.to_string() } else { format!("~{:x}~", u32::from(c)) };
+    format!("r-{}", clean(address).chars().map(part).collect::<String>())
 }
 
 /// The drawing with its caption, or nothing where there is nothing to see.
@@ -44,7 +46,7 @@ pub(super) fn figure(nodes: &[Node]) -> String {
         for (from, (fx, fy)) in reduced(node, nodes).iter().filter_map(|on| Some((on, places.get(on)?))) {
             let (sx, sy, ex, ey) = (fx + WIDTH, fy + HEIGHT / 2, x, y + HEIGHT / 2);
             let bend = sx.midpoint(ex);
-            let title = html_text(&format!("{} comes after {from}", node.address));
+            let title = html_text(&clean(&format!("{} comes after {from}", node.address)));
             _ = writeln!(
                 body,
                 "<path d=\"M{sx},{sy} C{bend},{sy} {bend},{ey} {ex},{ey}\"><title>{title}</title></path>"
@@ -64,8 +66,9 @@ pub(super) fn figure(nodes: &[Node]) -> String {
 }
 
 fn boxed(node: &Node, x: usize, y: usize) -> String {
-    let full = html_text(&node.address);
-    let (kind, name) = node.address.split_once('.').unwrap_or(("", &node.address));
+    let address = clean(&node.address);
+    let full = html_text(&address);
+    let (kind, name) = address.split_once('.').unwrap_or(("", &address));
     let short = |text: &str| match text.chars().count() {
         count if count > CHARS => html_text(&text.chars().take(CHARS - 1).chain(['…']).collect::<String>()),
         _ => html_text(text),
@@ -148,6 +151,7 @@ mod tests {
 
     #[test]
     fn anchors_are_plain() {
-        assert_eq!(anchor("role.\"a/b <c>\""), "r-role._a_b__c__");
+        assert_eq!(anchor("database_role.\"a/b\""), "r-database_role.~22~a~2f~b~22~");
+        assert_ne!(anchor("role.\"a/b\""), anchor("role.\"a b\""));
     }
 }

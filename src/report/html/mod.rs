@@ -44,6 +44,9 @@ pub fn html(page: &Page, title: &str) -> String {
     ))
 }
 
+/// How many characters a cell has at most that is not broken.
+const SHORT: usize = 24;
+
 /// Hidden until the script runs, because without it they would do nothing.
 const FILTERS: &str = "<form class=\"filters\" role=\"search\" hidden>\n\
     <label>Search <input type=\"search\" id=\"search\" autocomplete=\"off\"></label>\n\
@@ -96,7 +99,9 @@ fn resource(comments: &[Line], symbol: Symbol, opening: &Line, rows: &[Row]) -> 
 }
 
 fn table(head: &[&'static str], rows: &[Vec<Line>]) -> String {
-    let cells = |cells: &[Line]| each(cells, |cell| format!("<td>{}</td>", inline(cell)));
+    // A time or a word stays on its line; what is long is broken where it has to be.
+    let class = |cell: &Line| if cell.width() <= SHORT { " class=\"short\"" } else { "" };
+    let cells = |cells: &[Line]| each(cells, |cell| format!("<td{}>{}</td>", class(cell), inline(cell)));
     let head = each(head, |name| format!("<th scope=\"col\">{}</th>", html_text(name)));
     let rows = each(rows, |row| format!("<tr>{}</tr>\n", cells(row)));
     format!("<div class=\"scroll\"><table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{rows}</tbody>\n</table></div>\n")
@@ -157,6 +162,39 @@ mod tests {
         assert!(!text.contains("<script>alert") && !text.contains("<img"), "{text}");
         assert_eq!(text.matches("<script>").count(), 1);
         assert!(text.matches("&lt;script&gt;alert(1)").count() >= 9);
+    }
+
+    /// The relative luminance of `#rgb` or `#rrggbb`, as WCAG 2 defines it.
+    fn luminance(colour: &str) -> f64 {
+        let digits: Vec<char> = colour.chars().skip(1).collect();
+        let wide: Vec<char> =
+            if digits.len() == 3 { digits.iter().flat_map(|digit| [*digit; 2]).collect() } else { digits };
+        let part = |at: usize| {
+            let value = u8::from_str_radix(&wide[at..at + 2].iter().collect::<String>(), 16).unwrap();
+            let value = f64::from(value) / 255.0;
+            if value <= 0.040_45 { value / 12.92 } else { ((value + 0.055) / 1.055).powf(2.4) }
+        };
+        0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+    }
+
+    #[test]
+    fn every_text_can_be_told_from_its_ground_in_light_and_dark() {
+        let themes: Vec<&str> =
+            super::STYLE.split(":root {").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+        assert_eq!(themes.len(), 2);
+        for theme in themes {
+            let colour = |name: &str| {
+                let (_, rest) = theme.split_once(&format!("--{name}: ")).unwrap();
+                luminance(rest.split(';').next().unwrap())
+            };
+            for text in ["fg", "soft", "create", "update", "delete", "read"] {
+                for ground in ["bg", "box"] {
+                    let (a, b) = (colour(text).max(colour(ground)), colour(text).min(colour(ground)));
+                    let contrast = (a + 0.05) / (b + 0.05);
+                    assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2} in {theme}");
+                }
+            }
+        }
     }
 
     #[test]

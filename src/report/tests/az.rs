@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use super::hostile::{hostile, tame};
 use crate::diff::ChangeSet;
 use crate::model::{
     Address, Attributes, Auth, ConnectionTarget, Ref, SecretSource, SecretValue, ServerTarget, Step, Target, Tls, Undo,
@@ -125,8 +126,8 @@ fn environment() -> Vec<AzStep> {
     ]
 }
 
-fn script() -> String {
-    let connection = ConnectionTarget { name: "admin".into(), user: HOSTILE.into(), auth: Auth::Token };
+fn target(user: &str) -> Target {
+    let connection = ConnectionTarget { name: "admin".into(), user: user.into(), auth: Auth::Token };
     let server = ServerTarget {
         subscription: "s".into(),
         resource_group: "rg".into(),
@@ -136,8 +137,11 @@ fn script() -> String {
         tls: Tls::VerifyFull,
         connections: vec![connection],
     };
-    let target = Target { servers: BTreeMap::from([("srv".to_owned(), server)]), ..Target::default() };
-    az_script(HOSTILE, &steps(), &ChangeSet::default(), &target)
+    Target { servers: BTreeMap::from([("srv".to_owned(), server)]), ..Target::default() }
+}
+
+fn script() -> String {
+    az_script(HOSTILE, &steps(), &ChangeSet::default(), &target(HOSTILE))
 }
 
 /// Runs the script; every call of `az` and `psql` with its words as they arrived, and what psql read.
@@ -170,6 +174,62 @@ fn calls(script: &str) -> Vec<Vec<String>> {
         .filter(|call| !call.is_empty())
         .map(|call| call.split('\0').map(str::to_owned).collect())
         .collect()
+}
+
+/// The words of a script's calls, by functions in the place of `az` and `psql`, so that many scripts run quickly.
+fn words_of(script: &str) -> Vec<Vec<String>> {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("script.sh");
+    let double = "write() { { printf '%s\\0' \"$@\"; printf '\\0'; } >>\"$CALLS\"; }\n\
+        az() { write az \"$@\"; case \"$*\" in *principalId*) printf %s \"$ID\";; *) printf x;; esac; }\n\
+        psql() { write psql \"$@\"; write stdin \"$(cat)\"; }\n";
+    std::fs::write(&file, format!("{double}{script}")).unwrap();
+    let mut bash = Command::new("/bin/bash");
+    bash.arg(&file).current_dir(dir.path()).env("CALLS", dir.path().join("calls")).env("ID", ID);
+    let ran = bash.env("API_SECRET", "hunter2").output().unwrap();
+    assert!(ran.status.success(), "{}\n{script}", String::from_utf8_lossy(&ran.stderr));
+    assert!(!dir.path().join("evil").exists(), "a name was run");
+    let text = String::from_utf8(std::fs::read(dir.path().join("calls")).unwrap()).unwrap();
+    text.split("\0\0").map(|call| call.split('\0').map(str::to_owned).collect()).collect()
+}
+
+#[test]
+fn no_name_becomes_more_than_a_word() {
+    for name in hostile() {
+        // No word of a shell can hold it, and no name in Azure or PostgreSQL.
+        let name = name.replace('\0', "");
+        let mut key = server();
+        key.insert("object_id".into(), name.as_str().into());
+        let mut place = site();
+        place.insert("resource_group".into(), name.as_str().into());
+        let admin = map([("name", name.as_str().into()), ("principal_type", "user".into())]);
+        let settings = map([("settings", Value::Map(map([("A", name.as_str().into())])))]);
+        let role = map([("server", "srv".into()), ("name", name.as_str().into())]);
+        let sql = format!("SELECT make({})", crate::postgres::quote_literal(&name));
+        let mut steps = vec![
+            step("server_admin", key, Some(admin), &[]),
+            step("app_settings", place, Some(settings), &[]),
+            step("database_role", role, Some(Attributes::new()), &[sql.as_str()]),
+        ];
+        for step in &mut steps {
+            step.step.id = format!("{}.{name}", step.step.address.kind);
+        }
+        let script = az_script(&name, &steps, &ChangeSet::default(), &target(&name));
+        tame(&script);
+        let calls = words_of(&script);
+        let has = |start: &str, end: &[&str]| {
+            let fits = |call: &Vec<String>| {
+                call[..].join(" ").starts_with(start) && call.iter().rev().zip(end.iter().rev()).all(|(a, b)| a == b)
+            };
+            assert!(calls.iter().any(fits), "{start} of {name:?} in {calls:#?}");
+        };
+        has("az postgres flexible-server microsoft-entra-admin", &["-i", &name, "-u", &name, "-t", "User"]);
+        has(
+            "az webapp config appsettings set",
+            &["-g", &name, "-n", "a", "-o", "none", "--settings", &format!("A={name}")],
+        );
+        has("psql -X", &["-U", &name, "-d", "postgres", "-f", "-"]);
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod az;
 mod data;
 mod explain;
+pub(crate) mod hostile;
 mod parsers;
 mod plans;
 mod runs;

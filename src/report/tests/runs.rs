@@ -25,17 +25,34 @@ fn step(kind: &str, name: &str) -> Step {
     }
 }
 
+/// A step of an address that makes something.
+pub fn step_of(address: &str) -> Step {
+    let (kind, name) = address.split_once('.').unwrap();
+    step(kind, name)
+}
+
+/// How a run of that operation begins.
+pub fn opened(operation: Operation) -> Event {
+    Event::Opened {
+        format: 1,
+        version: "0.1.0".into(),
+        operation,
+        plan: "geo".into(),
+        digest: "abc".into(),
+        who: "ann@ci".into(),
+    }
+}
+
+/// Events as a journal, ten seconds apart.
+pub fn records(events: Vec<Event>) -> Vec<Record> {
+    let at = |seq: u64| Timestamp::from_second(1_800_000_000 + 10 * i64::try_from(seq).unwrap()).unwrap();
+    events.into_iter().zip(0..).map(|(event, seq)| Record { seq, at: at(seq), event }).collect()
+}
+
 fn journal() -> Vec<Record> {
     let id = |name: &str| format!("app_identity.{name}");
-    let events = [
-        Event::Opened {
-            format: 1,
-            version: "0.1.0".into(),
-            operation: Operation::Apply,
-            plan: "geo".into(),
-            digest: "abc".into(),
-            who: "ann@ci".into(),
-        },
+    records(vec![
+        opened(Operation::Apply),
         Event::Planned { steps: vec![step("app_identity", "a"), step("app_identity", "b"), step("check", "c")] },
         Event::Started { step: id("a") },
         Event::Done { step: id("a"), outputs: Attributes::new() },
@@ -44,9 +61,7 @@ fn journal() -> Vec<Record> {
         Event::UndoStarted { step: id("a") },
         Event::Undone { step: id("a") },
         Event::Closed { outcome: Outcome::RolledBack },
-    ];
-    let at = |seq: u64| Timestamp::from_second(1_800_000_000 + 10 * i64::try_from(seq).unwrap()).unwrap();
-    events.into_iter().zip(0..).map(|(event, seq)| Record { seq, at: at(seq), event }).collect()
+    ])
 }
 
 #[test]

@@ -103,7 +103,7 @@ fn a_run_as_events() {
     info undo_start: app_identity.a: Undoing
     info undo_complete: app_identity.a: Undone
     info apply_progress: app_settings.b: waiting
-    info change_summary: Apply complete! Resources: 0 added, 0 changed, 0 destroyed.
+    info change_summary: Apply failed. Resources: 0 added, 0 changed, 0 destroyed.
     info outputs: Outputs: 2
     ");
     assert_eq!(events[1]["hook"]["elapsed_seconds"], json!(1));

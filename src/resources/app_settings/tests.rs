@@ -98,6 +98,29 @@ async fn owned_keys_are_merged_into_what_is_there_at_that_moment() {
     assert_eq!(calls, ["GET", "POST", "PUT"], "nothing between the list and the one PUT");
 }
 
+/// A write that has to be tried again is made of what is there then: whoever kept Azure busy may have written settings.
+#[tokio::test]
+async fn what_others_write_while_azure_is_busy_stays() {
+    for busy in [error(409, "AnotherOperationInProgress"), error(429, "TooManyRequests")] {
+        let kept = shared(&json!({ "MODE": "old" }));
+        let (mut answer, writer, mut busy) = (app(&kept), kept.clone(), Some(busy));
+        let handler = move |seen: &Seen| match busy.take_if(|_| seen.method == "PUT") {
+            Some(busy) => {
+                writer.lock().unwrap().insert("SECOND_WRITER".into(), json!("z"));
+                busy
+            }
+            None => answer(seen),
+        };
+        let (before, after) = (settings(json!({ "MODE": "old" })), settings(json!({ "MODE": "new" })));
+        let (done, double) = write("app_settings", &key(), Some(before), Some(after), handler).await;
+        done.unwrap();
+        let expected = json!({ "MODE": "new", "SECOND_WRITER": "z" });
+        assert_eq!(Json::Object(kept.lock().unwrap().clone()), expected);
+        let calls: Vec<String> = double.seen().iter().map(|seen| seen.method.clone()).collect();
+        assert_eq!(calls, ["GET", "POST", "PUT", "POST", "PUT"], "read again before it is put again");
+    }
+}
+
 #[tokio::test]
 async fn the_way_back_removes_what_was_added() {
     let kept = shared(&json!({ "MODE": "new", "NEW": "1", "THEIRS": "x" }));

@@ -92,7 +92,7 @@ fn plan_settings(state: &State, look: &Look<'_>) -> Result<Option<Reading>, Fail
     if !missing.is_empty() {
         return Err(Failure::new(Class::Input, "the app lacks settings that the plan file requires")
             .detail(missing.join(", "))
-            .remedy("set them, or move them from `require` to `settings`"));
+            .remedy("set them on the app, or move them from `require_settings` to `settings`"));
     }
     let mut desired = look.attributes.clone();
     desired.remove("require");

@@ -161,7 +161,8 @@ impl<'a> Finder<'a> {
                 let inside = self.snapshot.objects.iter().filter(relation);
                 let names: Vec<String> =
                     inside.map(|object| format!("{}.{}", object.name.schema, object.name.name)).collect();
-                let remedy = suggest(&format!("{schema}.{table}"), names.iter().map(String::as_str));
+                let remedy = suggest(&format!("{schema}.{table}"), names.iter().map(String::as_str))
+                    .or_else(|| Some("write schema.name of a table or view that is there".to_owned()));
                 self.say(path, "unknown-object", format!("the database has no table {text:?}"), remedy);
                 continue;
             };
@@ -170,14 +171,9 @@ impl<'a> Finder<'a> {
                     list.iter().filter(|name| self.snapshot.object(ObjectType::Column, found.oid, name).is_none())
                 {
                     let place = self.column_place(&rule.path, text, word, name);
+                    let remedy = "name a column that the table has, or take it out".to_owned();
                     let title = format!("{text:?} has no column {name:?}");
-                    self.found.push(Flaw {
-                        address: self.address.clone(),
-                        path: place,
-                        rule: "unknown-column",
-                        title,
-                        remedy: None,
-                    });
+                    self.say(place, "unknown-column", title, Some(remedy));
                 }
             }
         }

@@ -233,7 +233,7 @@ pub(crate) fn rules(path: &str, list: Option<&Value>) -> Result<Vec<Rule>, Failu
 
 fn wrong(what: impl Into<String>) -> Failure {
     let failure = Failure::new(Class::Input, "the grants cannot be read").detail(what);
-    failure.remedy("write them as docs/reference/database_grants.md shows")
+    failure.remedy("write them as `pgentra schema` describes `database_grants`")
 }
 
 fn rule_of(path: String, table: &Attributes) -> Result<Rule, Failure> {

@@ -196,6 +196,12 @@ fn spared(entries: &[Entry]) -> Vec<String> {
     said
 }
 
+/// An entry as people call it: without the object's oid.
+fn nameable(entry: &str) -> &str {
+    let oid = |after: &str| after.starts_with(|c: char| c.is_ascii_digit());
+    entry.rsplit_once(" #").filter(|(_, after)| oid(after)).map_or(entry, |(name, _)| name)
+}
+
 /// The failure when no connection may grant on some entries, given with the roles whose rights it takes.
 fn nobody(entries: &[(String, &str)], user: &str) -> Failure {
     let mut by_owner: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -203,7 +209,7 @@ fn nobody(entries: &[(String, &str)], user: &str) -> Failure {
         by_owner.entry(*owner).or_default().push(text);
     }
     let lines = by_owner.iter().map(|(owner, texts)| {
-        let shown = texts.iter().take(5).copied().collect::<Vec<_>>().join(", ");
+        let shown = texts.iter().take(5).map(|text| nameable(text)).collect::<Vec<_>>().join(", ");
         let more = if texts.len() > 5 { format!(" and {} more", texts.len() - 5) } else { String::new() };
         format!("of role {owner}: {shown}{more}")
     });

@@ -117,8 +117,11 @@ fn flaws(look: &Look<'_>, wanted: &Attributes, roles: &Roles, version: u32) -> V
     for (role, options) in wanted.get("member_of").and_then(Value::as_map).into_iter().flatten() {
         let path = format!("member_of.{role}");
         if !roles.has(role) {
-            let remedy = closest(role, roles.names()).map(|other| format!("did you mean {other:?}?"));
-            found.push(flaw(path, "unknown-role", format!("there is no role {role:?}"), remedy));
+            let remedy = match closest(role, roles.names()) {
+                Some(other) => format!("did you mean {other:?}?"),
+                None => "make it first, or name one that is there".to_owned(),
+            };
+            found.push(flaw(path, "unknown-role", format!("there is no role {role:?}"), Some(remedy)));
         } else if version < OPTIONS_SINCE
             && options.as_map().is_some_and(|map| map.contains_key("inherit") || map.contains_key("set"))
         {
@@ -145,10 +148,15 @@ fn may_hand_out(reading: &Reading, wanted: &Attributes, roles: &Roles, user: &st
     if helpless.is_empty() {
         return Ok(());
     }
+    Err(helpless_to_hand_out(&helpless, user))
+}
+
+/// Who is signed in as `user` may not make anybody a member of these roles.
+pub(in crate::resources) fn helpless_to_hand_out(helpless: &[&String], user: &str) -> Failure {
     let list = helpless.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
     let grants =
         helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
-    Err(Failure::new(Class::Forbidden, "not allowed to change who is a member")
+    Failure::new(Class::Forbidden, "not allowed to change who is a member")
         .detail(format!("{user} may not change who is a member of {list}\nsince PostgreSQL 16 that takes the ADMIN option on each of these roles"))
-        .remedy(format!("let an administrator of these roles run: {}", grants.collect::<Vec<_>>().join(" "))))
+        .remedy(format!("let an administrator of these roles run: {}", grants.collect::<Vec<_>>().join(" ")))
 }

@@ -56,7 +56,7 @@ fn failed(program: &Program, ended: &Ended) -> Failure {
     let detail = format!("{how}\n{}", ended.last_lines());
     Failure::new(Class::Other, "the command failed")
         .detail(detail)
-        .remedy("mend what it complains of, then apply again")
+        .remedy("mend what it complains of, then run the same command again")
 }
 
 /// One of the programs that the plan file names.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::live::{entries, optional_text};
+use super::live::{entries, optional_text, site_id};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo, Value};
 
@@ -158,8 +158,11 @@ impl Kind for Deployment {
     }
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
+        let id = site_id(&step.key)?;
         let gone = || {
-            Failure::new(Class::Input, "the code of an app cannot be taken away").remedy("deploy other code instead")
+            Failure::new(Class::Input, "the code of an app cannot be taken away")
+                .detail(id.to_string())
+                .remedy("deploy other code instead")
         };
         let after = step.after.as_ref().ok_or_else(gone)?;
         match Way::of(after)? {

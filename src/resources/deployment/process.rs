@@ -1,11 +1,15 @@
 //! Runs a program of the user's: a clean environment, a bound on its time, and none of its secrets in what it says.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::io::{AsyncBufRead, AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, BufReader};
 use tokio::process::Command;
+use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use crate::model::{Class, Failure};
 
@@ -17,6 +21,8 @@ const LINES: usize = 200;
 const TOLD: usize = 10;
 /// The longest line that is kept, in characters.
 const WIDTH: usize = 400;
+/// How much of a line is read, in bytes; enough for its beginning.
+const LONGEST: usize = 1 << 16;
 /// Values shorter than this are too common to be struck out.
 const SHORTEST: usize = 4;
 /// How long what a program has said is waited for once it has ended: a process that it left behind may hold the pipe.
@@ -54,7 +60,7 @@ impl Program {
         let mut environment: Vec<(String, String)> =
             INHERITED.iter().filter_map(|name| Some(((*name).to_owned(), std::env::var(name).ok()?))).collect();
         environment.extend(about);
-        let mut secrets = Vec::new();
+        let mut program = Self { words, directory, environment: Vec::new(), secrets: Vec::new(), timeout };
         for name in passed {
             let unset = || {
                 Failure::new(Class::Input, "an environment variable is not set")
@@ -62,12 +68,19 @@ impl Program {
                     .remedy(format!("set {name} for pgentra, or take it out of `env`"))
             };
             let value = std::env::var(name).map_err(|_| unset())?;
-            secrets.extend((value.len() >= SHORTEST).then(|| value.clone()));
+            program.keep_secret([value.as_str()]);
             environment.push((name.clone(), value));
         }
+        Ok(Self { environment, ..program })
+    }
+
+    /// Strikes these values out of what the program says. It is read line by line: a key of several lines is struck out by
+    /// each of them.
+    pub(super) fn keep_secret<'a>(&mut self, values: impl IntoIterator<Item = &'a str>) {
+        let parts = values.into_iter().flat_map(|value| value.lines().map(str::trim).chain([value]));
+        self.secrets.extend(parts.filter(|part| part.len() >= SHORTEST).map(str::to_owned));
         // The longest first, so that no part of one is left over.
-        secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
-        Ok(Self { words, directory, environment, secrets, timeout })
+        self.secrets.sort_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
     /// The program as a person names it, without its arguments.
@@ -101,29 +114,75 @@ impl Program {
                 .remedy("give it longer with `timeout`"));
         };
         let status = status.map_err(cannot)?;
-        Ok(Ended { code: status.code(), out: heard(out).await, err: heard(err).await })
+        let end = Instant::now() + LAST_WORDS;
+        Ok(Ended { code: status.code(), out: out.until(end).await, err: err.until(end).await })
     }
 
-    /// Hears what a program says, line by line, into the log.
-    fn listen(
-        &self,
-        pipe: Option<impl AsyncRead + Unpin + Send + 'static>,
-    ) -> tokio::sync::mpsc::UnboundedReceiver<String> {
-        let (sender, receiver) = tokio::sync::mpsc::unbounded_channel();
-        let secrets = self.secrets.clone();
-        let name = self.shown();
-        tokio::spawn(async move {
+    /// Hears what a program says, line by line, into the log. The pipe is emptied though nobody asks any more, so that the
+    /// program can end.
+    fn listen(&self, pipe: Option<impl AsyncRead + Unpin + Send + 'static>) -> Heard {
+        let lines = Lines::default();
+        let (kept, secrets, name) = (Arc::clone(&lines), self.secrets.clone(), self.shown());
+        let listening = tokio::spawn(async move {
             let Some(pipe) = pipe else { return };
-            let mut lines = BufReader::new(pipe).split(b'\n');
-            while let Ok(Some(line)) = lines.next_segment().await {
+            let mut pipe = BufReader::new(pipe);
+            while let Some(line) = next_line(&mut pipe, secrets.first().map_or(0, String::len)).await {
                 let line = clean(&line, &secrets);
                 tracing::info!(target: "pgentra::deployment", program = %name, "{line}");
-                // Where nobody asks any more the pipe is emptied all the same, so that the program can end.
-                let _ = sender.send(line);
+                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+                // The first line may be a version, and is kept.
+                if kept.len() == LINES {
+                    kept.remove(1);
+                }
+                kept.push_back(line);
             }
         });
-        receiver
+        Heard { lines, listening }
     }
+}
+
+type Lines = Arc<Mutex<VecDeque<String>>>;
+
+/// What a program has said, the last lines of it, and whoever listens to it.
+struct Heard {
+    lines: Lines,
+    listening: JoinHandle<()>,
+}
+
+impl Heard {
+    /// Everything that was said until the pipe was closed, or until `end`.
+    async fn until(self, end: Instant) -> Vec<String> {
+        // Whatever was heard by then counts.
+        let _ = tokio::time::timeout_at(end, self.listening).await;
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().cloned().collect()
+    }
+}
+
+/// The next line, of an endless one its beginning; `None` at the end. What may be the beginning of a secret (`longest`)
+/// that is cut off is cut off too.
+async fn next_line(pipe: &mut (impl AsyncBufRead + Unpin), longest: usize) -> Option<Vec<u8>> {
+    let mut line = Vec::new();
+    let limit = u64::try_from(LONGEST + longest).unwrap_or(u64::MAX);
+    if pipe.take(limit).read_until(b'\n', &mut line).await.ok()? == 0 {
+        return None;
+    }
+    if line.last() == Some(&b'\n') {
+        line.pop();
+        return Some(line);
+    }
+    if line.len() < LONGEST + longest {
+        return Some(line);
+    }
+    line.truncate(LONGEST);
+    let mut rest = Vec::new();
+    while rest.last() != Some(&b'\n') {
+        rest.clear();
+        if pipe.take(limit).read_until(b'\n', &mut rest).await.ok()? == 0 {
+            break;
+        }
+    }
+    Some(line)
 }
 
 /// A line without secrets and control characters.
@@ -133,20 +192,6 @@ fn clean(line: &[u8], secrets: &[String]) -> String {
         line = line.replace(secret.as_str(), "(sensitive value)");
     }
     line.chars().filter(|c| !c.is_control()).take(WIDTH).collect()
-}
-
-/// Everything that was said, the last lines of it.
-async fn heard(mut lines: tokio::sync::mpsc::UnboundedReceiver<String>) -> Vec<String> {
-    let mut all = std::collections::VecDeque::new();
-    let end = tokio::time::Instant::now() + LAST_WORDS;
-    while let Ok(Some(line)) = tokio::time::timeout_at(end, lines.recv()).await {
-        // The first line may be a version, and is kept.
-        if all.len() == LINES {
-            all.remove(1);
-        }
-        all.push_back(line);
-    }
-    all.into()
 }
 
 /// Ends a program with all that it started.

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 use sha2::{Digest as _, Sha256};
 
+use super::process::Program;
 use super::undo;
 use crate::azure::double::{Double, Reply, Seen, reply};
 use crate::model::{Address, Attributes, Class, Failure, Observed, Purpose, Reading, State, Step, Undo, hex};
@@ -251,6 +253,31 @@ async fn a_program_gets_a_clean_environment_and_tells_no_secret() {
     assert!(failure.first_cause().contains("exited with 3") && told.contains("PGENTRA_APP=app"), "{failure:?}");
     assert!(told.contains("PATH=(sensitive value)") && !told.contains(&std::env::var("PATH").unwrap()), "{told}");
     assert!(!told.contains("CARGO"), "{told}");
+}
+
+/// Of a program that never ends a line, or says very much, only a little is kept; a key of several lines is struck out
+/// line by line.
+#[tokio::test]
+async fn what_a_program_says_is_bounded_and_clean() {
+    let directory = tempfile::tempdir().unwrap();
+    let text =
+        "head -c 3000000 /dev/zero | tr '\\0' x; echo; i=0; while [ $i -lt 500 ]; do echo line $i; i=$((i+1)); done";
+    script(directory.path(), "talk", text);
+    let program = |words: &[&str], secrets: &[&str]| {
+        let words = words.iter().map(|word| (*word).to_owned()).collect();
+        let mut program =
+            Program::new(words, directory.path().to_owned(), &[], Vec::new(), Duration::from_mins(1)).unwrap();
+        program.keep_secret(secrets.iter().copied());
+        program
+    };
+    let ended = program(&["./talk"], &[]).run().await.unwrap();
+    let first = ended.first_line().unwrap();
+    assert!(first.starts_with("xxx") && first.len() <= 400, "{}", first.len());
+    assert!(ended.last_lines().ends_with("line 499"), "{}", ended.last_lines());
+    let key = "-----BEGIN KEY-----\nMIIabcdef\nzz\n-----END KEY-----\n";
+    let ended = program(&["printf", "%s", &format!("the key: {key}")], &[key]).run().await.unwrap();
+    let said = ended.last_lines();
+    assert!(said.contains("(sensitive value)") && !said.contains("MIIabcdef"), "{said}");
 }
 
 #[tokio::test]

@@ -44,7 +44,7 @@ pub(super) async fn said(live: &Live, site: &WantedSite<'_>) -> Gathered<Vec<Sai
     gathered
 }
 
-async fn ask(live: &Live, app: &str, table: &Attributes) -> Result<Rows, Failure> {
+pub(in crate::resources) async fn ask(live: &Live, app: &str, table: &Attributes) -> Result<Rows, Failure> {
     let subscription = text(table, "subscription")?;
     let (id, query) = match optional_text(table, "workspace") {
         Some(id) => (live.arm.workspace_with(subscription, id).await?, query(app, true)),

@@ -4,7 +4,7 @@ mod commands;
 mod facts;
 mod gather;
 mod gather_database;
-mod gather_logs;
+pub(super) mod gather_logs;
 mod gather_site;
 mod rules;
 mod rules_app;

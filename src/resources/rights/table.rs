@@ -240,7 +240,6 @@ pub const TABLE: &[Rights] = &[
 pub const BLOB_STORE: &[(&str, bool, Phase)] = &[
     ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/read", true, Plan),
     ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/write", true, Apply),
-    ("Microsoft.Storage/storageAccounts/blobServices/containers/blobs/delete", true, Apply),
     ("Microsoft.Storage/storageAccounts/blobServices/containers/write", false, Apply),
 ];
 

@@ -53,8 +53,9 @@ pub fn log_queries(validation: &Attributes, sensor: &Attributes) -> Result<Vec<L
 fn server_logs(validation: &Attributes) -> Result<Vec<LogQueries>, Failure> {
     let old = validation.get("old_role").and_then(Value::as_map);
     let old = old.ok_or_else(|| {
-        Failure::new(Class::Input, "whose logins are meant is not said: add `old_role`")
-            .remedy("add old_role to the validation in the plan file")
+        Failure::new(Class::Input, "the old role is not named")
+            .detail("a sensor of kind server_logs looks for its logins")
+            .remedy("add `old_role` to the validation in the plan file")
     })?;
     let (server, role) = (literal(text(old, "server")?), text(old, "name")?);
     let authenticated = literal(&format!("connection authenticated: identity=\"{role}\""));

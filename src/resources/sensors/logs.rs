@@ -255,7 +255,7 @@ fn number(cell: &Json) -> Option<i64> {
     cell.as_i64().or(rounded).or_else(|| cell.as_str()?.parse().ok())
 }
 
-fn blind(why: impl Into<String>) -> Failure {
+pub(in crate::resources) fn blind(why: impl Into<String>) -> Failure {
     Failure::new(Class::Other, "the log cannot be believed")
         .detail(why)
         .remedy("see that the app writes its traces, and check the queries of the sensor")

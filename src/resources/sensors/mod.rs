@@ -2,10 +2,10 @@
 
 mod census;
 mod identity;
-mod log_queries;
+pub(super) mod log_queries;
 #[cfg(test)]
 mod log_tests;
-mod logs;
+pub(super) mod logs;
 mod monitoring;
 mod privileges;
 mod probes;

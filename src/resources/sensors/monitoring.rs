@@ -2,7 +2,7 @@
 
 use super::{LogQueries, log_queries};
 use crate::azure::literal;
-use crate::model::{Attributes, Failure};
+use crate::model::{Attributes, Failure, written_out};
 use crate::resources::live::text;
 
 /// A query for a person to run.
@@ -66,7 +66,9 @@ pub fn sensor_queries(validation: &str, attributes: &Attributes) -> Result<Vec<M
         for LogQueries { question, control } in log_queries(attributes, sensor)? {
             for (what, query) in [("question", Some(question)), ("control", control)] {
                 let Some(query) = query else { continue };
-                let title = format!("// Sensor {name:?} of validation {validation}: {what}{place}");
+                // A comment ends with its line.
+                let title = format!("Sensor {name:?} of validation {validation}: {what}{place}");
+                let title = format!("// {}", written_out(&title));
                 let name = format!("{validation}: {name}: {what}");
                 all.push(MonitoringQuery { name, text: format!("{title}\n{}\n", query.trim_end()) });
             }

@@ -7,7 +7,7 @@ use crate::evidence::{Measurement, Standpoint};
 use crate::model::{Attributes, Class, Failure, Value};
 use crate::resources::Live;
 use crate::resources::check_http::complaints;
-use crate::resources::live::text;
+use crate::resources::live::{optional_text, text};
 
 /// One probe.
 pub(super) struct Probe<'a> {
@@ -26,7 +26,9 @@ impl<'a> Probe<'a> {
     pub(super) fn new(live: &'a Live, table: &'a Attributes) -> Result<Self, Failure> {
         let http = table.get("http").and_then(Value::as_map);
         let http = http.ok_or_else(|| {
-            Failure::new(Class::Input, "a probe lacks `http`").remedy("add `http` to the probe in the plan file")
+            Failure::new(Class::Input, "the probe has no request")
+                .detail(optional_text(table, "name").unwrap_or("a probe without a name"))
+                .remedy("add `http` to the probe in the plan file")
         })?;
         Ok(Self { live, name: name(text(table, "name")?), http })
     }

@@ -1,0 +1,190 @@
+//! Findings of the parts of a migration: deployments, places, repetition, evidence and cleanup.
+
+use std::collections::BTreeMap;
+
+use super::findings::{told, told_mistakes};
+
+const EVIDENCE: &str = r#"version = 1
+name = "base"
+[azure]
+subscription = "22222222-2222-4222-8222-222222222222"
+resource_group = "rg"
+[server.srv]
+admin = { name = "dba", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
+[app.web]
+identity = "system"
+require_settings = ["PGHOST"]
+[app.web.settings]
+USER = { ref = "role.web-id.name" }
+[[app.web.probe]]
+name = "job"
+post = "/api/jobs"
+body = "{}"
+expect_status = 202
+follow = { path = "/api/jobs/{job_id}", until = { "status" = "completed" } }
+[role.web-id]
+server = "srv"
+identity = { ref = "app.web.principal_id" }
+[[role.web-id.grants]]
+database = "db"
+schemas = ["s"]
+tables = ["SELECT"]
+[validation.web]
+period = "7d"
+old_role = "geoapp"
+key = { env = "EVIDENCE_KEY" }
+[[validation.web.sensor]]
+name = "logins"
+kind = "server_logs"
+workspace = "55555555-5555-4555-8555-555555555555"
+[cleanup.web]
+password_login = { end_sessions_after = "1h" }
+remove_settings = ["PGPASSWORD"]
+escrow = { key_vault = "kv-ops", purge_after = "30d" }
+role_password = true
+server_password_auth = { admin_password = { env = "ADMIN" } }
+"#;
+
+const EVIDENCE_MISTAKES: &[(&str, &str)] = &[
+    ("post = \"/api/jobs\"", "method = \"PUT\""),
+    ("{job_id}", "{job_id"),
+    ("old_role = \"geoapp\"", ""),
+    ("old_role = \"geoapp\"", "old_role = { name = \"geoapp\" }\nroles = []"),
+    ("period = \"7d\"", "period = \"1h\""),
+    ("key = { env = \"EVIDENCE_KEY\" }", ""),
+    ("env = \"EVIDENCE_KEY\"", "env = \"A\", secret = \"b\""),
+    ("env = \"EVIDENCE_KEY\"", "key_vault = \"kv-ops\""),
+    ("period = \"7d\"", "app = \"wob\""),
+    ("period = \"7d\"", "roles = [\"wob\"]"),
+    ("period = \"7d\"", "restart = true"),
+    ("period = \"7d\"", "period = \"7d\"\nevery = \"30m\""),
+    ("name = \"logins\"", "name = \"census\""),
+    (
+        "[[validation.web.sensor]]",
+        "[[validation.web.sensor]]\nname = \"logins\"\nkind = \"server_logs\"\nworkspace = \
+         \"55555555-5555-4555-8555-555555555555\"\n[[validation.web.sensor]]",
+    ),
+    ("workspace =", "app_insights ="),
+    ("kind = \"server_logs\"", "kind = \"query\""),
+    ("kind = \"server_logs\"", "kind = \"query\"\nquery = \"T\"\ncontrol = \"U\""),
+    ("kind = \"server_logs\"", "kind = \"server_logs\"\nproves = \"restart\""),
+    ("kind = \"server_logs\"", "kind = \"server_logs\"\napp_insights = \"55555555-5555-4555-8555-555555555555\""),
+    ("[cleanup.web]", "[cleanup.wob]"),
+    ("remove_settings = [\"PGPASSWORD\"]", ""),
+    ("escrow = { key_vault = \"kv-ops\", purge_after = \"30d\" }", ""),
+    ("role_password = true", "irreversible = true"),
+    ("[\"PGPASSWORD\"]", "[\"USER\"]"),
+    ("[\"PGPASSWORD\"]", "[\"pghost\"]"),
+    ("[server.srv]\n", "[server.srv]\npassword_auth = true\n"),
+    ("password_login = { end_sessions_after = \"1h\" }", "soak = \"1h\""),
+    ("kv-ops", "kv_ops"),
+    (
+        "[validation.web]",
+        "[server.two]\n[validation.old]\nperiod = \"7d\"\nold_role = \"geoapp\"\nkey = { env = \"K\" }\n[validation.web]",
+    ),
+    (
+        "[validation.web]",
+        "[validation.none]\nperiod = \"7d\"\nkey = { env = \"K\" }\n[cleanup.none]\nremove_settings = [\"X\"]\n\
+         role_password = true\nirreversible = true\n[validation.web]",
+    ),
+    (
+        "[cleanup.web]\npassword_login = { end_sessions_after = \"1h\" }\nremove_settings = [\"PGPASSWORD\"]\nescrow = { \
+         key_vault = \"kv-ops\", purge_after = \"30d\" }\nrole_password = true\nserver_password_auth = { admin_password = { \
+         env = \"ADMIN\" } }\n",
+        "[cleanup.web]\n",
+    ),
+];
+
+#[test]
+fn findings_of_evidence_and_cleanup() {
+    insta::assert_snapshot!(told_mistakes(EVIDENCE, EVIDENCE_MISTAKES));
+}
+
+const PLACES: &str = r#"version = 1
+name = "base"
+[azure]
+subscription = "22222222-2222-4222-8222-222222222222"
+tenant = "11111111-1111-4111-8111-111111111111"
+resource_group = "rg"
+[server.srv]
+entra_auth = true
+admin = { name = "dba", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
+[server.srv.firewall.agents]
+ip = "203.0.113.7"
+[server.srv.firewall.azure]
+azure_services = true
+[database.orders]
+server = "srv"
+owner = "dba"
+[database.orders.schema.shop]
+owner = { ref = "role.web-id.name" }
+[app.web]
+identity = "system"
+[app.web.settings]
+A = "1"
+[app.web.deployment]
+zip = "app.zip"
+keep = true
+[[app.web.probe]]
+name = "health"
+get = "/health"
+[role.web-id]
+server = "srv"
+identity = { ref = "app.web.principal_id" }
+[[role.web-id.grants]]
+database = "orders"
+schemas = ["shop"]
+tables = ["SELECT"]
+"#;
+
+const PLACES_MISTAKES: &[(&str, &str)] = &[
+    ("ip = \"203.0.113.7\"", ""),
+    ("ip = \"203.0.113.7\"", "start = \"203.0.113.9\"\nend = \"203.0.113.7\""),
+    ("zip = \"app.zip\"", "zip = \"app.zip\"\ncommand = [\"./deploy.sh\"]"),
+    ("zip = \"app.zip\"\n", ""),
+    ("zip = \"app.zip\"", "zip = \"app.zip\"\ncheck = [\"./check.sh\"]"),
+    ("zip = \"app.zip\"\nkeep = true", "command = [\"./deploy.sh\"]"),
+    ("zip = \"app.zip\"\nkeep = true", "command = []\ncheck = [\"./check.sh\"]"),
+    (
+        "zip = \"app.zip\"\nkeep = true",
+        "command = [\"./deploy.sh\", \"postgres://u:hunter2@h/db\"]\ncheck = [\"./check.sh\"]",
+    ),
+    ("[database.orders]\nserver = \"srv\"", "[database.orders]\nserver = \"svr\""),
+    ("[database.orders]", "[resource.firewall_rule.agents]\n[database.orders]"),
+];
+
+#[test]
+fn findings_of_deployments_and_places() {
+    insta::assert_snapshot!(told_mistakes(PLACES, PLACES_MISTAKES));
+}
+
+#[test]
+fn findings_of_repetition() {
+    let app = |more: &str| format!("[app.web]\nidentity = \"system\"\n{more}\n");
+    let each = |more: &str| format!("[app.\"${{each.key}}\"]\n{more}\n");
+    let texts = [
+        app("for_each = [\"one\", \"two\"]"),
+        app("settings = { A = \"${each.key}\" }"),
+        app("extends = \"nothing\""),
+        app("extends = 1"),
+        app("extends = \"a\"\n[template.a]\nextends = \"b\"\n[template.b]\nextends = \"a\""),
+        app("extends = \"a\"\n[template]\na = 1"),
+        app("[template.spare]\nidentity = \"system\""),
+        each("for_each = { one = { b = \"1\" } }\nsettings = { A = \"${each.value.c}\" }"),
+        each("for_each = 3"),
+        each("for_each = [[1]]"),
+        each("for_each = \"x\""),
+        each("for_each = [\"one\", \"one\"]\nidentity = \"system\""),
+        each("for_each = [\"one\"]\nprobe = [{ for_each = [\"b\"], name = \"p\", get = \"/\" }]"),
+        format!("[variables]\na = {{ default = \"x\" }}\n{}", each("for_each = \"${a}\"")),
+        format!("[variables]\na = {{ default = [\"x\"] }}\n{}", app("settings = { A = \"${a}\" }")),
+    ];
+    let head = "version = 1\nname = \"fleet\"\n[azure]\nsubscription = \"22222222-2222-4222-8222-222222222222\"\n\
+                resource_group = \"rg\"\n";
+    insta::assert_snapshot!(told_each(texts.iter().map(|text| format!("{head}{text}"))));
+}
+
+/// The findings of each text, one after the other.
+fn told_each(texts: impl Iterator<Item = String>) -> String {
+    texts.map(|text| told(&text, &BTreeMap::new()) + "\n").collect()
+}
