@@ -103,7 +103,7 @@ mod tests {
         assert_eq!(verbs(true, false), ["read"]);
         assert_eq!(verbs(true, true), ["read", "write"]);
         assert!(store_needs(true, true).iter().all(|need| need.data));
-        assert_eq!(verbs(false, false), ["read", "write", "delete", "write"]);
+        assert_eq!(verbs(false, false), ["read", "write", "write"]);
     }
 
     #[test]
