@@ -12,21 +12,26 @@ use serde_json::{Value, json};
 
 type Calls = Arc<Mutex<Vec<(String, String, Value)>>>;
 
-/// A comment API that knows `comments` and keeps what it was asked.
+/// A comment API that knows `comments` and keeps what it was asked to write.
 fn api(comments: Vec<Value>) -> (String, Calls) {
+    api_that(comments, 200, 200)
+}
+
+/// The same, which answers reads and writes with these statuses.
+fn api_that(comments: Vec<Value>, reads: u16, writes: u16) -> (String, Calls) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     let calls = Calls::default();
     let kept = Arc::clone(&calls);
     std::thread::spawn(move || {
         for stream in listener.incoming().map_while(Result::ok) {
-            serve(stream, &comments, &kept);
+            serve(stream, &comments, (reads, writes), &kept);
         }
     });
     (url, calls)
 }
 
-fn serve(mut stream: TcpStream, comments: &[Value], calls: &Calls) {
+fn serve(mut stream: TcpStream, comments: &[Value], (reads, writes): (u16, u16), calls: &Calls) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let (mut head, mut length, mut token) = (String::new(), 0, false);
     reader.read_line(&mut head).unwrap();
@@ -46,16 +51,17 @@ fn serve(mut stream: TcpStream, comments: &[Value], calls: &Calls) {
     let mut body = vec![0; length];
     reader.read_exact(&mut body).unwrap();
     let words: Vec<&str> = head.split(' ').collect();
-    let answer = if words[0] == "GET" {
+    let (status, answer) = if words[0] == "GET" {
         let page: usize = words[1].rsplit_once("page=").unwrap().1.parse().unwrap();
-        json!(comments.chunks(100).nth(page - 1).unwrap_or_default()).to_string()
+        (reads, json!(comments.chunks(100).nth(page - 1).unwrap_or_default()).to_string())
     } else {
         let body = serde_json::from_slice(&body).unwrap();
         calls.lock().unwrap().push((words[0].to_owned(), words[1].to_owned(), body));
-        "{}".to_owned()
+        (writes, "{}".to_owned())
     };
-    let head = "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: application/json\r\n";
-    write!(stream, "{head}content-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
+    let answer = if status == 200 { answer } else { json!({ "message": "not by this integration" }).to_string() };
+    let head = "connection: close\r\ncontent-type: application/json\r\n";
+    write!(stream, "HTTP/1.1 {status} X\r\n{head}content-length: {}\r\n\r\n{answer}", answer.len()).unwrap();
 }
 
 struct Job {
@@ -112,7 +118,7 @@ impl Job {
         bash.env("idToken", "an-id-token")
             .env("PGENTRA_COMMAND", command)
             .env("PGENTRA_PLAN_FILE", "plans/geo it.toml");
-        bash.env("PGENTRA_ARGS", "").env("PGENTRA_SAVED_PLAN", "").env("PGENTRA_EXPECT_DIGEST", "");
+        bash.env("PGENTRA_STEP", "one");
         bash.envs(more.iter().copied()).output().unwrap()
     }
 
@@ -121,6 +127,7 @@ impl Job {
         let path = format!("{}:{}", self.path("bin").display(), std::env::var("PATH").unwrap());
         Command::new("bash")
             .arg(script)
+            .current_dir(self.path(""))
             .env_clear()
             .env("PATH", path)
             .env("RUNNER_TEMP", self.directory.path())
@@ -151,24 +158,110 @@ fn a_plan_with_changes_comments_and_succeeds() {
     assert_eq!(job.read("output"), "exitcode=2\nchanges=true\ndigest=abc\n");
     assert!(job.read("summary").contains("### Plan: 1 to add"));
     assert!(
-        job.read("typed").starts_with("plan plans/geo it.toml --detailed-exitcode --out s.plan --var=a=b c --full")
+        job.read("typed")
+            .starts_with("plan plans/geo it.toml --detailed-exitcode --out s.plan --budget 64000 --var=a=b c --full")
     );
     let calls = calls.lock().unwrap();
     let (method, path, body) = &calls[0];
     assert_eq!((calls.len(), method.as_str(), path.as_str()), (1, "POST", "/repos/o/r/issues/7/comments"));
-    assert_eq!(body["body"], "<!-- pgentra: plan geo -->\n### Plan: 1 to add\n");
+    let body = body["body"].as_str().unwrap();
+    assert!(body.starts_with("<!-- pgentra: plan ") && !body.contains("b c"), "{body}");
+    assert!(body.ends_with(" -->\n`plans/geo it.toml`\n\n### Plan: 1 to add\n"), "{body}");
+}
+
+/// The comment that a plan with these arguments makes.
+fn comment(job: &Job, arguments: &str) -> String {
+    let (url, calls) = api(Vec::new());
+    let output = job.run("plan", &url, &[("PGENTRA_ARGS", arguments)]);
+    assert!(output.status.success(), "{}", told(&output));
+    let calls = calls.lock().unwrap();
+    calls[0].2["body"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn the_comment_of_before_is_updated_wherever_it_stands() {
-    let other = |n: usize| json!({ "id": n, "body": "<!-- pgentra: plan other -->\n" });
+    let job = Job::new(0);
+    let before = comment(&job, "");
+    let other = |n: usize| json!({ "id": n, "user": null, "body": "<!-- pgentra: plan other -->\n" });
+    let by = |id: usize, author: &str| json!({ "id": id, "user": { "login": author }, "body": before });
     let mut comments: Vec<Value> = (0..150).map(other).collect();
-    comments.push(json!({ "id": 999, "body": "<!-- pgentra: plan geo -->\nold" }));
-    let (url, calls) = api(comments);
-    let output = Job::new(0).run("plan", &url, &[]);
-    assert!(output.status.success(), "{}", told(&output));
+    // Anybody can write what begins like ours.
+    comments.extend([by(997, "mallory"), by(998, "our-app[bot]"), by(999, "github-actions[bot]")]);
+    for (author, id) in [(None, 999), (Some("our-app[bot]"), 998)] {
+        let (url, calls) = api(comments.clone());
+        let author: Vec<_> = author.map(|author| ("PGENTRA_COMMENT_AUTHOR", author)).into_iter().collect();
+        let output = job.run("plan", &url, &author);
+        assert!(output.status.success(), "{}", told(&output));
+        let (calls, path) = (calls.lock().unwrap(), format!("/repos/o/r/issues/comments/{id}"));
+        assert_eq!((calls.len(), calls[0].0.as_str(), calls[0].1.as_str()), (1, "PATCH", path.as_str()));
+    }
+}
+
+#[test]
+fn one_plan_file_with_other_variables_has_a_comment_of_its_own() {
+    let job = Job::new(2);
+    let (prod, staging) = (comment(&job, "--var-file=prod.toml"), comment(&job, "--var-file=staging.toml"));
+    assert_ne!(prod.lines().next(), staging.lines().next());
+    assert!(prod.contains("`plans/geo it.toml --var-file=prod.toml`"), "{prod}");
+    assert_eq!(prod, comment(&job, "--var-file=prod.toml"));
+}
+
+#[test]
+fn a_comment_that_cannot_be_written_is_a_warning_and_not_the_result() {
+    for (reads, writes, tried) in [(403, 200, 0), (200, 503, 1)] {
+        for (code, ends) in [(2, 0), (7, 7)] {
+            let (url, calls) = api_that(Vec::new(), reads, writes);
+            let output = Job::new(code).run("plan", &url, &[]);
+            assert_eq!(output.status.code(), Some(ends), "{}", told(&output));
+            assert!(String::from_utf8_lossy(&output.stdout).contains("::warning title=pgentra::"));
+            assert!(told(&output).contains("not by this integration"), "{}", told(&output));
+            // Tried again it might stand there twice.
+            assert_eq!(calls.lock().unwrap().len(), tried);
+        }
+    }
+}
+
+#[test]
+fn what_was_not_approved_is_not_applied() {
+    for (approved, applies) in [("", false), ("any", true), ("abc", true)] {
+        for azure in [false, true] {
+            let (job, more) = (Job::new(0), [("PGENTRA_EXPECT_DIGEST", approved)]);
+            let output = if azure { job.run_in_azure("apply", &more) } else { job.run("apply", "", &more) };
+            assert_eq!(output.status.success(), applies, "{approved:?} {azure}");
+            assert_eq!(!job.read("typed").is_empty(), applies, "{approved:?} {azure}");
+            assert_eq!(job.read("typed").contains("--expect-digest"), approved == "abc");
+        }
+    }
+}
+
+#[test]
+fn a_plan_file_with_findings_takes_the_place_of_the_plan_before() {
+    let (url, calls) = api(Vec::new());
+    let job = Job::new(0);
+    std::fs::remove_file(job.path("bin/pgentra")).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_pgentra"), job.path("bin/pgentra")).unwrap();
+    job.write("plans/geo it.toml", "version = 1\nnaem = \"geo\"\n");
+    let output = job.run("plan", &url, &[]);
+    assert_eq!(output.status.code(), Some(3), "{}", told(&output));
+    assert!(job.read("summary").contains("### plans/geo it.toml: 2 errors"), "{}", job.read("summary"));
+    assert!(job.read("output").contains("digest=\n"));
     let calls = calls.lock().unwrap();
-    assert_eq!((calls.len(), calls[0].0.as_str(), calls[0].1.as_str()), (1, "PATCH", "/repos/o/r/issues/comments/999"));
+    let body = calls[0].2["body"].as_str().unwrap();
+    assert!(body.contains("error[unknown-key]: `naem` is not a key of a plan file") && body.contains("```"), "{body}");
+    assert_eq!(told(&output).matches("error[unknown-key]").count(), 1, "{}", told(&output));
+}
+
+#[test]
+fn the_log_has_the_plan_as_text_beside_the_comment() {
+    let job = Job::new(0);
+    job.write("empty.toml", "version = 1\nname = \"empty\"\n");
+    let plan = |format: &str| {
+        let mut plan = Command::new(env!("CARGO_BIN_EXE_pgentra"));
+        plan.args(["plan", "empty.toml", "--format", format]).current_dir(job.path("")).output().unwrap()
+    };
+    assert_eq!(told(&plan("markdown")).matches("No changes.").count(), 1);
+    assert!(String::from_utf8_lossy(&plan("markdown").stdout).contains("### No changes."));
+    assert_eq!((told(&plan("json")), told(&plan("text"))), (String::new(), String::new()));
 }
 
 #[test]
@@ -214,15 +307,93 @@ fn azure_pipelines_get_the_result_as_variables_and_summary() {
         [("plan", 2, 0), ("plan", 4, 0), ("plan", 3, 3), ("apply", 5, 5), ("drift", 2, 2), ("status", 0, 0)]
     {
         let job = Job::new(code);
-        let more = [("PGENTRA_ARGS", "--var-file=a.toml --full"), ("PGENTRA_EXPECT_DIGEST", "abc")];
+        let more = [("PGENTRA_ARGS", "--var-file=a b.toml\n--full\n"), ("PGENTRA_EXPECT_DIGEST", "abc")];
         let output = job.run_in_azure(command, if command == "plan" { &more } else { &more[1..] });
         assert_eq!(output.status.code(), Some(ends), "{command}: {}", told(&output));
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(said.contains(&format!("##vso[task.setvariable variable=exitcode;isOutput=true]{code}")), "{said}");
-        assert!(said.contains("##vso[task.uploadsummary]"), "{said}");
+        assert!(said.contains(&format!("##vso[task.uploadsummary]{}", job.path("one.md").display())), "{said}");
         assert_eq!(said.contains("variable=digest;isOutput=true]abc"), command == "plan", "{said}");
-        assert_eq!(job.read("typed").contains("--var-file=a.toml --full"), command == "plan");
-        assert!(!job.path("pgentra-id-token").exists(), "the token of the job is left behind");
+        assert_eq!(job.read("words").contains("--var-file=a b.toml\0--full\0"), command == "plan");
+        assert!(!job.path("one-id-token").exists(), "the token of the job is left behind");
         job.takes_the_words();
+    }
+}
+
+fn page(name: &str) -> String {
+    std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// What a bash script comes to, with a make-believe pgentra that ends with `code`.
+fn bash(job: &Job, script: &str, arguments: &[&str]) -> Output {
+    let path = format!("{}:{}", job.path("bin").display(), std::env::var("PATH").unwrap());
+    let mut bash = Command::new("bash");
+    bash.args(["-e", "-c", script, "-"]).args(arguments).env("PATH", path).output().unwrap()
+}
+
+#[test]
+fn the_page_names_all_that_can_be_given_to_the_kits() {
+    let docs = page("docs/ci.md");
+    let (action, template) = (page("action.yml"), page("ci/azure-pipelines/pgentra.yml"));
+    let inputs = action.split_once("inputs:\n").unwrap().1.split_once("runs:").unwrap().0;
+    let key = |line: &str| {
+        let name = line.strip_prefix("  ")?.strip_suffix(':')?;
+        (!name.starts_with(' ')).then(|| name.to_owned())
+    };
+    let mut names: Vec<String> = inputs.lines().filter_map(key).collect();
+    let parameters = template.split_once("\nsteps:").unwrap().0;
+    names.extend(parameters.lines().filter_map(|line| line.strip_prefix("  - name: ")).map(str::to_owned));
+    assert!(names.len() > 18, "{names:?}");
+    for name in names {
+        assert!(docs.contains(&format!("`{name}`")), "docs/ci.md does not say what {name} is");
+    }
+    // What is applied is what the job before planned: nothing else may set it.
+    for line in docs.lines().filter(|line| line.contains("expect-digest: ")) {
+        assert_eq!(line.trim(), "expect-digest: ${{ needs.apply-plan.outputs.digest }}");
+    }
+}
+
+#[test]
+fn what_the_pages_test_in_ci_is_told_from_what_they_pass() {
+    let readme = page("README.md");
+    let plan = readme.lines().find_map(|line| line.strip_prefix("  - run: pgentra plan ")).unwrap();
+    for (code, passes) in [(0, true), (2, true), (4, true), (1, false), (3, false), (11, false)] {
+        let ran = bash(&Job::new(code), &format!("pgentra plan {plan}"), &[]);
+        assert_eq!(ran.status.success(), passes, "{code}");
+    }
+    let status = page("docs/status.md");
+    let filter = status.lines().find_map(|line| line.split_once("| jq ")).unwrap().1.to_owned();
+    for (gates, passes) in [("[]", false), (r#"[{"open":true}]"#, true), (r#"[{"open":true},{"open":false}]"#, false)] {
+        let ran = bash(&Job::new(0), &format!("echo '{{\"gates\":{gates}}}' | jq {filter}"), &[]);
+        assert_eq!(ran.status.success(), passes, "{gates}");
+    }
+}
+
+#[test]
+fn hooks_look_at_plan_files_alone_and_at_all_of_them() {
+    let hooks = page(".pre-commit-hooks.yaml");
+    let patterns: Vec<&str> = hooks.lines().filter_map(|line| line.trim().strip_prefix("files: ")).collect();
+    let entries: Vec<&str> = hooks.lines().filter_map(|line| line.trim().strip_prefix("entry: ")).collect();
+    assert_eq!((patterns.len(), entries.len()), (2, 2));
+    for pattern in patterns {
+        let pattern = pattern.trim_matches('\'');
+        for (file, ours) in [
+            ("pgentra.toml", true),
+            ("infra/pgentra.toml", true),
+            ("plans/prod.toml", true),
+            ("infra/plans/prod.toml", true),
+            ("plans/environments/prod.toml", false),
+            ("Cargo.toml", false),
+            ("notpgentra.toml", false),
+        ] {
+            let ran = bash(&Job::new(0), "[[ $1 =~ $2 ]]", &[file, pattern]);
+            assert_eq!(ran.status.success(), ours, "{file}");
+        }
+    }
+    for entry in entries {
+        let job = Job::new(3);
+        let ran = bash(&job, &format!("{entry} \"$@\""), &["a b.toml", "c.toml"]);
+        assert_eq!((ran.status.code(), job.read("typed").lines().count()), (Some(3), 2), "{entry}");
+        assert_eq!(bash(&Job::new(0), &format!("{entry} \"$@\""), &["c.toml"]).status.code(), Some(0));
     }
 }

@@ -23,24 +23,59 @@ pgentra_run() {
   output exitcode "$code"
 }
 
+# Comments the plan; that it cannot is told, and never the job's result. What tells one plan's comment from another's is
+# the directory, the file and the arguments: the same file with other variables is another plan.
+comment() {
+  local directory="${PWD#"${GITHUB_WORKSPACE:-}"}" key title line
+  key=$(printf '%s\0' "$directory" "$PGENTRA_PLAN_FILE" "${args[@]}" | cksum | tr ' ' -)
+  title=$PGENTRA_PLAN_FILE
+  for line in "${args[@]}"; do
+    # Of all arguments only names of files are shown: a value of a variable may be anybody's.
+    case "$line" in --var-file=*) title+=" $line" ;; esac
+  done
+  {
+    printf '<!-- pgentra: plan %s -->\n`%s`\n\n' "$key" "${title//\`/}"
+    if [ -s "$work/body.md" ]; then
+      # Its first line is pgentra's own marker.
+      tail -n +2 "$work/body.md"
+    else
+      printf '### There is no plan: pgentra ended with %s\n\nThe log of this run says why.\n' "$code"
+    fi
+  } >"$work/comment.md"
+  "$here/comment.sh" "$work/comment.md" || echo "::warning title=pgentra::the plan is not commented; it stands in the job's summary"
+}
+
 case "$PGENTRA_COMMAND" in
   plan)
     save=()
     [ -z "${PGENTRA_SAVED_PLAN:-}" ] || save=(--out "$PGENTRA_SAVED_PLAN")
+    # Room for the lines that the comment has besides, unless the arguments give a budget of their own.
+    case " ${args[*]} " in *" --budget"*) ;; *) save+=(--budget 64000) ;; esac
     pgentra_run plan "$PGENTRA_PLAN_FILE" --detailed-exitcode "${save[@]}"
     output changes "$([ "$code" = 2 ] && echo true || echo false)"
+    digest=""
     if [ -s "$work/data.json" ]; then
-      output digest "$(jq -r '.steps_digest // ""' "$work/data.json")"
+      digest=$(jq -r '.steps_digest // ""' "$work/data.json")
     fi
-    if [ "${PGENTRA_COMMENT:-true}" = true ] && [ -s "$work/body.md" ]; then
-      "$here/comment.sh" "$work/body.md"
+    output digest "$digest"
+    if [ "$code" = 2 ] && [ -z "$digest" ]; then
+      echo "::warning title=pgentra::this plan has no digest to approve: whoever is signed in may not look at all of it"
+    fi
+    if [ "${PGENTRA_COMMENT:-true}" = true ]; then
+      comment
     fi
     # 2: there are changes; 4: a gate holds the rest. Both are what a plan is for.
     case "$code" in 0 | 2 | 4) exit 0 ;; *) exit "$code" ;; esac
     ;;
   apply)
-    expect=()
-    [ -z "${PGENTRA_EXPECT_DIGEST:-}" ] || expect=(--expect-digest "$PGENTRA_EXPECT_DIGEST")
+    expect=(--expect-digest "${PGENTRA_EXPECT_DIGEST-any}")
+    case "${expect[1]}" in
+      any) expect=() ;;
+      "")
+        echo "::error title=pgentra::expect-digest is empty: nothing was approved, and nothing is applied"
+        exit 1
+        ;;
+    esac
     pgentra_run apply "$PGENTRA_PLAN_FILE" --auto-approve "${expect[@]}"
     exit "$code"
     ;;

@@ -98,7 +98,7 @@ pub async fn run(args: &ApplyArgs, global: &Global, output: &Output) -> Result<E
     }
     let file = PlanFileArg { file: args.file.clone() };
     let (source, mut file) = usable(&file, global, output)?;
-    place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
+    place::refuse_forgetful(&file, place::in_ci(&|name| std::env::var(name).ok()))?;
     file.desired = narrowed(file.desired, &args.live.only)?;
     let store = place::store(&source, &file, global).await?;
     let stop = stop_on_signal()?;

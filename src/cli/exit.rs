@@ -18,7 +18,8 @@ pub enum Exit {
     Changes = 2,
     /// The plan file has findings.
     Findings = 3,
-    /// `--detailed-exitcode`: all that may be done is done, a gate holds the rest.
+    /// `--detailed-exitcode`: all that may be done is done, a gate holds the rest. `status --expect-complete`: gates alone
+    /// hold what is left.
     Held = 4,
     /// `apply` failed; this run's changes were rolled back.
     RolledBack = 5,
@@ -28,9 +29,10 @@ pub enum Exit {
     Stuck = 7,
     /// The store is locked by somebody else.
     Locked = 8,
-    /// The saved plan no longer fits the live system.
+    /// The saved plan no longer fits the live system. `--expect-digest`: these are not the steps that were approved.
     Unfit = 9,
-    /// `verify` or `observe`: a check failed. `doctor`: a symptom was found.
+    /// `verify` or `observe`: a check failed. `doctor`: a symptom was found. `evidence verify`: the ledger does not hold.
+    /// `status --expect-complete`: a line is neither done nor attested.
     CheckFailed = 10,
     /// Not signed in, or not allowed. `doctor --can-i`: a right is missing.
     NotAllowed = 11,

@@ -14,7 +14,7 @@ use super::locate::Source;
 use super::output::Output;
 use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe, looks_secret, secret_name};
 use crate::plan::{PlanFile, line_column};
-use crate::report::{Line, Page, Text, Tone, clean, finding_event, guard_lines};
+use crate::report::{Block, Line, Page, Text, Tone, clean, finding_event, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
 /// As text they go to standard error, so that standard output stays data.
@@ -51,12 +51,16 @@ pub fn of_failure(output: &Output, source: &Source, file: &PlanFile, failure: Fa
     }
     let mut findings: Vec<Finding> = failure.flaws().iter().map(|flaw| finding(file, flaw)).collect();
     findings.sort_by_key(|finding| finding.place.as_ref().map(|place| place.span.start));
-    if output.is_json()
-        && let Err(unwritten) = output.page(&Page { blocks: Vec::new(), data: data(source, &findings).into() })
-    {
+    ended(output, source, &findings)
+}
+
+/// Ends a command that cannot do without a plan file free of errors. Besides the text on standard error the findings are
+/// its result, so that a comment or a file never goes on showing what an earlier plan file came to.
+pub fn ended(output: &Output, source: &Source, findings: &[Finding]) -> Ended {
+    if let Err(unwritten) = output.instead(&page(source, findings)) {
         return unwritten.into();
     }
-    report(output, source, &findings);
+    report(output, source, findings);
     Ended::Told(Exit::Findings)
 }
 
@@ -74,22 +78,41 @@ pub(super) fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
     }
 }
 
-/// The same where the findings are the result itself (`validate`): JSON goes to standard output.
+/// The same where the findings are the result itself (`validate`).
 ///
 /// # Errors
 /// The output cannot be written.
 pub fn result(output: &Output, source: &Source, findings: &[Finding]) -> Result<Exit, Failure> {
-    let page = Page { blocks: Vec::new(), data: data(source, findings).into() };
-    if output.is_json() {
-        output.page(&page)?;
-    } else {
-        output.json_file(&page)?;
-        if findings.is_empty() {
-            output.data(&format!("Success! {} is valid.\n", clean(&source.path.display().to_string())))?;
-        }
+    output.instead(&page(source, findings))?;
+    if output.is_text() && findings.is_empty() {
+        output.data(&format!("{}\n", verdict(source, findings)))?;
+    }
+    // To programs the result says it all.
+    if !output.is_json() {
         report(output, source, findings);
     }
     Ok(if errors(findings) > 0 { Exit::Findings } else { Exit::Done })
+}
+
+/// Findings as a page: how many there are, then each with its line.
+fn page(source: &Source, findings: &[Finding]) -> Page {
+    let mut blocks = vec![Block::Verdict(Line::plain(verdict(source, findings)))];
+    let lines = |one: String| Block::Lines(one.lines().map(Line::plain).collect());
+    blocks.extend(each(source, findings, false).map(lines));
+    Page { blocks, data: data(source, findings).into() }
+}
+
+/// `plan.toml: 1 error, 2 warnings`.
+fn verdict(source: &Source, findings: &[Finding]) -> String {
+    let path = clean(&source.path.display().to_string());
+    if findings.is_empty() {
+        return format!("Success! {path} is valid.");
+    }
+    let errors = errors(findings);
+    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
+    let counts = [(errors, "error"), (findings.len() - errors, "warning")];
+    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(*n, word)).collect();
+    format!("{path}: {}", counts.join(", "))
 }
 
 fn errors(findings: &[Finding]) -> usize {
@@ -101,22 +124,23 @@ pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
     if findings.is_empty() {
         return String::new();
     }
+    let mut out = String::new();
+    for one in each(source, findings, color) {
+        out.push_str(&one);
+        out.push_str("\n\n");
+    }
+    // Writing to a String cannot fail.
+    let _ = writeln!(out, "{}", verdict(source, findings));
+    guard_lines(&out)
+}
+
+/// Each finding with its line.
+fn each(source: &Source, findings: &[Finding], color: bool) -> impl Iterator<Item = String> {
     let path = clean(&source.path.display().to_string());
     let masked = struck(masked(&source.text), findings);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
-    let mut out = String::new();
-    for finding in findings {
-        out.push_str(&renderer.render(&[group(finding, &masked, &path)]));
-        out.push_str("\n\n");
-    }
-    let errors = errors(findings);
-    let count = |count: usize, word: &str| format!("{count} {word}{}", if count == 1 { "" } else { "s" });
-    let counts = [(errors, "error"), (findings.len() - errors, "warning")];
-    let counts: Vec<String> = counts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| count(*n, word)).collect();
-    // Writing to a String cannot fail.
-    let _ = writeln!(out, "{path}: {}", counts.join(", "));
-    guard_lines(&out)
+    findings.iter().map(move |finding| renderer.render(&[group(finding, &masked, &path)]))
 }
 
 fn group<'a>(finding: &Finding, masked: &'a str, path: &str) -> Group<'a> {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::args::{Global, PlanFileArg};
-use super::exit::{Ended, Exit};
+use super::exit::Ended;
 use super::findings;
 use super::locate::{self, Source};
 use super::output::Output;
@@ -44,14 +44,10 @@ pub fn load(file: &PlanFileArg, global: &Global, schemas: &[&'static Schema]) ->
 /// Those of [`load`]; how the process ends when there is no usable plan file.
 pub fn usable(file: &PlanFileArg, global: &Global, output: &Output) -> Result<(Source, PlanFile), Ended> {
     let loaded = load(file, global, &schemas())?;
-    let exit = findings::report(output, &loaded.source, &loaded.findings);
-    match loaded.plan {
-        Some(plan) if exit == Exit::Done => {
-            output.about(&plan.name);
-            Ok((loaded.source, plan))
-        }
-        _ => Err(Ended::Told(Exit::Findings)),
-    }
+    let Some(plan) = loaded.plan else { return Err(findings::ended(output, &loaded.source, &loaded.findings)) };
+    findings::report(output, &loaded.source, &loaded.findings);
+    output.about(&plan.name);
+    Ok((loaded.source, plan))
 }
 
 /// The resources at these addresses and all that they lean on; everything when none is named.

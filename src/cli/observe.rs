@@ -45,7 +45,7 @@ pub struct ObserveArgs {
 pub async fn run(args: &ObserveArgs, global: &Global, output: &Output) -> Result<Exit, Ended> {
     output.stream(args.stream.json)?;
     let (source, file) = usable(&args.file, global, output)?;
-    place::refuse_forgetful(&file, std::env::var("CI").is_ok_and(|ci| ci == "true"))?;
+    place::refuse_forgetful(&file, place::in_ci(&|name| std::env::var(name).ok()))?;
     if validations(&file).is_empty() {
         return Err(Failure::new(Class::Input, "the plan file has no validation, so that there is nothing to observe")
             .remedy("add [validation.<label>]")

@@ -24,6 +24,8 @@ pub struct Output {
     stdout: ColorChoice,
     stderr: ColorChoice,
     told: AtomicBool,
+    /// Whether a person sees standard output itself.
+    seen: bool,
     budget: usize,
     annotations: Option<Dialect>,
     /// The command, and the plan file's name once it is known: what a comment or a page in a browser is about.
@@ -43,6 +45,7 @@ impl Output {
             stdout: choice(io::stdout().is_terminal()),
             stderr: choice(io::stderr().is_terminal()),
             told: AtomicBool::new(false),
+            seen: io::stdout().is_terminal(),
             budget: global.budget,
             annotations: dialect(global.annotations, &|name| std::env::var(name).ok()),
             command: command.to_owned(),
@@ -118,8 +121,20 @@ impl Output {
         self.stdout
     }
 
-    /// The result.
+    /// The result. A comment may have to leave something out, so that the log of a CI job has all of it as text.
     pub fn page(&self, page: &Page) -> Result<(), Failure> {
+        if self.format == Format::Markdown && !self.seen {
+            self.aside(&terminal(page));
+        }
+        self.result(page)
+    }
+
+    /// The result of a command that came to none, where its text stands on standard error already.
+    pub fn instead(&self, page: &Page) -> Result<(), Failure> {
+        if self.is_text() { self.json_file(page) } else { self.result(page) }
+    }
+
+    fn result(&self, page: &Page) -> Result<(), Failure> {
         if self.streams() {
             return self.json_file(page);
         }
@@ -178,7 +193,7 @@ impl Output {
         }
         if !self.told.load(Ordering::Relaxed) {
             // The error itself decides how the process ends; a second one could only hide it.
-            let _ = if self.is_text() { self.json_file(&page) } else { self.page(&page) };
+            let _ = self.instead(&page);
         }
     }
 }

@@ -71,6 +71,12 @@ pub async fn open(place: &str, target: &Target, global: &Global) -> Result<Box<d
     })
 }
 
+/// Whether this runs in a CI job: by convention `CI` is set there, to `true` or `1`; Azure Pipelines sets `TF_BUILD`.
+pub fn in_ci(env: &dyn Fn(&str) -> Option<String>) -> bool {
+    let off = |value: &str| ["", "0", "false"].iter().any(|off| value.trim().eq_ignore_ascii_case(off));
+    ["CI", "TF_BUILD"].iter().any(|name| env(name).is_some_and(|value| !off(&value)))
+}
+
 /// In CI a directory beside the plan file is gone after the job, and with it the journal; so it has to be meant.
 ///
 /// # Errors
@@ -111,7 +117,7 @@ pub fn lock_note(operation: &str) -> LockNote {
 
 #[cfg(test)]
 mod tests {
-    use super::{Global, Target, file_name, open};
+    use super::{Global, Target, file_name, in_ci, open};
     use crate::model::{Class, Cloud};
 
     #[test]
@@ -119,6 +125,18 @@ mod tests {
         assert_eq!(file_name("rmhazuregeoapi"), "rmhazuregeoapi");
         assert_eq!(file_name("../../etc/x y"), ".._.._etc_x_y");
         assert_eq!((file_name(".."), file_name("")), ("plan".to_owned(), "plan".to_owned()));
+    }
+
+    #[test]
+    fn ci_systems_are_known() {
+        let set =
+            |name: &'static str, value: &'static str| move |asked: &str| (asked == name).then(|| value.to_owned());
+        for (name, value) in [("CI", "true"), ("CI", "1"), ("CI", "True"), ("TF_BUILD", "True")] {
+            assert!(in_ci(&set(name, value)), "{name}={value}");
+        }
+        for (name, value) in [("CI", ""), ("CI", "0"), ("CI", "False"), ("TF_BUILD", "False"), ("HOME", "true")] {
+            assert!(!in_ci(&set(name, value)), "{name}={value}");
+        }
     }
 
     #[tokio::test]

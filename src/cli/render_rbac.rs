@@ -9,6 +9,7 @@ use super::args::{Global, PlanFileArg};
 use super::exit::{Ended, Exit};
 use super::live;
 use super::load::usable;
+use super::observe::validations;
 use super::output::Output;
 use crate::model::StoreUrl;
 use crate::report::{Block, Page, json_text};
@@ -20,7 +21,8 @@ pub struct RbacArgs {
     /// The plan file.
     #[command(flatten)]
     pub file: PlanFileArg,
-    /// Only what `plan`, `verify`, `status` and `observe` need
+    /// Only what `plan`, `verify`, `status` and `observe` need: nothing that writes, except into a blob store where the plan
+    /// file has a validation to observe
     #[arg(long)]
     pub read_only: bool,
 }
@@ -33,9 +35,8 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
     let needs = needs(&file.desired, &world);
     let wanted = needs.into_iter().filter(|(_, why)| why.plan || !args.read_only).map(|(need, _)| need);
     let blobs = file.store.as_deref().is_some_and(|url| matches!(url.parse(), Ok(StoreUrl::Blobs(_))));
-    let store = BLOB_STORE.iter().filter(|(_, _, phase)| blobs && (*phase == Phase::Plan || !args.read_only));
-    // Which resource group the account is in, its address does not say.
-    let store = store.map(|(action, data, _)| Need { scope: String::new(), action: (*action).to_owned(), data: *data });
+    let observes = !validations(&file).is_empty();
+    let store = if blobs { store_needs(args.read_only, observes) } else { Vec::new() };
     let data = definition(&file.name, args.read_only, &wanted.chain(store).collect());
     let page = Page { blocks: Vec::<Block>::new(), data: data.clone().into() };
     if output.is_json() {
@@ -45,6 +46,17 @@ pub async fn run(args: &RbacArgs, global: &Global, output: &Output) -> Result<Ex
         output.json_file(&page)?;
     }
     Ok(Exit::Done)
+}
+
+/// What a store of blobs needs. Who only looks writes nothing there, but who observes takes the lock and records.
+fn store_needs(read_only: bool, observes: bool) -> Vec<Need> {
+    let wanted = |action: &str, phase: Phase| {
+        phase == Phase::Plan || !read_only || (observes && action.ends_with("/containers/blobs/write"))
+    };
+    // Which resource group the account is in, its address does not say.
+    let need = |action: &str, data| Need { scope: String::new(), action: action.to_owned(), data };
+    let wanted = BLOB_STORE.iter().filter(|(action, _, phase)| wanted(action, *phase));
+    wanted.map(|(action, data, _)| need(action, *data)).collect()
 }
 
 /// The role as `az role definition create --role-definition` takes it.
@@ -79,8 +91,20 @@ fn assignable(scope: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::definition;
+    use super::{definition, store_needs};
     use crate::resources::Need;
+
+    #[test]
+    fn who_observes_may_write_into_the_store_and_who_plans_may_not() {
+        let verbs = |read_only, observes| {
+            let needs = store_needs(read_only, observes);
+            needs.iter().map(|need| need.action.rsplit_once('/').unwrap().1.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(verbs(true, false), ["read"]);
+        assert_eq!(verbs(true, true), ["read", "write"]);
+        assert!(store_needs(true, true).iter().all(|need| need.data));
+        assert_eq!(verbs(false, false), ["read", "write", "write"]);
+    }
 
     #[test]
     fn a_role_is_assignable_to_groups_and_has_each_action_once() {

@@ -71,8 +71,11 @@ fn fitted(head: String, pieces: &[Piece], budget: usize) -> String {
         }
     }
     let names: Vec<&str> = left.iter().copied().flatten().collect();
-    let mut note = format!("**Left out to stay within {budget} bytes: {} of {}", names.len(), named(pieces));
-    note.push_str(" resources.** The whole plan is in the log of this run.\n\n");
+    let what = match named(pieces) {
+        0 => "a part".to_owned(),
+        all => format!("{} of {all} resources", names.len()),
+    };
+    let note = format!("**Left out to stay within {budget} bytes: {what}.** All of it is in the log of this run.\n\n");
     let mut list = String::new();
     for (at, name) in names.iter().enumerate() {
         let line = format!("- {}\n", code(name));

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot read its own repository has failed")]
 
+mod commands;
 mod failures;
 mod files;
 mod kinds;

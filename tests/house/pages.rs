@@ -1,6 +1,7 @@
 //! Pages that are made from the code: the reference of the plan file and that of the command line. They have to be
 //! current; `make docs` writes them.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use clap::CommandFactory as _;
@@ -95,11 +96,23 @@ is one: `+`, `~`, `-`, `(known after apply)`, `(sensitive value)`, `Plan: 2 to a
         let _ = writeln!(page, "| {code} | {meaning} |");
     }
     page.push_str("\nThe numbers are a promise.\n\n## Options of every command\n\n");
-    options(&mut page, &root, &|option| option.is_global_set());
+    let of_every: BTreeSet<clap::Id> = root.get_arguments().map(|option| option.get_id().clone()).collect();
+    options(&mut page, &root, &|_| true);
     for command in root.get_subcommands().filter(|command| command.get_name() != "help") {
-        one(&mut page, command, 2);
+        one(&mut page, command, 2, &of_every);
     }
     page
+}
+
+#[test]
+fn the_reference_has_options_that_only_some_commands_share_and_their_variables() {
+    let page = command_line();
+    let (_, down) = page.split_once("## `pgentra sandbox down`").unwrap();
+    let down = down.split("\n##").next().unwrap();
+    assert!(down.contains("| `--dir <DIRECTORY>` |"), "{down}");
+    assert_eq!(page.matches("`--var-file <FILE>`").count(), 1, "options of every command stand once");
+    let (_, import) = page.split_once("## `pgentra import`").unwrap();
+    assert!(import.split("\n##").next().unwrap().contains("`AZURE_SUBSCRIPTION_ID`"));
 }
 
 /// Number and meaning, as the program's own table has them.
@@ -120,7 +133,8 @@ fn exit_codes() -> Vec<(u8, String)> {
     codes
 }
 
-fn one(page: &mut String, command: &clap::Command, level: usize) {
+/// A command with its own options: those of every command stand once, at the top.
+fn one(page: &mut String, command: &clap::Command, level: usize, of_every: &BTreeSet<clap::Id>) {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ").trim();
     let name = usage.split(" [").next().unwrap_or(usage).split(" <").next().unwrap_or(usage);
@@ -128,9 +142,9 @@ fn one(page: &mut String, command: &clap::Command, level: usize) {
     let about = command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default();
     let dot = if about.ends_with('.') { "" } else { "." };
     let _ = writeln!(page, "{}{dot}\n\n```text\n{usage}\n```\n", markdown(&about));
-    options(page, command, &|option| !option.is_global_set());
+    options(page, command, &|option| !of_every.contains(option.get_id()));
     for sub in command.get_subcommands().filter(|sub| sub.get_name() != "help" && !sub.is_hide_set()) {
-        one(page, sub, level + 1);
+        one(page, sub, level + 1, of_every);
     }
 }
 
@@ -149,6 +163,9 @@ fn options(page: &mut String, command: &clap::Command, wanted: &dyn Fn(&clap::Ar
         let defaults: Vec<_> = option.get_default_values().iter().map(|value| value.to_string_lossy()).collect();
         if takes_value(option) && !defaults.is_empty() {
             let _ = write!(meaning, ". Default: `{}`", defaults.join(" "));
+        }
+        if let Some(variable) = option.get_env() {
+            let _ = write!(meaning, ". Or the environment variable `{}`", variable.to_string_lossy());
         }
         let words: Vec<String> =
             option.get_possible_values().iter().map(|value| format!("`{}`", value.get_name())).collect();

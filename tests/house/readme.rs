@@ -52,6 +52,7 @@ fn shell(script: &str, directory: &Path) -> Output {
         .env("PATH", format!("{}:{path}", program().parent().unwrap().display()))
         // A throw-away store beside the plan file is what the README's reader has.
         .env_remove("CI")
+        .env_remove("TF_BUILD")
         .env("NO_PROXY", "*")
         .output()
         .unwrap()
@@ -79,6 +80,9 @@ fn the_readme_does_what_it_says() {
     for promised in ["No changes.", "Verification passed", "\"auth_method\":\"managed_identity\""] {
         assert!(said.contains(promised), "{promised} is missing in:\n{said}");
     }
+    // The tour ends where it began.
+    let signed_in = said.rsplit("\"auth_method\":").next().unwrap_or_default();
+    assert!(signed_in.starts_with("\"password\""), "the last health is not that of the password:\n{said}");
 }
 
 /// Whether there is a PostgreSQL server to start; where everything has to run, its absence is a failure.
@@ -99,9 +103,19 @@ fn sandbox_can_run() -> bool {
 #[test]
 fn the_plan_file_of_the_readme_is_valid() {
     let page = text(&root().join("README.md"));
-    let plan = page.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
-    let (loaded, findings) = pgentra::plan::load(plan, &BTreeMap::new(), &pgentra::resources::schemas());
-    assert!(loaded.is_some_and(|plan| plan.desired.len() >= 5), "{findings:?}");
+    let blocks: Vec<&str> = page.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
+    // The later ones go on where the first ends.
+    let mut plan = String::new();
+    for block in &blocks {
+        plan = format!("{}\n\n{block}", plan.trim_end()).trim_start().to_owned();
+        let (loaded, findings) = pgentra::plan::load(&plan, &BTreeMap::new(), &pgentra::resources::schemas());
+        assert!(loaded.is_some_and(|plan| plan.desired.len() >= 5) && findings.is_empty(), "{findings:?}");
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("geoapi.toml"), &plan).unwrap();
+        let ran = shell("pgentra fmt --check geoapi.toml", dir.path());
+        assert!(ran.status.success(), "not in the one layout:\n{}", String::from_utf8_lossy(&ran.stdout));
+    }
+    assert!(blocks.len() >= 2, "the README has only {} blocks of a plan file", blocks.len());
 }
 
 #[test]
