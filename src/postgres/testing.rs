@@ -118,6 +118,11 @@ impl Server {
         Self { port }
     }
 
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// A superuser's own session, for what pgentra does not do itself.
     pub(crate) async fn session(&self, database: &str) -> PgConnection {
         let options = PgConnectOptions::new_without_pgpass()

@@ -91,8 +91,7 @@ fn memberships(name: &str, before: &RoleState, after: &RoleState, may: &dyn Fn(&
                 taken.entry((option, grantor)).or_default().push(quote_ident(role));
             }
         }
-        let gives: Vec<&str> =
-            changes.into_iter().flatten().filter(|(_, on)| *on).map(|(word, _)| word).collect();
+        let gives: Vec<&str> = changes.into_iter().flatten().filter(|(_, on)| *on).map(|(word, _)| word).collect();
         if !gives.is_empty() {
             given.entry(more(held, &gives, may)).or_default().push(quote_ident(role));
         }

@@ -116,7 +116,10 @@ async fn what_other_grantors_gave_is_changed_in_their_names_or_refused() {
     let failure = two.look(&wanted(false), Purpose::Plan, None).await.unwrap_err();
     assert_eq!(failure.class, Class::Forbidden);
     let remedy = failure.remedy.unwrap();
-    assert!(remedy.contains("REVOKE INHERIT OPTION FOR \"gb_group\" FROM \"gb_member\" GRANTED BY \"gb_one\";"), "{remedy}");
+    assert!(
+        remedy.contains("REVOKE INHERIT OPTION FOR \"gb_group\" FROM \"gb_member\" GRANTED BY \"gb_one\";"),
+        "{remedy}"
+    );
     let mut only = attributes([("exclusive", Value::Bool(true))]);
     assert_eq!(two.look(&only, Purpose::Plan, None).await.unwrap_err().class, Class::Forbidden);
 

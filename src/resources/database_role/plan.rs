@@ -22,11 +22,7 @@ pub(super) struct Sight<'a> {
 }
 
 /// Compares what is wanted with a role as it is; `None` is a role that is to be made.
-pub(super) fn compare(
-    sight: &Sight<'_>,
-    look: &Look<'_>,
-    state: Option<&RoleState>,
-) -> Result<Reading, Failure> {
+pub(super) fn compare(sight: &Sight<'_>, look: &Look<'_>, state: Option<&RoleState>) -> Result<Reading, Failure> {
     let on = |field: &str| look.attributes.get(field).and_then(Value::as_bool) == Some(true);
     let mut wanted = restate(look.attributes);
     let flaws = flaws(look, &wanted, sight.roles, sight.version);

@@ -80,7 +80,10 @@ async fn others_are_named_until_the_last_one_is_out() {
     assert!(azure.lock().unwrap().1.is_empty(), "nothing was written");
 
     server.run("postgres", "ALTER ROLE \"still here\" VALID UNTIL '-infinity'").await;
-    assert_eq!(detail().await.lines().collect::<Vec<_>>(), ["server srv", "\"debezium\" is connected, with 1 sessions"]);
+    assert_eq!(
+        detail().await.lines().collect::<Vec<_>>(),
+        ["server srv", "\"debezium\" is connected, with 1 sessions"]
+    );
     server.run("postgres", "ALTER ROLE debezium VALID UNTIL '-infinity'").await;
     bench.write(&step).await.unwrap();
     let auth = json!({ "activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled", "tenantId": "t" });
