@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::reach::{reach, reach_for, text};
+use super::reach::{reach, text};
 use super::{Behaviour, Kind, Live, Watch, Written, alone, behaviour};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, Step, Type, Undo, Value,
@@ -125,22 +125,7 @@ impl Kind for DatabaseRole {
     }
 
     async fn read_together(&self, live: &Live, looks: &[Look<'_>]) -> Vec<Result<Reading, Failure>> {
-        let Some(Ok(server)) = looks.first().map(|look| text(look.key, "server")) else { return Vec::new() };
-        let mut lease = match reach_for(live, looks, (server, DATABASE)).await {
-            Ok(lease) => lease,
-            Err(answers) => return answers,
-        };
-        let names: Vec<&str> = looks.iter().filter_map(|look| text(look.key, "name").ok()).collect();
-        let found = match role_states(&mut lease, &names).await {
-            Ok(found) => found,
-            Err(failure) => return looks.iter().map(|_| Err(failure.clone())).collect(),
-        };
-        let answer = |look: &Look<'_>| {
-            let name = text(look.key, "name")?;
-            let sight = self::plan::Sight { roles: &found.roles, user: lease.user(), version: lease.version(), name };
-            self::plan::compare(&sight, look, found.states.get(name).map(|(_, state)| state))
-        };
-        looks.iter().map(answer).collect()
+        ways::read_together(live, looks).await
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
@@ -323,8 +308,11 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step, roles: &Roles) -> 
 }
 
 pub(super) mod plan;
+mod ways;
 
 #[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::azure;

@@ -29,6 +29,7 @@ mod password_setting;
 mod reach;
 mod rights;
 mod role_password;
+mod route;
 mod schema;
 mod sensors;
 mod server_admin;

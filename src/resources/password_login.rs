@@ -7,12 +7,13 @@ use tokio::time::Instant;
 
 use super::live::no_span;
 use super::reach::{reach, text};
+use super::route::{Act, Way, route};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, duration,
-    moment,
+    Attributes, Class, ConnectionTarget, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo,
+    Value, duration, moment,
 };
-use crate::postgres::{Lease, Login, Session, end_sessions, login, may_alter, set_login};
+use crate::postgres::{Lease, Login, Session, end_sessions, login, quote_ident, set_login};
 
 /// Roles are the whole server's; this database is always there.
 const DATABASE: &str = "postgres";
@@ -81,8 +82,8 @@ impl Kind for PasswordLogin {
         let mut attributes = look.attributes.clone();
         attributes.insert("login".to_owned(), Value::Bool(may_login));
         let ends = look.purpose == Purpose::Plan && grace(look.attributes)?.is_some();
+        let ended = !may_login && sessions.is_empty();
         if ends || look.attributes.contains_key("sessions") {
-            let ended = !may_login && sessions.is_empty();
             attributes.insert("sessions".to_owned(), Value::text(SESSIONS[usize::from(ended)]));
         }
         let mut reading = Reading::present(attributes, Attributes::new());
@@ -93,9 +94,16 @@ impl Kind for PasswordLogin {
         }
         if look.purpose == Purpose::Plan && !wanted(look.attributes) {
             reading.notes = sessions.iter().map(|session| told(name, session)).collect();
-            if may_login && !may_alter(&mut lease, name).await? {
-                reading.notes.push(format!("{:?} may not change {name:?}, as far as PostgreSQL says", lease.user()));
+        }
+        let off = !wanted(look.attributes);
+        if look.purpose == Purpose::Plan && (may_login == off || ends && !ended) {
+            let server = text(look.key, "server")?;
+            if off {
+                reading.notes.extend(keep_a_way(live, server, name, &|_| true)?);
             }
+            let way = route(live, server, lease, &[Act::Alter(name), Act::Map], off.then_some(name)).await?;
+            way.mark(live, server, &mut reading)?;
+            reading.notes.extend((!way.may).then(|| may_not(&way, name)));
         }
         Ok(reading)
     }
@@ -156,6 +164,34 @@ pub(super) fn own_lock_out(name: &str) -> Failure {
     Failure::new(Class::Input, "pgentra would lock itself out")
         .detail(format!("it signs in as {name:?} itself"))
         .remedy("name another connection of the server first")
+}
+
+/// What will be lost with the connections of the plan file that sign in as a role itself, by a way that `ends`; that none
+/// is left is an error.
+pub(super) fn keep_a_way(
+    live: &Live,
+    server: &str,
+    name: &str,
+    ends: &dyn Fn(&ConnectionTarget) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let ways = &live.databases.server(server)?.connections;
+    let (lost, kept): (Vec<_>, Vec<_>) = ways.iter().partition(|way| way.user == name && ends(way));
+    let Some(other) = kept.first() else { return Err(own_lock_out(name)) };
+    let told = |way: &&ConnectionTarget| {
+        format!(
+            "connection {:?} signs in as {name:?} and will not be let in any more: what only its role may do, also when an \
+             earlier run is rolled back, takes GRANT {} TO {} first",
+            way.name,
+            quote_ident(name),
+            quote_ident(&other.user)
+        )
+    };
+    Ok(lost.iter().map(told).collect())
+}
+
+/// No connection may change a role.
+pub(super) fn may_not(way: &Way, name: &str) -> String {
+    format!("{:?} may not change {name:?}, as far as PostgreSQL says", way.user)
 }
 
 /// A session in a line.
