@@ -78,11 +78,11 @@ fn memberships(name: &str, before: &RoleState, after: &RoleState, may: &dyn Fn(&
     let mut given: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (role, held) in &before.member_of {
         let changes = after.member_of.get(role).map(|wanted| held.changes(wanted));
-        let takes: Vec<Option<&str>> = match &changes {
+        let lessened: Vec<Option<&str>> = match &changes {
             None => vec![None],
             Some(changes) => changes.iter().filter(|(_, on)| !on).map(|(word, _)| Some(*word)).collect(),
         };
-        for option in takes {
+        for option in lessened {
             let mut grantors: Vec<Option<&str>> = held.grantors(option).map(Some).collect();
             if grantors.is_empty() {
                 grantors.push(None);
@@ -91,9 +91,9 @@ fn memberships(name: &str, before: &RoleState, after: &RoleState, may: &dyn Fn(&
                 taken.entry((option, grantor)).or_default().push(quote_ident(role));
             }
         }
-        let gives: Vec<&str> = changes.into_iter().flatten().filter(|(_, on)| *on).map(|(word, _)| word).collect();
-        if !gives.is_empty() {
-            given.entry(more(held, &gives, may)).or_default().push(quote_ident(role));
+        let added: Vec<&str> = changes.into_iter().flatten().filter(|(_, on)| *on).map(|(word, _)| word).collect();
+        if !added.is_empty() {
+            given.entry(more(held, &added, may)).or_default().push(quote_ident(role));
         }
     }
     for (role, wanted) in after.member_of.iter().filter(|(role, _)| !before.member_of.contains_key(*role)) {
@@ -115,9 +115,9 @@ fn by(grantor: Option<&str>) -> String {
 /// options as well, where the version has them: PostgreSQL's defaults would give them too.
 fn more(held: &Membership, gives: &[&str], may: &dyn Fn(&str) -> bool) -> String {
     let grantor = held.grantors(None).find(|grantor| may(grantor));
-    let named = |(word, here): (&'static str, Option<bool>)| match gives.contains(&word) {
-        true => Some((word, true)),
-        false => here.filter(|_| grantor.is_none() && held.set.is_some()).map(|_| (word, false)),
+    let named = |(word, here): (&'static str, Option<bool>)| {
+        let other = || here.filter(|_| grantor.is_none() && held.set.is_some()).map(|_| (word, false));
+        if gives.contains(&word) { Some((word, true)) } else { other() }
     };
     with(&held.options().filter_map(named).collect::<Vec<_>>()) + &by(grantor)
 }

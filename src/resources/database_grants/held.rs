@@ -41,7 +41,9 @@ pub(super) fn hold_back(snapshot: &Snapshot, object: &Object, take: &mut Take, b
             *beyond = Pair { letters: beyond.letters.or(held.letters), options: beyond.options.or(held.options) };
         }
     }
-    take.values_mut().for_each(|moves| moves.retain(|_, pair| !pair.is_empty()));
+    for moves in take.values_mut() {
+        moves.retain(|_, pair| !pair.is_empty());
+    }
 }
 
 /// The letters that `role` granted on, and keeps granting, by the grant option it has from `grantor` and from nobody else.

@@ -156,7 +156,7 @@ fn may_hand_out(wanted: &RoleState, asked: &RoleState, state: &RoleState, sight:
             others.extend(theirs.map(|grantor| (role.as_str(), option, grantor)));
         }
     }
-    if !helpless.is_empty() { Err(no_admin(&helpless, sight.user)) } else { theirs(&others, sight) }
+    if helpless.is_empty() { theirs(&others, sight) } else { Err(no_admin(&helpless, sight.user)) }
 }
 
 fn no_admin(roles: &BTreeSet<&str>, user: &str) -> Failure {
