@@ -69,7 +69,7 @@ pub struct Change {
     pub restarts: u32,
     /// What it leans on.
     pub leans_on: BTreeSet<Address>,
-    /// The connections that have to write it: entry -> connection. Empty when the first one does.
+    /// The connections that have to write it: entry (or [`crate::model::WHOLE`]) -> connection. Empty when the first one does.
     pub routes: std::collections::BTreeMap<String, String>,
     /// Remarks from the look, for the report.
     pub notes: Vec<String>,

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Readings, diff};
 use crate::diff::{Action, Change, ChangeSet, Reason, lint, steps};
 use crate::model::{
-    Address, Attributes, Class, Desired, Failure, Field, Nature, Reading, Schema, Step, Type, Undo, Value,
+    Address, Attributes, Class, Desired, Failure, Field, Nature, Reading, Schema, Step, Type, Undo, Value, WHOLE,
 };
 
 const FIELDS: &[Field] = &[
@@ -230,6 +230,16 @@ fn a_change_is_split_by_connection_and_holds_only_entries_that_move() {
     assert_eq!((entries(&steps[1]), entries(&steps[2])), (vec!["one".to_owned()], vec!["two".to_owned()]));
     assert_eq!(steps[2].via.as_deref(), Some("owner"));
     assert!(steps[1..].iter().all(|step| step.leans_on == BTreeSet::from(["thing.a".to_owned()])));
+}
+
+#[test]
+fn a_change_that_one_connection_writes_whole_stays_one_step() {
+    let desired = [want("thing.a", json!({ "x": "1" }), &[])];
+    let mut reading = Reading::absent();
+    reading.routes = BTreeMap::from([(WHOLE.to_owned(), "owner".to_owned())]);
+    let steps = planned(&diff(&desired, &readings(vec![("thing.a", Ok(reading))]), &schemas));
+    let told: Vec<_> = steps.iter().map(|step| (step.id.as_str(), step.via.as_deref())).collect();
+    assert_eq!(told, [("thing.a", Some("owner"))]);
 }
 
 fn changed(desired: &[Desired]) -> ChangeSet {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Action, Change, ChangeSet};
-use crate::model::{Address, Attributes, Graph, Nature, Schema, Step, Value, agrees};
+use crate::model::{Address, Attributes, Graph, Nature, Schema, Step, Value, WHOLE, agrees};
 
 /// The steps that can be run now, each after everything it leans on.
 pub fn steps(set: &ChangeSet, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> Vec<Step> {
@@ -53,6 +53,9 @@ fn parts(change: &Change, schema: &Schema, leans_on: &BTreeSet<String>) -> Vec<S
     } else {
         (change.before.clone(), change.after.clone())
     };
+    if let Some(via) = change.routes.get(WHOLE) {
+        return vec![Step { via: Some(via.clone()), ..step(None, before, after) }];
+    }
     let routes: BTreeSet<Option<&String>> =
         entries(before.as_ref(), after.as_ref()).map(|entry| change.routes.get(entry)).collect();
     if routes.iter().all(Option::is_none) {

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Run, Status, StepRun};
-use crate::model::{Address, Attributes, Ref, Value, agrees};
+use crate::model::{Address, Attributes, Ref, Value, WHOLE, agrees};
 
 /// The format of the list.
 pub const OWNED_FORMAT: u32 = 1;
@@ -91,7 +91,11 @@ impl Owned {
         }
         if let Some(via) = &step.via {
             let entries = after.values().filter_map(Value::as_map).flat_map(Attributes::keys);
-            owned.routes.extend(entries.map(|entry| (entry.clone(), via.clone())));
+            if step.id == step.address.to_string() {
+                owned.routes.insert(WHOLE.to_owned(), via.clone());
+            } else {
+                owned.routes.extend(entries.map(|entry| (entry.clone(), via.clone())));
+            }
         }
         make(&mut owned.made, &before.unwrap_or_default(), &after);
         if !owned.created && owned.made.is_empty() {

@@ -20,7 +20,7 @@ pub use attributes::Attributes;
 pub use failure::{Class, Failure, Flaw, Flaws};
 pub use finding::{Finding, Place, Severity};
 pub use graph::{Cycle, Graph};
-pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable};
+pub use resource::{Desired, Look, Observed, Purpose, Reading, State, Step, Undo, Unreadable, WHOLE};
 pub use schema::{Check, Field, Nature, Output, Schema, Type};
 pub use secret::{Digester, Secret, SecretSource, hex, looks_secret, secret_name};
 pub use span::{duration, in_words, moment};

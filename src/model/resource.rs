@@ -77,6 +77,9 @@ pub enum Observed {
     Unreadable(Unreadable),
 }
 
+/// In place of an entry: the whole step, which one connection writes.
+pub const WHOLE: &str = "";
+
 /// The answer to a [`Look`].
 #[derive(Clone, Debug)]
 pub struct Reading {
@@ -89,7 +92,7 @@ pub struct Reading {
     pub gone: BTreeSet<String>,
     /// Entries whose object was replaced under its name: a conflict of that entry alone.
     pub replaced: BTreeSet<String>,
-    /// Which connection has to write an entry, where it is not the first one.
+    /// Which connection has to write an entry, or all of it ([`WHOLE`]), where it is not the first one.
     pub routes: BTreeMap<String, String>,
     /// Remarks for the report, such as rights that nobody can grant.
     pub notes: Vec<String>,

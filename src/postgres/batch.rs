@@ -105,6 +105,7 @@ mod tests {
             include_str!("../../sql/database_grants/roles.sql"),
             include_str!("../../sql/database_grants/defaults.sql"),
             include_str!("../../sql/database_grants/objects.sql"),
+            include_str!("../../sql/database_role/state.sql"),
         ] {
             for line in sql.lines() {
                 let code = line.split("--").next().unwrap_or_default();

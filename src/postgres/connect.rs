@@ -1,21 +1,26 @@
 //! Connections: at most two at once per server and one per database, kept and reused, each signed in afresh.
 
 mod password;
+mod patience;
+mod rejection;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgRow, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Either};
 use tokio::sync::{OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 
 use super::batch::{Question, message};
 use super::errors::{failure, no_answer, worth_another_try};
+pub use rejection::Rejection;
+
 use super::statements::Script;
 use crate::model::{Auth, Class, ConnectionTarget, Failure, Secret, ServerTarget, Target, Tls};
+use patience::{ANSWER, GLANCE, end, run, within};
 
 /// How many connections one server has to bear at once.
 const PER_SERVER: usize = 2;
@@ -40,6 +45,7 @@ pub struct Databases {
     target: Arc<Target>,
     access: Arc<dyn Access>,
     servers: Arc<Mutex<BTreeMap<String, Arc<Server>>>>,
+    patience: Duration,
 }
 
 struct Server {
@@ -62,23 +68,9 @@ pub struct Lease {
     connection: String,
     user: String,
     server: Arc<Server>,
+    patience: Duration,
     _permit: OwnedSemaphorePermit,
     _turn: OwnedMutexGuard<()>,
-}
-
-/// Why there is no connection.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
-    /// Whether the server itself refused, so that it was reached and there was something to sign in with.
-    pub refused: bool,
-    /// What went wrong.
-    pub failure: Failure,
-}
-
-impl From<Failure> for Rejection {
-    fn from(failure: Failure) -> Self {
-        Self { refused: false, failure }
-    }
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -94,7 +86,7 @@ fn no_connection(which: &str) -> Failure {
 impl Databases {
     /// Knows the servers and how to get at tokens and names; connects when asked.
     pub fn new(target: Arc<Target>, access: Arc<dyn Access>) -> Self {
-        Self { target, access, servers: Arc::default() }
+        Self { target, access, servers: Arc::default(), patience: ANSWER }
     }
 
     /// A server of the plan file. An unknown one is an [`Class::Input`] failure.
@@ -123,14 +115,14 @@ impl Databases {
         self.open(target, database, connection).await.map_err(|rejection| rejection.failure)
     }
 
-    /// A connection to look through: the first way that the server lets in. Ways that it refuses are passed over; when
-    /// it refuses all, the rejection is that of the first one.
+    /// A connection to look through: the first way that the server lets in, and into this database. Ways that it refuses
+    /// are passed over; when it refuses all, the rejection is that of the first one.
     pub async fn lease_any(&self, server: &str, database: &str) -> Result<Lease, Rejection> {
         let target = self.server(server)?;
         let mut first: Option<Rejection> = None;
         for connection in &target.connections {
             match self.open(target, database, connection).await {
-                Err(rejection) if rejection.failure.class == Class::NotSignedIn => first = first.or(Some(rejection)),
+                Err(rejection) if rejection.is_about_the_role() => first = first.or(Some(rejection)),
                 other => return other,
             }
         }
@@ -168,7 +160,7 @@ impl Databases {
                 .remedy("run the same command again")
                 .into());
         };
-        let session = match take_idle(&server, database, &by.name).await {
+        let session = match take_idle(&server, database, &by.name, self.patience.min(GLANCE)).await {
             Some(session) => session,
             None => self.connect(target, database, by).await?,
         };
@@ -179,6 +171,7 @@ impl Databases {
             connection: by.name.clone(),
             user: by.user.clone(),
             server,
+            patience: self.patience,
             _permit: permit,
             _turn: turn,
         })
@@ -246,7 +239,7 @@ fn options(target: &ServerTarget, host: &str) -> PgConnectOptions {
 }
 
 /// An unused connection of this database and way. Makes room by closing others when the server has its two.
-async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<PgConnection> {
+async fn take_idle(server: &Server, database: &str, connection: &str, patience: Duration) -> Option<PgConnection> {
     let (found, surplus) = {
         let mut idle = lock(&server.idle);
         let at = idle.iter().position(|idle| idle.database == database && idle.connection == connection);
@@ -259,10 +252,10 @@ async fn take_idle(server: &Server, database: &str, connection: &str) -> Option<
         (found, same.into_iter().chain(other).collect::<Vec<_>>())
     };
     for idle in surplus {
-        let _ = idle.session.close().await;
+        end(idle.session).await;
     }
     let mut session = found?;
-    session.ping().await.ok()?;
+    within(patience, session.ping()).await.ok()?;
     Some(session)
 }
 
@@ -299,7 +292,7 @@ impl Lease {
             return Err(gone());
         };
         self.settled = false;
-        let answer = query.fetch_all(session).await;
+        let answer = within(self.patience, query.fetch_all(session)).await;
         self.settled = !matches!(&answer, Err(error) if error.as_database_error().is_none());
         answer.map_err(|error| failure(&error, doing))
     }
@@ -320,10 +313,11 @@ impl Lease {
         let mut answers = sqlx::raw_sql(Script::trusted(&message)).fetch_many(session);
         // The first statement sets the isolation and has no rows.
         let mut ended = 0;
-        while let Some(answer) = answers.next().await {
-            match answer {
-                Ok(Either::Left(_)) => ended += 1,
-                Ok(Either::Right(row)) => take(usize::saturating_sub(ended, 1), &row)?,
+        loop {
+            match within(self.patience, answers.try_next()).await {
+                Ok(None) => break,
+                Ok(Some(Either::Left(_))) => ended += 1,
+                Ok(Some(Either::Right(row))) => take(usize::saturating_sub(ended, 1), &row)?,
                 Err(error) => {
                     drop(answers);
                     self.settled = error.as_database_error().is_some();
@@ -364,11 +358,11 @@ impl Lease {
             return Err(gone());
         };
         self.settled = false;
-        let answer = match sqlx::raw_sql(Script::trusted(&script.open_message())).execute(&mut *session).await {
-            Ok(_) => query.fetch_all(&mut *session).await,
+        let answer = match run(session, &script.open_message(), self.patience).await {
+            Ok(()) => within(self.patience, query.fetch_all(&mut *session)).await,
             Err(error) => Err(error),
         };
-        self.settled = sqlx::raw_sql("ROLLBACK").execute(session).await.is_ok();
+        self.settled = rolled_back(session, &answer, self.patience).await;
         answer.map_err(|error| failure(&error, doing))
     }
 
@@ -376,15 +370,20 @@ impl Lease {
         let Some(session) = self.session.as_mut() else { return Err(sqlx::Error::PoolClosed) };
         self.settled = false;
         for message in messages {
-            if let Err(error) = sqlx::raw_sql(Script::trusted(message)).execute(&mut *session).await {
-                let undone = sqlx::raw_sql("ROLLBACK").execute(session).await;
-                self.settled = undone.is_ok();
-                return Err(error);
+            let answer = run(session, message, self.patience).await;
+            if answer.is_err() {
+                self.settled = rolled_back(session, &answer, self.patience).await;
+                return answer;
             }
         }
         self.settled = true;
         Ok(())
     }
+}
+
+/// Ends a transaction without a trace, where the session still answers.
+async fn rolled_back<T>(session: &mut PgConnection, answer: &Result<T, sqlx::Error>, patience: Duration) -> bool {
+    !matches!(answer, Err(sqlx::Error::Io(_))) && run(session, "ROLLBACK", patience).await.is_ok()
 }
 
 impl Drop for Lease {

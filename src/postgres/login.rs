@@ -61,6 +61,13 @@ pub async fn may_alter(lease: &mut Lease, role: &str) -> Result<bool, Failure> {
     rows.first().map_or(Ok(false), |row| column(row, "may"))
 }
 
+/// Whether the role that is signed in, to database `postgres`, may map roles to Entra principals.
+pub async fn may_map(lease: &mut Lease) -> Result<bool, Failure> {
+    let query = sqlx::query(include_str!("../../sql/database_role/may_map.sql"));
+    let rows = lease.rows(query, "see who may map roles to principals").await?;
+    rows.first().map_or(Ok(false), |row| column(row, "may"))
+}
+
 /// Until when the password of a role is taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validity {

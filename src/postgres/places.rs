@@ -31,3 +31,17 @@ pub async fn schema_contents(lease: &mut Lease, name: &str) -> Result<Vec<String
     let rows = lease.rows(query, "see what a schema holds").await?;
     rows.iter().map(|row| column(row, "what")).collect()
 }
+
+/// Whether the role that is signed in may make a schema, or hand it to this owner (`None`: whoever makes it).
+pub async fn may_own_schema(lease: &mut Lease, name: &str, owner: Option<&str>) -> Result<bool, Failure> {
+    let query = sqlx::query(include_str!("../../sql/schema/may.sql")).bind(name).bind(owner);
+    let rows = lease.rows(query, "see who may make schemas").await?;
+    rows.first().map_or(Ok(false), |row| column(row, "may"))
+}
+
+/// Whether the role that is signed in may hand a database to this owner.
+pub async fn may_own_database(lease: &mut Lease, name: &str, owner: &str) -> Result<bool, Failure> {
+    let query = sqlx::query(include_str!("../../sql/database/may_own.sql")).bind(name).bind(owner);
+    let rows = lease.rows(query, "see who may hand databases over").await?;
+    rows.first().map_or(Ok(false), |row| column(row, "may"))
+}

@@ -48,8 +48,31 @@ pub struct Membership {
     pub inherit: Option<bool>,
     /// SET (since PostgreSQL 16): may SET ROLE to it.
     pub set: Option<bool>,
-    /// Who granted it, where one has to be named to revoke it (since PostgreSQL 16).
-    pub grantors: BTreeSet<String>,
+    /// Who granted it, with the options that each gave: since PostgreSQL 16 several may have, and what one gave stays
+    /// until it is revoked in that one's name.
+    pub grants: BTreeMap<String, BTreeSet<&'static str>>,
+}
+
+impl Membership {
+    /// The options as PostgreSQL writes them. ADMIN alone is older than version 16.
+    const OPTIONS: [&'static str; 3] = ["ADMIN", "INHERIT", "SET"];
+
+    /// The options with their words.
+    pub fn options(&self) -> impl Iterator<Item = (&'static str, Option<bool>)> {
+        Self::OPTIONS.into_iter().zip([self.admin, self.inherit, self.set])
+    }
+
+    /// The options that `after` asks for and that are otherwise here, with what they are to be.
+    pub fn changes(&self, after: &Self) -> Vec<(&'static str, bool)> {
+        let both = self.options().zip(after.options());
+        both.filter(|((_, old), (_, new))| old != new).filter_map(|(_, (word, new))| Some((word, new?))).collect()
+    }
+
+    /// Those who gave an option; `None`: all who granted the membership.
+    pub fn grantors(&self, option: Option<&str>) -> impl Iterator<Item = &str> {
+        let gave = move |options: &BTreeSet<&str>| option.is_none_or(|option| options.contains(option));
+        self.grants.iter().filter(move |(_, options)| gave(options)).map(|(grantor, _)| grantor.as_str())
+    }
 }
 
 /// The Entra principal that a role is mapped to, as its security labels say.
@@ -161,7 +184,8 @@ fn take_state(states: &mut States, row: &PgRow) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The direct memberships, what several grantors gave joined. Version 15 answers no INHERIT and SET, and no grantors.
+/// The direct memberships, what several grantors gave joined and apart. Version 15 answers no INHERIT and SET, and no
+/// grantors.
 pub(super) fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, Failure> {
     let wrong = |what: &str| {
         Failure::new(Class::Other, "cannot read the memberships of a role")
@@ -181,8 +205,10 @@ pub(super) fn memberships(row: &PgRow) -> Result<BTreeMap<String, Membership>, F
         joined.admin = either(joined.admin, "admin");
         joined.inherit = either(joined.inherit, "inherit");
         joined.set = either(joined.set, "set");
-        if joined.set.is_some() {
-            joined.grantors.extend(membership["grantor"].as_str().map(str::to_owned));
+        if let Some(grantor) = membership["grantor"].as_str().filter(|_| joined.set.is_some()) {
+            let gave = |word: &&str| membership[word.to_ascii_lowercase()].as_bool() == Some(true);
+            let options = Membership::OPTIONS.into_iter().filter(gave);
+            joined.grants.entry(grantor.to_owned()).or_default().extend(options);
         }
     }
     Ok(found)

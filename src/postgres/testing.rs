@@ -45,6 +45,11 @@ pub(crate) fn server() -> Option<&'static Server> {
     SERVER.get_or_init(|| binaries().map(|bin| Server::start(&bin))).as_ref()
 }
 
+/// A server of one test's own, for what another's roles and sessions would disturb; it ends when the process does.
+pub(crate) fn own_server() -> Option<Server> {
+    binaries().map(|bin| Server::start(&bin))
+}
+
 /// `PGENTRA_TEST_POSTGRES` names a directory with `initdb` and `postgres`; otherwise Debian's newest. A machine that
 /// checks changes (`CI=true`) must have one: there a skipped suite is a failure.
 #[allow(clippy::print_stderr)]
@@ -111,6 +116,11 @@ impl Server {
             std::thread::sleep(Duration::from_millis(50));
         }
         Self { port }
+    }
+
+    /// The port that it listens on.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
     }
 
     /// A superuser's own session, for what pgentra does not do itself.

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::held::refuse_full;
 use super::live::{optional_text, server_id, spelled, text};
 use super::reach::reach;
+use super::route::{Act, route};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::azure::DatabaseProperties;
 use crate::model::{
@@ -89,6 +90,7 @@ impl Kind for Database {
             }
             attributes.insert(field.to_owned(), there);
         }
+        let mut routed = None;
         if look.attributes.contains_key("owner") {
             let mut lease = match reach(live, &look, DATABASE).await? {
                 Ok(lease) => lease,
@@ -96,9 +98,21 @@ impl Kind for Database {
             };
             let owner = database_owner(&mut lease, name).await?;
             attributes.insert("owner".to_owned(), owner.map_or(Value::Null, Value::Text));
+            if let Some(owner) = optional_text(look.attributes, "owner").filter(|_| look.purpose == Purpose::Plan) {
+                routed = Some(route(live, &id.server, lease, &[Act::Database(name, owner)], None).await?);
+            }
         }
         let outputs = Attributes::from([("name".to_owned(), Value::text(name))]);
-        Ok(Reading::present(attributes, outputs))
+        let mut reading = Reading::present(attributes, outputs);
+        if let Some(way) = routed {
+            way.mark(live, &id.server, &mut reading)?;
+            if !way.may {
+                reading
+                    .notes
+                    .push(format!("{:?} may not hand database {name:?} over, as far as PostgreSQL says", way.user));
+            }
+        }
+        Ok(reading)
     }
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {

@@ -1,17 +1,18 @@
 //! Kind `database_role`: a role mapped to an Entra principal by object id, with its attributes and memberships.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::reach::{reach, reach_for, text};
+use super::reach::{reach, text};
 use super::{Behaviour, Kind, Live, Watch, Written, alone, behaviour};
 use crate::model::{
     Attributes, Class, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema, Step, Type, Undo, Value,
 };
 use crate::postgres::{
-    Membership, RoleState, Script, create_role, drop_role, leftovers, role_state, role_states, update_role,
+    Lease, Membership, Power, RoleState, Roles, Script, create_role, drop_role, leftovers, role_state, role_states,
+    update_role,
 };
 
 /// Azure's functions for Entra roles exist only in this database; roles are the whole server's.
@@ -124,22 +125,7 @@ impl Kind for DatabaseRole {
     }
 
     async fn read_together(&self, live: &Live, looks: &[Look<'_>]) -> Vec<Result<Reading, Failure>> {
-        let Some(Ok(server)) = looks.first().map(|look| text(look.key, "server")) else { return Vec::new() };
-        let mut lease = match reach_for(live, looks, (server, DATABASE)).await {
-            Ok(lease) => lease,
-            Err(answers) => return answers,
-        };
-        let names: Vec<&str> = looks.iter().filter_map(|look| text(look.key, "name").ok()).collect();
-        let found = match role_states(&mut lease, &names).await {
-            Ok(found) => found,
-            Err(failure) => return looks.iter().map(|_| Err(failure.clone())).collect(),
-        };
-        let sight = self::plan::Sight { roles: &found.roles, user: lease.user(), version: lease.version() };
-        let answer = |look: &Look<'_>| {
-            let name = text(look.key, "name")?;
-            self::plan::compare(&sight, look, name, found.states.get(name).map(|(_, state)| state))
-        };
-        looks.iter().map(answer).collect()
+        ways::read_together(live, looks).await
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
@@ -165,14 +151,14 @@ impl Kind for DatabaseRole {
                 .remedy("apply what gives it first, then run apply again"));
         }
         let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
-        let actual = role_state(&mut lease, name).await?;
+        let (actual, roles) = actual(&mut lease, name, step).await?;
         if let (Some((oid, _)), None) = (&actual, &step.after) {
             let left = leftovers(&mut lease, *oid).await?;
             if !left.is_empty() {
                 return Err(still_needed(name, &left.into_iter().map(|left| left.0).collect::<Vec<_>>()));
             }
         }
-        let script = script(name, actual.map(|(_, state)| state), step);
+        let script = script(name, actual.map(|(_, state)| state), step, &roles);
         lease.run(&script, &format!("change role {name:?}")).await?;
         Ok(Written::Done)
     }
@@ -180,18 +166,29 @@ impl Kind for DatabaseRole {
     async fn statements(&self, live: &Live, step: &Step) -> Result<Vec<String>, Failure> {
         let name = text(&step.key, "name")?;
         // The inverse of a step that was not run yet starts from what that step will have made.
-        let mut actual = step.before.as_ref().map(state_of);
-        if let Some(state) = &mut actual {
+        let (mut state, mut roles) = (step.before.as_ref().map(state_of), Roles::default());
+        if let Some(state) = &mut state {
             let mut lease = live.databases.lease(text(&step.key, "server")?, DATABASE, step.via.as_deref()).await?;
-            let now = role_state(&mut lease, name).await?.map(|(_, state)| state).unwrap_or_default();
+            let (now, all) = actual(&mut lease, name, step).await?;
+            let now = now.map(|(_, state)| state).unwrap_or_default();
             for (role, membership) in &mut state.member_of {
                 if let Some(now) = now.member_of.get(role) {
-                    membership.grantors.clone_from(&now.grantors);
+                    membership.grants.clone_from(&now.grants);
                 }
             }
+            roles = all;
         }
-        Ok(script(name, actual, step).statements())
+        Ok(script(name, state, step, &roles).statements())
     }
+}
+
+/// The role as it is, and where memberships are to change all roles, for in their names they are granted.
+async fn actual(lease: &mut Lease, name: &str, step: &Step) -> Result<(Option<(u32, RoleState)>, Roles), Failure> {
+    if ![&step.before, &step.after].into_iter().flatten().any(|end| end.contains_key("member_of")) {
+        return Ok((role_state(lease, name).await?, Roles::default()));
+    }
+    let mut found = role_states(lease, &[name]).await?;
+    Ok((found.states.remove(name), found.roles))
 }
 
 pub(super) fn still_needed(name: &str, left: &[String]) -> Failure {
@@ -284,7 +281,7 @@ fn members(end: Option<&Attributes>) -> BTreeMap<String, Membership> {
         Value::Map(options) => {
             let flag = |name: &str| options.get(name).and_then(Value::as_bool);
             let (admin, inherit, set) = (flag("admin"), flag("inherit"), flag("set"));
-            Some(Membership { admin, inherit, set, grantors: BTreeSet::new() })
+            Some(Membership { admin, inherit, set, grants: BTreeMap::new() })
         }
         _ => None,
     };
@@ -293,7 +290,7 @@ fn members(end: Option<&Attributes>) -> BTreeMap<String, Membership> {
 
 /// The statements of a step, from what is really there: an interrupted write may have left something in between.
 /// Memberships that neither end names, and a mapping that neither end mentions, stay as they are.
-fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
+fn script(name: &str, actual: Option<RoleState>, step: &Step, roles: &Roles) -> Script {
     let Some(after) = &step.after else {
         return if actual.is_some() { drop_role(name) } else { Script::default() };
     };
@@ -307,12 +304,15 @@ fn script(name: &str, actual: Option<RoleState>, step: &Step) -> Script {
         wanted.object_id.clone_from(&actual.object_id);
         wanted.principal_type.clone_from(&actual.principal_type);
     }
-    update_role(name, &actual, &wanted)
+    update_role(name, &actual, &wanted, &|grantor| roles.power(grantor) == Power::Direct)
 }
 
 pub(super) mod plan;
+mod ways;
 
 #[cfg(test)]
 mod drift_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(super) use tests::azure;

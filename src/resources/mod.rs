@@ -32,6 +32,7 @@ mod reach;
 mod rewrite;
 mod rights;
 mod role_password;
+mod route;
 mod schema;
 mod sensors;
 mod server_admin;

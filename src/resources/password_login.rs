@@ -7,17 +7,22 @@ use tokio::time::Instant;
 
 use super::live::no_span;
 use super::reach::{reach, text};
+use super::route::{Act, Way, route};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour, pause};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, duration,
-    moment,
+    Attributes, Class, ConnectionTarget, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo,
+    Value, duration, moment,
 };
-use crate::postgres::{Lease, Login, Session, end_sessions, login, may_alter, set_login};
+use crate::postgres::{Lease, Login, Session, end_sessions, login, quote_ident, set_login};
 
 /// Roles are the whole server's; this database is always there.
 const DATABASE: &str = "postgres";
 /// How often one looks whether sessions have ended by themselves.
 const GLANCE: Duration = Duration::from_secs(5);
+/// How long sessions may take to end once they are told to, and how often one looks.
+const ENDING: (Duration, Duration) = (Duration::from_secs(30), Duration::from_millis(200));
+/// What becomes of open sessions: nobody ends them, or there are none any more.
+pub(super) const SESSIONS: [&str; 2] = ["open", "ended"];
 
 /// The kind `password_login`.
 pub struct PasswordLogin;
@@ -36,9 +41,16 @@ static SCHEMA: Schema = Schema {
             Type::Duration,
             "How long sessions that are still open may go on before they are ended. Default: they are left alone.",
         ),
+        Field::new("sessions", Type::Word(&SESSIONS), "Restated by a plan: whether sessions may still be open."),
     ],
     outputs: &[],
-    undo: |_, _| Undo::Faithful,
+    undo: |before, after| {
+        let login = |end: Option<&Attributes>| end.is_none_or(wanted);
+        if !login(before) && !login(after) {
+            return Undo::Kept("sessions that were ended do not open again by themselves".to_owned());
+        }
+        Undo::Faithful
+    },
     serial_key: |key| Some(format!("role:{}/{}", key.get("server")?.as_text()?, key.get("name")?.as_text()?)),
     restarts: |_, _| 0,
     consistent_within: Duration::ZERO,
@@ -65,29 +77,48 @@ impl Kind for PasswordLogin {
             Login::Absent if wanted(look.attributes) || look.purpose == Purpose::Settle => return Err(no_role(name)),
             Login::Absent => (false, Vec::new()),
         };
-        // How long sessions may go on is a matter of the write alone: there is nothing to compare it with.
+        // How long sessions may go on is a matter of the write alone: there is nothing to compare it with. That they are
+        // to end is not done before the last one has: somebody may have stopped the write while it waited for that.
         let mut attributes = look.attributes.clone();
         attributes.insert("login".to_owned(), Value::Bool(may_login));
+        let ends = look.purpose == Purpose::Plan && grace(look.attributes)?.is_some();
+        let ended = !may_login && sessions.is_empty();
+        if ends || look.attributes.contains_key("sessions") {
+            attributes.insert("sessions".to_owned(), Value::text(SESSIONS[usize::from(ended)]));
+        }
         let mut reading = Reading::present(attributes, Attributes::new());
+        if ends {
+            let mut desired = look.attributes.clone();
+            desired.insert("sessions".to_owned(), Value::text(SESSIONS[1]));
+            reading.desired = Some(desired);
+        }
         if look.purpose == Purpose::Plan && !wanted(look.attributes) {
             reading.notes = sessions.iter().map(|session| told(name, session)).collect();
-            if may_login && !may_alter(&mut lease, name).await? {
-                reading.notes.push(format!("{:?} may not change {name:?}, as far as PostgreSQL says", lease.user()));
+        }
+        let off = !wanted(look.attributes);
+        if look.purpose == Purpose::Plan && (may_login == off || ends && !ended) {
+            let server = text(look.key, "server")?;
+            if off {
+                reading.notes.extend(keep_a_way(live, server, name, &|_| true)?);
             }
+            let way = route(live, server, lease, &[Act::Alter(name), Act::Map], off.then_some(name)).await?;
+            way.mark(live, server, &mut reading)?;
+            reading.notes.extend((!way.may).then(|| may_not(&way, name)));
         }
         Ok(reading)
     }
 
     async fn write(&self, live: &Live, step: &Step, watch: &dyn Watch) -> Result<Written, Failure> {
-        let (server, name) = (text(&step.key, "server")?, text(&step.key, "name")?);
+        let name = text(&step.key, "name")?;
         let on = wanted(after(step)?);
-        let mut lease = live.databases.lease(server, DATABASE, step.via.as_deref()).await?;
+        let mut lease = lease(live, step).await?;
         if !on && lease.user() == name {
             return Err(own_lock_out(name));
         }
         lease.run(&set_login(name, on), &format!("change whether {name:?} may log in")).await?;
+        drop(lease);
         if let Some(grace) = grace(after(step)?)? {
-            end(&mut lease, name, grace, watch).await?;
+            end(live, step, grace, watch).await?;
         }
         Ok(Written::Done)
     }
@@ -136,6 +167,34 @@ pub(super) fn own_lock_out(name: &str) -> Failure {
         .remedy("name another connection of the server first")
 }
 
+/// What will be lost with the connections of the plan file that sign in as a role itself, by a way that `ends`; that none
+/// is left is an error.
+pub(super) fn keep_a_way(
+    live: &Live,
+    server: &str,
+    name: &str,
+    ends: &dyn Fn(&ConnectionTarget) -> bool,
+) -> Result<Vec<String>, Failure> {
+    let ways = &live.databases.server(server)?.connections;
+    let (lost, kept): (Vec<_>, Vec<_>) = ways.iter().partition(|way| way.user == name && ends(way));
+    let Some(other) = kept.first() else { return Err(own_lock_out(name)) };
+    let told = |way: &&ConnectionTarget| {
+        format!(
+            "connection {:?} signs in as {name:?} and will not be let in any more: what only its role may do, also when an \
+             earlier run is rolled back, takes GRANT {} TO {} first",
+            way.name,
+            quote_ident(name),
+            quote_ident(&other.user)
+        )
+    };
+    Ok(lost.iter().map(told).collect())
+}
+
+/// No connection may change a role.
+pub(super) fn may_not(way: &Way, name: &str) -> String {
+    format!("{:?} may not change {name:?}, as far as PostgreSQL says", way.user)
+}
+
 /// A session in a line.
 fn told(role: &str, session: &Session) -> String {
     let part = |word: &str, text: Option<&str>| text.map(|text| format!(" {word} {text:?}")).unwrap_or_default();
@@ -149,84 +208,52 @@ fn told(role: &str, session: &Session) -> String {
     )
 }
 
-/// Waits until a role has no session any more, and ends those that are left after `grace`.
-async fn end(lease: &mut Lease, name: &str, grace: Duration, watch: &dyn Watch) -> Result<(), Failure> {
+async fn lease(live: &Live, step: &Step) -> Result<Lease, Failure> {
+    live.databases.lease(text(&step.key, "server")?, DATABASE, step.via.as_deref()).await
+}
+
+async fn open(lease: &mut Lease, name: &str) -> Result<usize, Failure> {
+    Ok(match login(lease, name).await? {
+        Login::Present { sessions, .. } => sessions.len(),
+        Login::Absent => 0,
+    })
+}
+
+/// Waits until the role has no session any more, and ends those that are left after `grace`. Others need the server's
+/// connection meanwhile: it is taken for each glance anew.
+async fn end(live: &Live, step: &Step, grace: Duration, watch: &dyn Watch) -> Result<(), Failure> {
+    let name = text(&step.key, "name")?;
     let until = Instant::now() + grace;
     loop {
-        let open = match login(lease, name).await? {
-            Login::Present { sessions, .. } => sessions.len(),
-            Login::Absent => 0,
-        };
-        let left = until.saturating_duration_since(Instant::now());
-        match (open, left.is_zero()) {
-            (0, _) => return Ok(()),
-            (_, true) => return lease.run(&end_sessions(name), &format!("end the sessions of {name:?}")).await,
-            _ => {}
+        let mut lease = lease(live, step).await?;
+        let open = open(&mut lease, name).await?;
+        if open == 0 {
+            return Ok(());
         }
+        let left = until.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return end_now(&mut lease, name).await;
+        }
+        drop(lease);
         watch.note(&format!("{open} sessions of {name:?} are open; they are ended in {} s", left.as_secs()));
         pause(watch, left.min(GLANCE)).await?;
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::PasswordLogin;
-    use crate::model::{Attributes, Class, Purpose, Value};
-    use crate::postgres::testing::{SUPERUSER, Server, server};
-    use crate::resources::testing::{Bench, attributes, before, undo};
-
-    fn bench(server: &Server, name: &str) -> Bench<'static> {
-        Bench::new(&PasswordLogin, server.databases(&[SUPERUSER]), ("name", name))
+/// Ends the sessions of a role, and sees them end.
+async fn end_now(lease: &mut Lease, name: &str) -> Result<(), Failure> {
+    lease.run(&end_sessions(name), &format!("end the sessions of {name:?}")).await?;
+    let until = Instant::now() + ENDING.0;
+    while open(lease, name).await? > 0 {
+        if Instant::now() > until {
+            return Err(Failure::new(Class::Busy, "sessions do not end")
+                .detail(format!("of {name:?}, though they were told to {} s ago", ENDING.0.as_secs()))
+                .remedy("look in pg_stat_activity what they wait for, then run the same command again"));
+        }
+        tokio::time::sleep(ENDING.1).await;
     }
-
-    fn off(more: &[(&str, &str)]) -> Attributes {
-        let mut off = attributes([("login", Value::Bool(false))]);
-        off.extend(more.iter().map(|(name, value)| ((*name).to_owned(), Value::text(*value))));
-        off
-    }
-
-    #[tokio::test]
-    async fn the_login_goes_and_comes_back() {
-        let Some(server) = server() else { return };
-        let name = "brown \"out\"; --";
-        server.run("postgres", "CREATE ROLE \"brown \"\"out\"\"; --\" LOGIN").await;
-        let bench = bench(server, name);
-        let step = bench.step(&off(&[])).await;
-        assert_eq!(step.before.as_ref().unwrap()["login"], Value::Bool(true));
-        let statements = bench.statements(&step).await;
-        assert_eq!(statements[1], "ALTER ROLE \"brown \"\"out\"\"; --\" NOLOGIN");
-        bench.write(&step).await.unwrap();
-        let seen = bench.look(&off(&[]), Purpose::Settle, None).await.unwrap();
-        assert_eq!(before(&seen).unwrap(), off(&[]));
-        bench.write(&undo(&step)).await.unwrap();
-        assert_eq!(before(&bench.plan(&off(&[])).await).unwrap()["login"], Value::Bool(true));
-    }
-
-    #[tokio::test]
-    async fn open_sessions_are_told_and_ended_when_asked() {
-        let Some(server) = server() else { return };
-        server.run("postgres", "CREATE ROLE lingering LOGIN").await;
-        let other = server.databases(&["lingering"]);
-        let mut lease = other.lease(crate::postgres::testing::SERVER, "postgres", None).await.unwrap();
-        let bench = bench(server, "lingering");
-        let told = bench.plan(&off(&[])).await.notes;
-        assert!(told.iter().any(|note| note.contains("\"lingering\" is connected")), "{told:?}");
-        bench.write(&bench.step(&off(&[])).await).await.unwrap();
-        lease.rows(sqlx::query("SELECT 1"), "go on").await.unwrap();
-        let after = off(&[("end_sessions_after", "0s")]);
-        bench.write(&bench.between(None, Some(after))).await.unwrap();
-        lease.rows(sqlx::query("SELECT 1"), "go on").await.unwrap_err();
-    }
-
-    #[tokio::test]
-    async fn nobody_locks_himself_out_and_a_missing_role_is_no_hindrance() {
-        let Some(server) = server() else { return };
-        let own = bench(server, SUPERUSER);
-        let failure = own.write(&own.between(None, Some(off(&[])))).await.unwrap_err();
-        assert_eq!(failure.class, Class::Input);
-        let gone = bench(server, "never_made");
-        assert_eq!(before(&gone.plan(&off(&[])).await).unwrap(), off(&[]));
-        let on = attributes([("login", Value::Bool(true))]);
-        assert_eq!(gone.look(&on, Purpose::Plan, None).await.unwrap_err().class, Class::NotFound);
-    }
+    Ok(())
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,9 +10,9 @@ pub(super) fn text<'a>(attributes: &'a Attributes, name: &str) -> Result<&'a str
     attributes.get(name).and_then(Value::as_text).ok_or_else(|| missing(name))
 }
 
-/// A connection for a look. When planning, a server that lets nobody in or lacks the database is one that earlier steps
-/// may still change (Entra authentication, an administrator, the database): then the answer is a reading. A server that
-/// cannot be reached, or a sign-in that gave no token, is a failure.
+/// A connection for a look. When planning, a server that lets nobody in is one that earlier steps may still change (Entra
+/// authentication, an administrator): then the answer is a reading. A database that the server lacks is a flaw of the plan
+/// file. A server that cannot be reached, or a sign-in that gave no token, is a failure.
 pub(super) async fn reach(live: &Live, look: &Look<'_>, database: &str) -> Result<Result<Lease, Reading>, Failure> {
     let server = text(look.key, "server")?;
     if look.purpose == Purpose::Settle || look.via.is_some() {

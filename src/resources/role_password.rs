@@ -5,13 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::kept_password::{Kept, password_in};
-use super::password_login::{no_role, own_lock_out};
+use super::password_login::{keep_a_way, may_not, no_role, own_lock_out};
 use super::reach::{reach, text};
+use super::route::{Act, route};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, SecretValue, Step, Type, Undo, Value,
+    Attributes, Auth, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, SecretValue, Step, Type, Undo,
+    Value,
 };
-use crate::postgres::{NEVER, Validity, clear_password, may_alter, set_password, validity, verifier};
+use crate::postgres::{NEVER, Validity, clear_password, set_password, validity, verifier};
 
 /// Roles are the whole server's; this database is always there.
 const DATABASE: &str = "postgres";
@@ -107,9 +109,13 @@ impl Kind for RolePassword {
                 }
                 None => {}
             }
-            if !over && !may_alter(&mut lease, name).await? {
-                reading.notes.push(format!("{:?} may not change {name:?}, as far as PostgreSQL says", lease.user()));
-            }
+        }
+        if look.purpose == Purpose::Plan && !over {
+            let server = text(look.key, "server")?;
+            reading.notes.extend(keep_a_way(live, server, name, &|way| matches!(way.auth, Auth::Password(_)))?);
+            let way = route(live, server, lease, &[Act::Alter(name), Act::Map], Some(name)).await?;
+            way.mark(live, server, &mut reading)?;
+            reading.notes.extend((!way.may).then(|| may_not(&way, name)));
         }
         Ok(reading)
     }

@@ -7,9 +7,10 @@ use async_trait::async_trait;
 use super::held::refuse_full;
 use super::live::optional_text;
 use super::reach::{reach, text};
+use super::route::{Act, route};
 use super::{Behaviour, Kind, Live, Watch, Written, behaviour};
 use crate::model::{
-    Attributes, Failure, Field, Look, Nature, Output, Reading, Schema as KindSchema, Step, Type, Undo, Value,
+    Attributes, Failure, Field, Look, Nature, Output, Purpose, Reading, Schema as KindSchema, Step, Type, Undo, Value,
 };
 use crate::postgres::{Script, create_schema, drop_schema, own_schema, schema_contents, schema_owner};
 
@@ -64,10 +65,27 @@ impl Kind for Schema {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
-        let Some(owner) = schema_owner(&mut lease, name).await? else { return Ok(Reading::absent()) };
-        let owner = look.attributes.contains_key("owner").then(|| ("owner".to_owned(), Value::Text(owner)));
-        let outputs = Attributes::from([("name".to_owned(), Value::text(name))]);
-        Ok(Reading::present(owner.into_iter().collect(), outputs))
+        let mut reading = match schema_owner(&mut lease, name).await? {
+            None => Reading::absent(),
+            Some(owner) => {
+                let owner = look.attributes.contains_key("owner").then(|| ("owner".to_owned(), Value::Text(owner)));
+                let outputs = Attributes::from([("name".to_owned(), Value::text(name))]);
+                Reading::present(owner.into_iter().collect(), outputs)
+            }
+        };
+        if look.purpose == Purpose::Plan {
+            let act = Act::Schema(name, optional_text(look.attributes, "owner"));
+            let server = text(look.key, "server")?;
+            let way = route(live, server, lease, &[act], None).await?;
+            way.mark(live, server, &mut reading)?;
+            if !way.may {
+                reading.notes.push(format!(
+                    "{:?} may not make or hand over schema {name:?}, as far as PostgreSQL says",
+                    way.user
+                ));
+            }
+        }
+        Ok(reading)
     }
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {

@@ -12,8 +12,8 @@ use super::{Behaviour, Kind, Live, Watch, Written, behaviour, fetch};
 use crate::azure::AuthConfig;
 use crate::evidence::{Standpoint, Verdict};
 use crate::model::{
-    Attributes, Auth, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, SecretSource, Step, Type, Undo,
-    Value, duration,
+    Attributes, Auth, Class, ConnectionTarget, Failure, Field, Look, Nature, Purpose, Reading, Schema, SecretSource,
+    Step, Type, Undo, Value, duration,
 };
 use crate::postgres::password_roles;
 
@@ -157,6 +157,14 @@ async fn notes(live: &Live, look: &Look<'_>) -> Result<Vec<String>, Failure> {
         Err(rejection) => {
             notes.push(format!("who else signs in by password cannot be seen yet: {}", rejection.failure.summary));
         }
+    }
+    let by_password = |way: &&ConnectionTarget| matches!(way.auth, Auth::Password(_));
+    for way in live.databases.server(server)?.connections.iter().filter(by_password) {
+        notes.push(format!(
+            "connection {:?} signs in by password and will not be let in any more: what only {:?} may do then takes another \
+             connection that may act for it",
+            way.name, way.user
+        ));
     }
     if tables(look.attributes, "sensors").is_empty() {
         notes.push("no sensor of server logs: who was connected before now cannot be seen".to_owned());

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Live;
 use super::live::{optional_text, text};
 use super::verify::Proof;
-use crate::model::{Failure, Step, Value};
+use crate::model::{Attributes, Failure, Step, Value};
 use crate::postgres::{TERMINATES, try_statements};
 
 /// The database that roles are made in.
@@ -21,6 +21,10 @@ pub async fn try_in_database(live: &Live, steps: &[Step]) -> Vec<Proof> {
     let mut tried: BTreeMap<Place, Vec<(String, Vec<String>)>> = BTreeMap::new();
     let mut placed: BTreeMap<&str, Place> = BTreeMap::new();
     for step in steps {
+        if let Some(why) = not_to_be_tried(step) {
+            found.push(untried(step, why));
+            continue;
+        }
         let Some(place) = place(step) else { continue };
         let elsewhere = |on: &&String| placed.get(on.as_str()) != Some(&place);
         let open = [&step.before, &step.after].into_iter().flatten().flat_map(|end| end.values());
@@ -48,8 +52,20 @@ pub async fn try_in_database(live: &Live, steps: &[Step]) -> Vec<Proof> {
     found
 }
 
+/// Why a step that speaks SQL cannot be tried in a transaction of its own.
+fn not_to_be_tried(step: &Step) -> Option<&'static str> {
+    let owner = |end: &Option<Attributes>| end.as_ref().and_then(|end| optional_text(end, "owner")).map(str::to_owned);
+    match step.address.kind.as_str() {
+        "role_password" => Some("a password is left alone until it is really cleared"),
+        "database" if owner(&step.after).is_some() && owner(&step.before) != owner(&step.after) => {
+            Some("who owns a database is settled in Azure and PostgreSQL together")
+        }
+        _ => None,
+    }
+}
+
 fn place(step: &Step) -> Option<Place> {
-    let speaks = ["database_role", "database_grants", "password_login"].contains(&step.address.kind.as_str());
+    let speaks = ["database_role", "database_grants", "schema", "password_login"].contains(&step.address.kind.as_str());
     let server = text(&step.key, "server").ok().filter(|_| speaks)?;
     let database = optional_text(&step.key, "database").unwrap_or(ROLES);
     Some((server.to_owned(), database.to_owned(), step.via.clone()))
@@ -110,6 +126,7 @@ mod tests {
     use crate::postgres::testing::{SERVER, SUPERUSER, server};
     use crate::resources::database_grants::DatabaseGrants;
     use crate::resources::password_login::PasswordLogin;
+    use crate::resources::schema::Schema;
     use crate::resources::testing::{Bench, attributes, list};
 
     const CATALOG: &str = "SELECT pg_catalog.md5(pg_catalog.string_agg(t, E'\\n' ORDER BY t)) AS sum FROM (
@@ -158,6 +175,32 @@ mod tests {
         step.leans_on.insert("app_identity.a".into());
         let waits = told(&bench, std::slice::from_ref(&step)).await;
         assert_eq!(waits, [(true, "not tried: app_identity.a comes first, and not in this transaction".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn each_step_that_speaks_sql_has_its_line() {
+        let Some(server) = server() else { return };
+        server.database("tryd_lines").await;
+        let mut bench = Bench::new(&Schema, server.databases(&[SUPERUSER]), ("name", "made"));
+        bench.key.insert("database".into(), Value::text("tryd_lines"));
+        let mut schema = bench.between(None, Some(Attributes::new()));
+        schema.address = "schema.x".parse().unwrap();
+        let cleared = Step { address: "role_password.x".parse().unwrap(), ..schema.clone() };
+        let owner = Some(attributes([("owner", Value::text("somebody"))]));
+        let database = Step { address: "database.x".parse().unwrap(), after: owner, ..schema.clone() };
+        let app = Step { address: "app_settings.x".parse().unwrap(), ..schema.clone() };
+        let told = told(&bench, &[schema, cleared, database, app]).await;
+        let expected = [
+            "not tried: a password is left alone until it is really cleared",
+            "not tried: who owns a database is settled in Azure and PostgreSQL together",
+            "tried as azuresu in database tryd_lines and rolled back",
+        ];
+        assert_eq!(
+            told.iter().map(|(holds, detail)| (*holds, detail.as_str())).collect::<Vec<_>>(),
+            expected.map(|text| (true, text))
+        );
+        let made = server.ask("tryd_lines", "SELECT 1 FROM pg_namespace WHERE nspname = 'made'").await;
+        assert!(made.is_empty());
     }
 
     #[tokio::test]

@@ -1,6 +1,10 @@
 //! Tests of connections against a real server.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::model::{Auth, Class, ConnectionTarget, ServerTarget, Target, Tls};
 use crate::postgres::Databases;
@@ -77,19 +81,104 @@ async fn each_way_of_failing_has_its_class() {
 }
 
 #[tokio::test]
-async fn a_closed_port_is_unreachable() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+async fn a_way_that_may_not_connect_to_the_database_is_passed_over() {
+    let Some(server) = server() else { return };
+    let sql = "CREATE ROLE shut_admin LOGIN; CREATE ROLE shut_owner LOGIN; CREATE DATABASE shut OWNER shut_owner";
+    for statement in sql.split("; ") {
+        server.run("postgres", statement).await;
+    }
+    server.run("postgres", "REVOKE CONNECT ON DATABASE shut FROM PUBLIC").await;
+    let databases = server.databases(&["shut_admin", "shut_owner"]);
+    assert_eq!(databases.lease_any(SERVER, "shut").await.unwrap().user(), "shut_owner");
+    let shut_out = server.databases(&["shut_admin"]).lease_any(SERVER, "shut").await.err().unwrap();
+    assert_eq!((shut_out.refused, shut_out.failure.class), (true, Class::Forbidden));
+}
+
+/// Databases of a server at a port of this machine, with one connection.
+fn at(port: u16, tls: Tls) -> Databases {
     let target = ServerTarget {
         subscription: "s".into(),
         resource_group: "g".into(),
         name: SERVER.into(),
         host: Some("127.0.0.1".into()),
-        port: closed,
-        tls: Tls::VerifyFull,
-        connections: vec![ConnectionTarget { name: "a".into(), user: "a".into(), auth: Auth::Token }],
+        port,
+        tls,
+        connections: vec![ConnectionTarget { name: "a".into(), user: SUPERUSER.into(), auth: Auth::Token }],
     };
     let servers = [(SERVER.to_owned(), target)].into();
-    let databases = Databases::new(Arc::new(Target { servers, ..Target::default() }), Arc::new(TestAccess));
+    Databases::new(Arc::new(Target { servers, ..Target::default() }), Arc::new(TestAccess))
+}
+
+/// A way to the server that can lose connections without a word.
+#[derive(Default)]
+struct Proxy {
+    accepted: AtomicUsize,
+    lost: AtomicUsize,
+}
+
+impl Proxy {
+    /// From now on nothing that the clients of today say arrives.
+    fn lose_all(&self) {
+        self.lost.store(self.accepted.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    async fn listen(self: Arc<Self>, server: u16) -> u16 {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let number = self.accepted.fetch_add(1, Ordering::Relaxed);
+                let server = tokio::net::TcpStream::connect(("127.0.0.1", server)).await.unwrap();
+                let (mut from, mut to) = client.into_split();
+                let (mut answers, mut questions) = server.into_split();
+                tokio::spawn(async move { tokio::io::copy(&mut answers, &mut to).await });
+                let proxy = Arc::clone(&self);
+                tokio::spawn(async move {
+                    let mut bytes = [0; 4096];
+                    while let Ok(some @ 1..) = from.read(&mut bytes).await {
+                        if number >= proxy.lost.load(Ordering::Relaxed) {
+                            questions.write_all(&bytes[..some]).await.unwrap();
+                        }
+                    }
+                });
+            }
+        });
+        port
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_falls_silent_is_given_up_and_its_session_too() {
+    let Some(server) = server() else { return };
+    let proxy = Arc::new(Proxy::default());
+    let port = Arc::clone(&proxy).listen(server.port()).await;
+    let databases = Databases { patience: Duration::from_millis(300), ..at(port, Tls::Disable) };
+    let script = crate::postgres::set_login("nobody", true);
+    for way in 0..4 {
+        let mut lease = databases.lease(SERVER, "postgres", None).await.unwrap();
+        proxy.lose_all();
+        let question = crate::postgres::batch::Question::plain("SELECT 1");
+        let failure = match way {
+            0 => lease.rows(sqlx::query("SELECT 1"), "ask").await.map(|_| ()),
+            1 => lease.ask(&[question], "ask", |_, _| Ok(())).await,
+            2 => lease.run(&script, "write").await,
+            _ => lease.rows_within(&script, sqlx::query("SELECT 1"), "try").await.map(|_| ()),
+        };
+        let failure = failure.unwrap_err();
+        assert_eq!(failure.class, Class::Unreachable, "{way}");
+        assert!(failure.detail.unwrap().contains("no answer within"), "{way}");
+    }
+    // A kept session that no longer answers is replaced.
+    drop(databases.lease(SERVER, "postgres", None).await.unwrap());
+    proxy.lose_all();
+    let mut lease = databases.lease(SERVER, "postgres", None).await.unwrap();
+    lease.rows(sqlx::query("SELECT 1"), "ask").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_closed_port_is_unreachable() {
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let databases = at(closed, Tls::VerifyFull);
     let rejection = databases.lease_any(SERVER, "postgres").await.err().unwrap();
     assert_eq!((rejection.refused, rejection.failure.class), (false, Class::Unreachable));
 }

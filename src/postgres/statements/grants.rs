@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::Script;
 use crate::model::{Attributes, Class, Failure, Value};
-use crate::postgres::entry::{Defaults, ObjectEntry, not_an_entry};
+use crate::postgres::entry::{Defaults, ObjectEntry, ObjectName, not_an_entry};
 use crate::postgres::letters::LetterSet;
 use crate::postgres::privilege::ObjectType;
 use crate::postgres::quote::quote_ident;
@@ -28,7 +28,7 @@ enum Verb {
 }
 
 /// What others than the owner granted hangs on grant options of theirs: it is revoked before those are, and granted
-/// after.
+/// after. Among them a chain of grant options is revoked from its end, and granted from its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
     RevokeByOthers,
@@ -41,6 +41,7 @@ enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Group {
     phase: Phase,
+    rank: isize,
     acting: Option<String>,
     verb: Verb,
     creator: Option<String>,
@@ -56,6 +57,7 @@ struct Group {
 pub fn grants(before: Option<&Attributes>, after: Option<&Attributes>, acting: &Acting) -> Result<Script, Failure> {
     let mut groups: BTreeMap<Group, BTreeSet<String>> = BTreeMap::new();
     let mut columns: BTreeMap<(Group, String), BTreeSet<String>> = BTreeMap::new();
+    let depths = depths([before, after]);
     for (field, options) in FIELDS {
         let ends = [map(before, field), map(after, field), map(before, options), map(after, options)];
         for entry in names(&ends) {
@@ -63,7 +65,7 @@ pub fn grants(before: Option<&Attributes>, after: Option<&Attributes>, acting: &
             let acting = acting.get(entry).cloned();
             for ((verb, letters), grantees) in moves(ends.map(|end| sub(end, entry))) {
                 target.knows(entry, letters)?;
-                let group = target.group(verb, letters, grantees, acting.clone());
+                let group = target.group(verb, letters, grantees, acting.clone(), &depths);
                 match &target.column {
                     Some(column) => {
                         columns.entry((group, target.sql.clone())).or_default().insert(column.clone());
@@ -85,7 +87,8 @@ struct Target {
     kind: ObjectType,
     creator: Option<String>,
     column: Option<String>,
-    by_other: bool,
+    /// Who grants it, where that is not the owner.
+    other: Option<Holder>,
     /// The object as SQL calls it; of default privileges the schema, nothing for those of all schemas.
     sql: String,
 }
@@ -97,15 +100,15 @@ impl Target {
                 kind: defaults.kind,
                 creator: Some(defaults.creator),
                 column: None,
-                by_other: false,
+                other: None,
                 sql: defaults.schema.as_deref().map(quote_ident).unwrap_or_default(),
             })
         } else {
-            ObjectEntry::parse(entry).map(|ObjectEntry { object, grantor, .. }| Self {
+            ObjectEntry::parse(entry).map(|ObjectEntry { object, oid, grantor }| Self {
                 kind: object.kind,
                 creator: None,
                 sql: object.sql(),
-                by_other: grantor.is_some(),
+                other: grantor.map(|grantor| (object.clone(), oid, grantor)),
                 column: (object.kind == ObjectType::Column).then_some(object.inner),
             })
         };
@@ -124,17 +127,50 @@ impl Target {
             .remedy("plan again"))
     }
 
-    fn group(&self, verb: Verb, letters: LetterSet, grantees: BTreeSet<String>, acting: Option<String>) -> Group {
+    fn group(
+        &self,
+        verb: Verb,
+        letters: LetterSet,
+        grantees: BTreeSet<String>,
+        acting: Option<String>,
+        depths: &BTreeMap<Holder, isize>,
+    ) -> Group {
         let taking = matches!(verb, Verb::Revoke | Verb::RevokeOption);
-        let phase = match (taking, self.by_other) {
+        let phase = match (taking, self.other.is_some()) {
             (true, true) => Phase::RevokeByOthers,
             (true, false) => Phase::Revoke,
             (false, false) => Phase::Grant,
             (false, true) => Phase::GrantByOthers,
         };
         let kind = if self.kind == ObjectType::Column { self.kind } else { self.kind.base() };
-        Group { phase, acting, verb, creator: self.creator.clone(), kind, columns: BTreeSet::new(), letters, grantees }
+        let depth = self.other.as_ref().and_then(|other| depths.get(other)).copied().unwrap_or_default();
+        let (rank, creator) = (if taking { -depth } else { depth }, self.creator.clone());
+        Group { phase, rank, acting, verb, creator, kind, columns: BTreeSet::new(), letters, grantees }
     }
+}
+
+/// An object, and a role that grants on it by a grant option.
+type Holder = (ObjectName, u32, String);
+
+/// How far each role is from the owner that has its grant option from another than the owner, as far as the ends say.
+fn depths(ends: [Option<&Attributes>; 2]) -> BTreeMap<Holder, isize> {
+    let mut lent: BTreeSet<(Holder, Holder)> = BTreeSet::new();
+    for (entry, grantees) in ends.into_iter().filter_map(|end| map(end, "grant_options")).flatten() {
+        let Some(ObjectEntry { object, oid, grantor: Some(grantor) }) = ObjectEntry::parse(entry) else { continue };
+        let holder = |role: &String| (object.clone(), oid, role.clone());
+        let grantees = grantees.as_map().into_iter().flat_map(Attributes::keys);
+        lent.extend(grantees.map(|grantee| (holder(&grantor), holder(grantee))));
+    }
+    let mut depths: BTreeMap<Holder, isize> = BTreeMap::new();
+    // A chain is no longer than there are links.
+    for _ in 0..lent.len() {
+        for (from, to) in &lent {
+            let depth = depths.get(from).copied().unwrap_or_default() + 1;
+            let known = depths.entry(to.clone()).or_default();
+            *known = depth.max(*known);
+        }
+    }
+    depths
 }
 
 fn map<'a>(end: Option<&'a Attributes>, field: &str) -> Option<&'a Attributes> {

@@ -15,12 +15,13 @@ pub fn create_role(name: &str, wanted: &RoleState) -> Script {
         None => statements.push(format!("CREATE ROLE {} LOGIN", quote_ident(name))),
     }
     statements.extend(attributes(name, &RoleState::default(), wanted));
-    statements.extend(memberships(name, &RoleState::default(), wanted));
+    statements.extend(memberships(name, &RoleState::default(), wanted, &|_| false));
     Script(statements)
 }
 
-/// Leads a role from one state to the other: rebinds it, sets attributes and memberships.
-pub fn update_role(name: &str, before: &RoleState, after: &RoleState) -> Script {
+/// Leads a role from one state to the other: rebinds it, sets attributes and memberships. `may` answers whether the session
+/// may grant in another role's name.
+pub fn update_role(name: &str, before: &RoleState, after: &RoleState, may: &dyn Fn(&str) -> bool) -> Script {
     let mut statements = Vec::new();
     if (&before.object_id, &before.principal_type) != (&after.object_id, &after.principal_type) {
         statements.push(match &after.object_id {
@@ -29,7 +30,7 @@ pub fn update_role(name: &str, before: &RoleState, after: &RoleState) -> Script 
         });
     }
     statements.extend(attributes(name, before, after));
-    statements.extend(memberships(name, before, after));
+    statements.extend(memberships(name, before, after, may));
     Script(statements)
 }
 
@@ -66,52 +67,76 @@ fn attributes(name: &str, before: &RoleState, after: &RoleState) -> Option<Strin
     (!words.is_empty()).then(|| format!("ALTER ROLE {} {}", quote_ident(name), words.join(" ")))
 }
 
-/// One statement per set of options, naming all roles that it is the same for. What several roles granted is revoked
-/// from each of them: since PostgreSQL 16 a REVOKE ends one grantor's membership only.
-fn memberships(name: &str, before: &RoleState, after: &RoleState) -> Vec<String> {
+/// The statements that lead memberships from one state to the other, each naming all roles that it is the same for.
+///
+/// Since PostgreSQL 16 several may have granted one membership, and each REVOKE ends or lessens what one of them gave; so
+/// it is done for each of them. A grant goes to what somebody granted already in whose name the session `may` grant, for
+/// else it would be one more, which nobody asked for.
+fn memberships(name: &str, before: &RoleState, after: &RoleState, may: &dyn Fn(&str) -> bool) -> Vec<String> {
     let name = quote_ident(name);
-    let mut taken: BTreeMap<Option<&str>, Vec<String>> = BTreeMap::new();
-    for (role, membership) in before.member_of.iter().filter(|(role, _)| !after.member_of.contains_key(*role)) {
-        let grantors = membership.grantors.iter().map(|grantor| Some(grantor.as_str()));
-        let unknown = membership.grantors.is_empty().then_some(None);
-        for grantor in grantors.chain(unknown) {
-            taken.entry(grantor).or_default().push(quote_ident(role));
-        }
-    }
+    let mut taken: BTreeMap<(Option<&str>, Option<&str>), Vec<String>> = BTreeMap::new();
     let mut given: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (role, membership) in &after.member_of {
-        if let Some(options) = options(before.member_of.get(role), membership) {
-            given.entry(options).or_default().push(quote_ident(role));
+    for (role, held) in &before.member_of {
+        let changes = after.member_of.get(role).map(|wanted| held.changes(wanted));
+        let lessened: Vec<Option<&str>> = match &changes {
+            None => vec![None],
+            Some(changes) => changes.iter().filter(|(_, on)| !on).map(|(word, _)| Some(*word)).collect(),
+        };
+        for option in lessened {
+            let mut grantors: Vec<Option<&str>> = held.grantors(option).map(Some).collect();
+            if grantors.is_empty() {
+                grantors.push(None);
+            }
+            for grantor in grantors {
+                taken.entry((option, grantor)).or_default().push(quote_ident(role));
+            }
+        }
+        let added: Vec<&str> = changes.into_iter().flatten().filter(|(_, on)| *on).map(|(word, _)| word).collect();
+        if !added.is_empty() {
+            given.entry(more(held, &added, may)).or_default().push(quote_ident(role));
         }
     }
-    let taken = taken.into_iter().map(|(grantor, roles)| {
-        let by = grantor.map(|grantor| format!(" GRANTED BY {}", quote_ident(grantor))).unwrap_or_default();
-        format!("REVOKE {} FROM {name}{by}", roles.join(", "))
+    for (role, wanted) in after.member_of.iter().filter(|(role, _)| !before.member_of.contains_key(*role)) {
+        given.entry(anew(wanted)).or_default().push(quote_ident(role));
+    }
+    let taken = taken.into_iter().map(|((option, grantor), roles)| {
+        let option = option.map(|option| format!("{option} OPTION FOR ")).unwrap_or_default();
+        format!("REVOKE {option}{} FROM {name}{}", roles.join(", "), by(grantor))
     });
     let given = given.into_iter().map(|(options, roles)| format!("GRANT {} TO {name}{options}", roles.join(", ")));
     taken.chain(given).collect()
 }
 
-/// The options that a GRANT has to name; `None` when there is nothing to change. ADMIN alone is older than version 16.
-fn options(before: Option<&Membership>, after: &Membership) -> Option<String> {
-    let changes = [
-        ("ADMIN", before.and_then(|b| b.admin), after.admin),
-        ("INHERIT", before.and_then(|b| b.inherit), after.inherit),
-        ("SET", before.and_then(|b| b.set), after.set),
-    ];
-    let asked: Vec<(&str, bool)> = changes
-        .into_iter()
-        .filter(|(_, old, new)| new.is_some() && old != new)
-        .filter_map(|(word, _, new)| Some((word, new?)))
-        .collect();
-    match asked.as_slice() {
-        [] if before.is_some() => None,
-        [] | [("ADMIN", false)] if before.is_none() => Some(String::new()),
-        [("ADMIN", true)] => Some(" WITH ADMIN OPTION".to_owned()),
+fn by(grantor: Option<&str>) -> String {
+    grantor.map(|grantor| format!(" GRANTED BY {}", quote_ident(grantor))).unwrap_or_default()
+}
+
+/// The end of a GRANT that gives a membership these options besides. One that cannot change what is there names the other
+/// options as well, where the version has them: PostgreSQL's defaults would give them too.
+fn more(held: &Membership, gives: &[&str], may: &dyn Fn(&str) -> bool) -> String {
+    let grantor = held.grantors(None).find(|grantor| may(grantor));
+    let named = |(word, here): (&'static str, Option<bool>)| {
+        let other = || here.filter(|_| grantor.is_none() && held.set.is_some()).map(|_| (word, false));
+        if gives.contains(&word) { Some((word, true)) } else { other() }
+    };
+    with(&held.options().filter_map(named).collect::<Vec<_>>()) + &by(grantor)
+}
+
+/// The end of a GRANT that makes a membership.
+fn anew(wanted: &Membership) -> String {
+    let asked: Vec<(&str, bool)> = wanted.options().filter_map(|(word, on)| Some((word, on?))).collect();
+    // Nobody has it unasked, and version 15 has no word for "without".
+    if asked == [("ADMIN", false)] { String::new() } else { with(&asked) }
+}
+
+fn with(options: &[(&str, bool)]) -> String {
+    match options {
+        [] => String::new(),
+        [("ADMIN", true)] => " WITH ADMIN OPTION".to_owned(),
         several => {
             let words: Vec<String> =
                 several.iter().map(|(word, on)| format!("{word} {}", if *on { "TRUE" } else { "FALSE" })).collect();
-            Some(format!(" WITH {}", words.join(", ")))
+            format!(" WITH {}", words.join(", "))
         }
     }
 }

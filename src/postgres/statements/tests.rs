@@ -105,7 +105,7 @@ fn roles_are_made_changed_and_removed() {
         ..state.clone()
     };
     let name = "it's \"me\"";
-    let scripts = [create_role(name, &state), update_role(name, &state, &other), drop_role(name)];
+    let scripts = [create_role(name, &state), update_role(name, &state, &other, &|_| false), drop_role(name)];
     assert_snapshot!(scripts.map(|script| script.0.join("\n")).join("\n"), @r#"
     SELECT pg_catalog.pgaadauth_create_principal_with_oid('it''s "me"', '11111111-1111-1111-1111-111111111111', 'service', false, false)
     ALTER ROLE "it's ""me""" NOCREATEDB CONNECTION LIMIT 5
@@ -114,6 +114,42 @@ fn roles_are_made_changed_and_removed() {
     ALTER ROLE "it's ""me""" CONNECTION LIMIT -1
     REVOKE "a.b" FROM "it's ""me"""
     DROP ROLE "it's ""me"""
+    "#);
+}
+
+#[test]
+fn memberships_are_changed_where_they_were_granted() {
+    let options = |admin, inherit, set| Membership { admin, inherit, set, ..Membership::default() };
+    let by = |grants: &[(&str, &[&'static str])]| {
+        grants.iter().map(|(grantor, gave)| ((*grantor).to_owned(), gave.iter().copied().collect())).collect()
+    };
+    let state = |member_of: &[(&str, &Membership)]| RoleState {
+        member_of: member_of.iter().map(|(role, one)| ((*role).to_owned(), (*one).clone())).collect(),
+        ..RoleState::default()
+    };
+    let told = |before: &Membership, after: &Membership| {
+        update_role("x", &state(&[("g", before)]), &state(&[("g", after)]), &|grantor| grantor == "b").0.join("\n")
+    };
+    // Version 15: no options but ADMIN, and nobody to name.
+    let old = options(Some(true), None, None);
+    assert_eq!(told(&old, &options(Some(false), None, None)), "REVOKE ADMIN OPTION FOR \"g\" FROM \"x\"");
+    assert_eq!(told(&options(Some(false), None, None), &old), "GRANT \"g\" TO \"x\" WITH ADMIN OPTION");
+    let grants = by(&[("a", &["INHERIT", "SET"]), ("b", &["INHERIT"])]);
+    let held = Membership { grants, ..options(Some(false), Some(true), Some(true)) };
+    assert_snapshot!(told(&held, &options(None, Some(false), None)), @r#"
+    REVOKE INHERIT OPTION FOR "g" FROM "x" GRANTED BY "a"
+    REVOKE INHERIT OPTION FOR "g" FROM "x" GRANTED BY "b"
+    "#);
+    assert_snapshot!(told(&held, &options(Some(true), None, Some(false))), @r#"
+    REVOKE SET OPTION FOR "g" FROM "x" GRANTED BY "a"
+    GRANT "g" TO "x" WITH ADMIN OPTION GRANTED BY "b"
+    "#);
+    let theirs = Membership { grants: by(&[("a", &["SET"])]), ..options(Some(false), Some(false), Some(true)) };
+    assert_snapshot!(told(&theirs, &options(None, Some(true), None)), @r#"GRANT "g" TO "x" WITH ADMIN FALSE, INHERIT TRUE, SET FALSE"#);
+    let gone = update_role("x", &state(&[("g", &held)]), &state(&[]), &|_| true).0.join("\n");
+    assert_snapshot!(gone, @r#"
+    REVOKE "g" FROM "x" GRANTED BY "a"
+    REVOKE "g" FROM "x" GRANTED BY "b"
     "#);
 }
 

@@ -5,22 +5,35 @@ use super::site::no_site;
 use super::{Behaviour, Law, PLACE, PLAIN, Trial, shut, text};
 use crate::model::{Attributes, Class, Reading, SecretSource, SecretValue, Value};
 use crate::resources::memory::State;
+use crate::resources::password_login::SESSIONS;
 use crate::resources::password_setting::{names, source};
 
-/// `password_login`: a part of its role, which may log in.
+/// `password_login`: a part of its role, which may log in and has sessions. They stay open until a write ends them.
 pub(in crate::resources) const LOGIN: Behaviour = Behaviour {
-    part: Some(|| Attributes::from([("login".to_owned(), Value::Bool(true))])),
+    part: Some(may_log_in),
+    told: &["end_sessions_after"],
     hidden: shut,
     plan: |state, look| {
-        let live = state.get("password_login", look.key).and_then(|live| live.get("login")).cloned();
-        let login = |value| Attributes::from([("login".to_owned(), value)]);
-        let mut reading = Reading::present(login(live.unwrap_or(Value::Bool(true))), Attributes::new());
-        reading.desired = look.attributes.get("login").cloned().map(login);
+        let mut live = may_log_in();
+        live.extend(state.get("password_login", look.key).into_iter().flatten().map(|(n, v)| (n.clone(), v.clone())));
+        let mut desired = look.attributes.clone();
+        if desired.contains_key("end_sessions_after") && desired.get("login") == Some(&Value::Bool(false)) {
+            desired.insert("sessions".to_owned(), Value::text(SESSIONS[1]));
+        }
+        let mut observed = look.attributes.clone();
+        observed.extend(desired.keys().filter_map(|name| Some((name.clone(), live.get(name)?.clone()))));
+        observed.extend(look.attributes.get_key_value("end_sessions_after").map(|(n, v)| (n.clone(), v.clone())));
+        let mut reading = Reading::present(observed, Attributes::new());
+        reading.desired = Some(desired);
         Ok(Some(reading))
     },
     laws: &[SIGNED_IN],
     ..PLAIN
 };
+
+fn may_log_in() -> Attributes {
+    [("login", Value::Bool(true)), ("sessions", Value::text(SESSIONS[0]))].map(|(n, v)| (n.to_owned(), v)).into()
+}
 
 /// `escrow`: there once it was made.
 pub(in crate::resources) const ESCROW: Behaviour = Behaviour {

@@ -2,9 +2,11 @@
 
 mod beyond;
 mod fold;
+mod held;
 mod made;
 mod names;
 mod plan;
+mod reach;
 mod rules;
 mod select;
 mod settle;

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use super::reach::{OutOfReach, out_of_reach};
 use super::rules::{Future, Rule};
 use super::wants::Wishes;
 use crate::model::{Address, Attributes, Flaw, Look, Value, closest};
-use crate::postgres::{Object, ObjectType, Snapshot};
+use crate::postgres::{Object, ObjectType, Snapshot, show_ident};
 
 /// The first version with MAINTAIN.
 const MAINTAIN_SINCE: u32 = 170_000;
@@ -44,6 +45,7 @@ pub(super) fn flaws(look: &Look<'_>, wishes: &Wishes, snapshot: &Snapshot, versi
             finder.contradiction(grant, revoke);
         }
     }
+    finder.out_of_reach(wishes);
     finder.found
 }
 
@@ -69,6 +71,20 @@ impl<'a> Finder<'a> {
         match list.iter().position(|item| item.as_text().is_some_and(|item| item.eq_ignore_ascii_case(text))) {
             Some(at) => format!("{path}.{at}"),
             None => path.to_owned(),
+        }
+    }
+
+    fn out_of_reach(&mut self, wishes: &Wishes) {
+        for OutOfReach { rule, kind, letters, creators } in out_of_reach(wishes, self.snapshot) {
+            let creators = creators.iter().map(|creator| show_ident(creator)).collect::<Vec<_>>().join(", ");
+            let title = format!(
+                "{} will get {} on {} that {creators} makes all the same: by what holds in every schema",
+                rule.role,
+                kind.words(letters).join(", "),
+                kind.plural().unwrap_or("objects"),
+            );
+            let remedy = "write schemas = \"*\" in this rule, or take `future` away".to_owned();
+            self.say(format!("{}.future", rule.path), "revoke-out-of-reach", title, Some(remedy));
         }
     }
 

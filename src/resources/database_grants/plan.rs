@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::Live;
 use super::beyond::Beyond;
+use super::held::hold_back;
 use super::made::{Made, Ours};
 use super::names::flaws;
-use super::rules::wanted;
+use super::rules::{CREATED, wanted};
 use super::wants::{Asked, Pair, Spot, Wants, Wishes, tomorrow};
 use super::ways::{Entry, route};
 use crate::model::{Attributes, Failure, Letters, Look, Reading, Value};
@@ -33,6 +34,9 @@ pub(super) async fn read(live: &Live, mut lease: Lease, look: &Look<'_>) -> Resu
     let mut wanted = wanted(wishes.rules());
     if !wishes.exclusive.is_empty() {
         wanted.kinds.insert(ObjectType::LargeObject);
+    }
+    if wishes.exclusive.contains("PUBLIC") {
+        wanted.kinds.extend(CREATED);
     }
     let snapshot = Snapshot::read(&mut lease, &wanted).await?;
     let flaws = flaws(look, &wishes, &snapshot, lease.version());
@@ -220,30 +224,6 @@ fn compare(
     verdict
 }
 
-/// What a role granted on to others keeps its grant option alive: PostgreSQL refuses to revoke that one alone, and it
-/// would be wrong to take from the others what nobody asked to take.
-fn hold_back(snapshot: &Snapshot, object: &Object, take: &mut BTreeMap<Option<String>, Moves>, beyond: &mut Moves) {
-    let Some(mine) = take.get(&None) else { return };
-    let mut kept = Moves::new();
-    for grant in snapshot.grants(object).iter().filter(|grant| mine.contains_key(&grant.grantor)) {
-        let role = if grant.grantee.is_empty() { "PUBLIC" } else { &grant.grantee };
-        let taken = take.get(&Some(grant.grantor.clone())).and_then(|moves| moves.get(role)).copied();
-        let stays = grant.letters.less(taken.unwrap_or_default().letters);
-        let kept = kept.entry(grant.grantor.clone()).or_default();
-        *kept = Pair { letters: kept.letters.or(stays), options: kept.options.or(stays) };
-    }
-    let Some(mine) = take.get_mut(&None) else { return };
-    for (role, stays) in kept {
-        if let Some(taken) = mine.get_mut(&role) {
-            let held = Pair { letters: taken.letters.and(stays.letters), options: taken.options.and(stays.options) };
-            *taken = Pair { letters: taken.letters.less(held.letters), options: taken.options.less(held.options) };
-            let beyond = beyond.entry(role).or_default();
-            *beyond = Pair { letters: beyond.letters.or(held.letters), options: beyond.options.or(held.options) };
-        }
-    }
-    mine.retain(|_, pair| !pair.is_empty());
-}
-
 /// What everybody may do with an object that nobody has granted anything on: nothing to tell of.
 fn by_birth(snapshot: &Snapshot, object: &Object) -> LetterSet {
     let letters = snapshot.public(object.name.kind);
@@ -262,6 +242,16 @@ pub(super) fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>,
     for row in &snapshot.defaults {
         wants.entry((row.creator.clone(), row.schema.clone(), row.kind)).or_default();
     }
+    // What everybody has by birth needs no row.
+    if wishes.exclusive.contains("PUBLIC") {
+        let kinds = ObjectType::ALL.into_iter().filter(|kind| kind.plural().is_some());
+        let kinds: Vec<ObjectType> = kinds.filter(|kind| !snapshot.public(*kind).is_empty()).collect();
+        for creator in snapshot.creators().into_values().flatten().collect::<BTreeSet<String>>() {
+            for kind in &kinds {
+                wants.entry((creator.clone(), None, *kind)).or_default();
+            }
+        }
+    }
     let mut entries = Vec::new();
     let none = Wants::default();
     for (spot, want) in &wants {
@@ -272,7 +262,8 @@ pub(super) fn on_defaults(wishes: &Wishes, snapshot: &Snapshot, made: &Made<'_>,
         let ours = made.on_defaults(&defaults);
         let verdict = compare_defaults(wishes, snapshot, spot, (want, anywhere), &ours);
         beyond.defaults(&defaults, &verdict);
-        entries.extend(Entry::of_defaults(&defaults, snapshot, &verdict));
+        let named = wishes.names_creator(&defaults.creator, defaults.schema.as_deref());
+        entries.extend(Entry::of_defaults(&defaults, snapshot, &verdict, named));
     }
     entries
 }

@@ -314,14 +314,25 @@ fn texts(value: Option<&Value>) -> Result<Vec<String>, Failure> {
     }
 }
 
+/// The kinds of objects by whose owners one knows who makes objects.
+pub(crate) const CREATED: [ObjectType; 8] = [
+    ObjectType::Table,
+    ObjectType::PartitionedTable,
+    ObjectType::ForeignTable,
+    ObjectType::View,
+    ObjectType::MaterializedView,
+    ObjectType::Sequence,
+    ObjectType::Function,
+    ObjectType::Procedure,
+];
+
 /// What has to be read for these rules: of every schema, since privileges elsewhere are reported too.
 pub(crate) fn wanted<'a>(rules: impl IntoIterator<Item = &'a Rule>) -> Wanted {
     let mut wanted = Wanted::default();
     for rule in rules {
         wanted.kinds.extend(rule.kinds());
         if rule.future == Future::Found {
-            wanted.kinds.extend(ObjectType::RELATIONS);
-            wanted.kinds.extend([ObjectType::Sequence, ObjectType::Function, ObjectType::Procedure]);
+            wanted.kinds.extend(CREATED);
         }
         if !rule.languages.is_empty() {
             wanted.kinds.insert(ObjectType::Language);

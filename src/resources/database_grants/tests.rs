@@ -1,5 +1,7 @@
 //! Tests of grants against a real server: owners that others cannot act for, objects that vanish, races, drift.
 
+mod chains;
+mod creators;
 mod drift;
 mod worlds;
 

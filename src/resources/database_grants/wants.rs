@@ -37,6 +37,15 @@ impl Wishes {
     pub(in crate::resources) fn names(&self, role: &str) -> bool {
         self.exclusive.contains(role) || self.rules().any(|rule| rule.role == role)
     }
+
+    /// Whether a rule about this schema (`None`: about all) names a creator, rather than finds one.
+    pub(super) fn names_creator(&self, creator: &str, schema: Option<&str>) -> bool {
+        let about = |rule: &Rule| match (schema, &rule.schemas) {
+            (Some(schema), Some(schemas)) => schemas.contains(schema),
+            (schema, schemas) => schema.is_none() && schemas.is_none(),
+        };
+        self.rules().any(|rule| matches!(&rule.future, Future::By(names) if names.contains(creator)) && about(rule))
+    }
 }
 
 /// Letters and grant options.

@@ -58,8 +58,14 @@ impl Entry {
         })
     }
 
-    /// What default privileges need.
-    pub(super) fn of_defaults(defaults: &Defaults, snapshot: &Snapshot, verdict: &Verdict) -> Option<Self> {
+    /// What default privileges need. A creator that a rule names is meant; one that was found, and made nothing there
+    /// itself, nobody has to care for.
+    pub(super) fn of_defaults(
+        defaults: &Defaults,
+        snapshot: &Snapshot,
+        verdict: &Verdict,
+        named: bool,
+    ) -> Option<Self> {
         let take = verdict.take.get(&None).cloned().unwrap_or_default();
         let made = |object: &Object| {
             !object.extension
@@ -74,8 +80,7 @@ impl Entry {
             take,
             owner: defaults.creator.clone(),
             acl: None,
-            // The creator owns the schema and has made nothing in it.
-            spare: !snapshot.objects.iter().any(made),
+            spare: !named && !snapshot.objects.iter().any(made),
         })
     }
 
@@ -185,10 +190,15 @@ fn spared(entries: &[Entry]) -> Vec<String> {
         if entries.len() > 3 { format!("{names} and {} more", entries.len() - 3) } else { names }
     };
     let (grants, revokes): (Vec<&Entry>, Vec<&Entry>) = entries.iter().partition(|entry| !entry.give.is_empty());
+    let (defaults, grants): (Vec<&Entry>, Vec<&Entry>) = grants.into_iter().partition(|entry| entry.defaults.is_some());
     let mut said = Vec::new();
     if !grants.is_empty() {
         let why = "nobody here may grant on them and an extension or PUBLIC takes care of them";
         said.push(format!("left as they are, {why}: {}", shown(&grants)));
+    }
+    if !defaults.is_empty() {
+        let why = "nobody here may act for the creator, who owns the schema and has made nothing in it";
+        said.push(format!("left as they are, {why}: {}", shown(&defaults)));
     }
     if !revokes.is_empty() {
         said.push(format!("not revoked, no connection may act for who granted it: {}", shown(&revokes)));

@@ -1,8 +1,10 @@
 //! The look before a change set: what a role is to be, restated in the words of what is there, and what it has besides.
 
-use super::{MIGHTY, answer, outputs};
+use std::collections::BTreeSet;
+
+use super::{MIGHTY, answer, outputs, state_of};
 use crate::model::{Attributes, Class, Failure, Flaw, Look, Reading, Value, closest};
-use crate::postgres::{RoleState, Roles, quote_ident};
+use crate::postgres::{Power, RoleState, Roles, quote_ident};
 
 /// The first version in which memberships have the options INHERIT and SET.
 const OPTIONS_SINCE: u32 = 160_000;
@@ -15,36 +17,34 @@ pub(super) struct Sight<'a> {
     pub(super) user: &'a str,
     /// Its version, as PostgreSQL counts it.
     pub(super) version: u32,
+    /// The role that is looked at.
+    pub(super) name: &'a str,
 }
 
 /// Compares what is wanted with a role as it is; `None` is a role that is to be made.
-pub(super) fn compare(
-    sight: &Sight<'_>,
-    look: &Look<'_>,
-    name: &str,
-    state: Option<&RoleState>,
-) -> Result<Reading, Failure> {
+pub(super) fn compare(sight: &Sight<'_>, look: &Look<'_>, state: Option<&RoleState>) -> Result<Reading, Failure> {
     let on = |field: &str| look.attributes.get(field).and_then(Value::as_bool) == Some(true);
     let mut wanted = restate(look.attributes);
     let flaws = flaws(look, &wanted, sight.roles, sight.version);
     if !flaws.is_empty() {
         return Err(Failure::flawed(flaws));
     }
+    let mut asked = wanted.clone();
     let mut reading = match state {
         None => Reading::absent(),
         Some(state) => {
             if !on("adopt") && !state.mapped && look.attributes.contains_key("object_id") {
-                return Err(unmapped(name));
+                return Err(unmapped(sight.name));
             }
-            let mut asked = wanted.clone();
             let mut notes = Vec::new();
             besides(state, on("exclusive"), &mut wanted, &mut asked, &mut notes);
-            let mut reading = Reading::present(answer(state, &asked), outputs(name, state));
+            let mut reading = Reading::present(answer(state, &asked), outputs(sight.name, state));
             reading.notes = notes;
             reading
         }
     };
-    may_hand_out(&reading, &wanted, sight.roles, sight.user)?;
+    let nothing = RoleState::default();
+    may_hand_out(&state_of(&wanted), &state_of(&asked), state.unwrap_or(&nothing), sight)?;
     reading.desired = Some(wanted);
     Ok(reading)
 }
@@ -132,31 +132,68 @@ fn flaws(look: &Look<'_>, wanted: &Attributes, roles: &Roles, version: u32) -> V
     found
 }
 
-/// Refuses memberships that are to change and that the session may not hand out.
-fn may_hand_out(reading: &Reading, wanted: &Attributes, roles: &Roles, user: &str) -> Result<(), Failure> {
-    let members = |end: Option<&Attributes>| {
-        end.and_then(|end| end.get("member_of")).and_then(Value::as_map).cloned().unwrap_or_default()
-    };
-    let held = match &reading.observed {
-        crate::model::Observed::Present(state) => members(Some(&state.attributes)),
-        _ => Attributes::new(),
-    };
-    let wanted = members(Some(wanted));
-    let changes = wanted.iter().filter(|(role, value)| held.get(*role) != Some(*value)).map(|(role, _)| role);
-    let changes = changes.chain(held.keys().filter(|role| !wanted.contains_key(*role)));
-    let helpless: Vec<&String> = changes.filter(|role| !roles.may_hand_out(role)).collect();
-    if helpless.is_empty() {
-        return Ok(());
+/// Refuses memberships that are to change and that the session may not hand out, and those that somebody else granted
+/// and whose grant it may not change.
+fn may_hand_out(wanted: &RoleState, asked: &RoleState, state: &RoleState, sight: &Sight<'_>) -> Result<(), Failure> {
+    let (mut helpless, mut others) = (BTreeSet::new(), BTreeSet::new());
+    let named = asked.member_of.keys().chain(wanted.member_of.keys());
+    for role in named {
+        let takes: Vec<Option<&str>> = match (state.member_of.get(role), wanted.member_of.get(role)) {
+            (None, None) => continue,
+            (None, Some(_)) => Vec::new(),
+            (Some(_), None) => vec![None],
+            (Some(held), Some(wanted)) => {
+                let changes = held.changes(wanted);
+                if changes.is_empty() {
+                    continue;
+                }
+                changes.into_iter().filter(|(_, on)| !on).map(|(word, _)| Some(word)).collect()
+            }
+        };
+        if !sight.roles.may_hand_out(role) {
+            helpless.insert(role.as_str());
+        }
+        for option in takes {
+            let grantors = state.member_of.get(role).into_iter().flat_map(|held| held.grantors(option));
+            let theirs = grantors.filter(|grantor| sight.roles.power(grantor) != Power::Direct);
+            others.extend(theirs.map(|grantor| (role.as_str(), option, grantor)));
+        }
     }
-    Err(helpless_to_hand_out(&helpless, user))
+    match (helpless.is_empty(), others.is_empty()) {
+        (false, _) => Err(no_admin(&helpless, sight.user)),
+        (true, false) => Err(theirs(&others, sight.name, sight.user)),
+        (true, true) => Ok(()),
+    }
 }
 
 /// Who is signed in as `user` may not make anybody a member of these roles.
-pub(in crate::resources) fn helpless_to_hand_out(helpless: &[&String], user: &str) -> Failure {
-    let list = helpless.iter().map(|role| role.as_str()).collect::<Vec<_>>().join(", ");
+pub(in crate::resources) fn no_admin(roles: &BTreeSet<&str>, user: &str) -> Failure {
+    let list = roles.iter().copied().collect::<Vec<_>>().join(", ");
     let grants =
-        helpless.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
+        roles.iter().map(|role| format!("GRANT {} TO {} WITH ADMIN OPTION;", quote_ident(role), quote_ident(user)));
     Failure::new(Class::Forbidden, "not allowed to change who is a member")
         .detail(format!("{user} may not change who is a member of {list}\nsince PostgreSQL 16 that takes the ADMIN option on each of these roles"))
         .remedy(format!("let an administrator of these roles run: {}", grants.collect::<Vec<_>>().join(" ")))
+}
+
+/// What others granted is revoked in their names, which takes their rights.
+pub(in crate::resources) fn theirs(found: &BTreeSet<(&str, Option<&str>, &str)>, name: &str, user: &str) -> Failure {
+    let line = |(role, option, grantor): &(&str, Option<&str>, &str)| {
+        let what = option.map(|option| format!("{option} of ")).unwrap_or_default();
+        format!("{what}the membership in {role} was granted by {grantor}")
+    };
+    let revoke = |(role, option, grantor): &(&str, Option<&str>, &str)| {
+        let option = option.map(|option| format!("{option} OPTION FOR ")).unwrap_or_default();
+        let [role, name, grantor] = [role, name, grantor].map(quote_ident);
+        format!("REVOKE {option}{role} FROM {name} GRANTED BY {grantor};")
+    };
+    let lines: Vec<String> = found.iter().map(line).collect();
+    let revokes: Vec<String> = found.iter().map(revoke).collect();
+    Failure::new(Class::Forbidden, "not allowed to change what others granted")
+        .detail(format!(
+            "{}\nsince PostgreSQL 16 that takes the rights of who granted it, which {} does not have",
+            lines.join("\n"),
+            user
+        ))
+        .remedy(format!("let who granted it, or an administrator who has their rights, run: {}", revokes.join(" ")))
 }

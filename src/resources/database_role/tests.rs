@@ -12,7 +12,7 @@ pub(super) const ONE: &str = "11111111-1111-1111-1111-111111111111";
 const TWO: &str = "22222222-2222-2222-2222-22222222222A";
 
 /// The server with the stand-ins in database `postgres`, made once.
-pub(super) async fn azure() -> Option<&'static Server> {
+pub(in crate::resources) async fn azure() -> Option<&'static Server> {
     static MADE: OnceLock<tokio::sync::Mutex<bool>> = OnceLock::new();
     let server = server()?;
     let mut made = MADE.get_or_init(Default::default).lock().await;

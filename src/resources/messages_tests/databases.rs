@@ -12,7 +12,7 @@ use crate::plan::load;
 use crate::postgres::testing::{SERVER, SUPERUSER, Server, server};
 use crate::resources::arm_testing::{attributes, look, with_databases};
 use crate::resources::database_grants::rules;
-use crate::resources::database_role::plan::helpless_to_hand_out;
+use crate::resources::database_role::plan::{no_admin, theirs};
 use crate::resources::database_role::still_needed;
 use crate::resources::kept_password::Kept;
 use crate::resources::role_password::untried;
@@ -39,7 +39,8 @@ async fn roles_that_stay_as_they_are() {
     let failures = [
         unwritten(&nobody, "database_role", &role, json!(null), json!({ "object_id": open })).await,
         still_needed("web-id", &many),
-        helpless_to_hand_out(&[&"readers".to_owned(), &"Wri\"ters".to_owned()], "dba"),
+        no_admin(&["readers", "Wri\"ters"].into(), "dba"),
+        theirs(&[("readers", None, "ada"), ("writers", Some("ADMIN"), "Bob")].into(), "web-id", "dba"),
         unwritten(&nobody, "password_login", &role, json!({ "login": true }), json!(null)).await,
         unwritten(&nobody, "role_password", &role, json!({ "value": null }), json!(null)).await,
         unwritten(&nobody, "role_password", &role, json!({ "value": null }), json!({ "value": "unseen" })).await,

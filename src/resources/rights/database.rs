@@ -2,13 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::Row as _;
-
 use crate::model::{Desired, Failure, ServerTarget, Value};
-use crate::postgres::{Lease, Power, Roles, Snapshot, quote_ident};
+use crate::postgres::{Lease, Power, Roles, Snapshot, may_map, quote_ident};
 use crate::resources::Live;
 use crate::resources::database_grants::{Asked, Wishes, wanted};
 use crate::resources::live::optional_text;
+use crate::resources::route::{Act, route};
 
 /// One right.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +68,7 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
             match want.address.kind.as_str() {
                 "database_role" => found.extend(of_role(name, want, &ways)),
                 "database_grants" => found.extend(of_grants(live, name, want, (&ways, later)).await),
-                "schema" => found.push(of_schema(live, name, database, later).await),
+                "schema" => found.push(of_schema(live, name, want, later).await),
                 _ => found.extend(of_login(name, want, &ways)),
             }
         }
@@ -104,9 +103,7 @@ async fn ways(live: &Live, target: &ServerTarget) -> (Vec<Way>, Option<Failure>)
 }
 
 async fn way(mut lease: Lease) -> Result<Way, Failure> {
-    let query = sqlx::query(include_str!("../../../sql/doctor/may_map.sql"));
-    let rows = lease.rows(query, "see who may map roles to principals").await?;
-    let creates_principals = rows.first().and_then(|row| row.try_get::<bool, _>("may").ok()).unwrap_or_default();
+    let creates_principals = may_map(&mut lease).await?;
     let roles = Roles::read(&mut lease).await?;
     Ok(Way { name: lease.connection().to_owned(), user: lease.user().to_owned(), creates_principals, roles })
 }
@@ -135,7 +132,9 @@ fn of_role(server: &str, want: &Desired, ways: &[Way]) -> Vec<DatabaseRight> {
     let text = "EXECUTE on pgaadauth_create_principal_with_oid".to_owned();
     let mut found = vec![right(server, "database_role", text, maps, help)];
     for role in want.attributes.get("member_of").and_then(Value::as_map).into_iter().flat_map(|roles| roles.keys()) {
-        let hands = ways.iter().find(|way| way.roles.may_hand_out(role));
+        // One connection writes a role whole.
+        let hands = ways.iter().filter(|way| maps.is_none() || way.creates_principals);
+        let hands = hands.into_iter().find(|way| way.roles.may_hand_out(role));
         let user = ways.first().map_or("", |way| way.user.as_str());
         let help = || format!("GRANT {} TO {} WITH ADMIN OPTION", quote_ident(role), quote_ident(user));
         found.push(right(server, "database_role", format!("ADMIN OPTION on role {role}"), hands, help));
@@ -151,20 +150,22 @@ fn of_login(server: &str, want: &Desired, ways: &[Way]) -> Option<DatabaseRight>
     Some(right(server, kind, format!("ALTER ROLE {role}"), alters, help))
 }
 
-/// Whoever makes a schema needs CREATE on its database.
-async fn of_schema(live: &Live, server: &str, database: &str, later: bool) -> DatabaseRight {
+/// Whoever makes a schema needs CREATE on its database, and to be a member of its owner.
+async fn of_schema(live: &Live, server: &str, want: &Desired, later: bool) -> DatabaseRight {
+    let database = optional_text(&want.key, "database").unwrap_or_default();
     let asked = async {
-        let mut lease = live.databases.lease_any(server, database).await.map_err(|rejection| rejection.failure)?;
-        let query = sqlx::query(include_str!("../../../sql/doctor/may_create.sql"));
-        let rows = lease.rows(query, "see who may make schemas").await?;
-        let may = rows.first().and_then(|row| row.try_get::<bool, _>("may").ok()).unwrap_or_default();
-        Ok::<_, Failure>((may, lease.connection().to_owned(), lease.user().to_owned()))
+        let lease = live.databases.lease_any(server, database).await.map_err(|rejection| rejection.failure)?;
+        let (name, owner) =
+            (optional_text(&want.key, "name").unwrap_or_default(), optional_text(&want.attributes, "owner"));
+        Ok::<_, Failure>((route(live, server, lease, &[Act::Schema(name, owner)], None).await?, owner))
     };
     let (held_by, help, later) = match asked.await {
-        Ok((true, connection, _)) => (Some(connection), None, false),
-        Ok((false, _, user)) => {
-            let help = format!("GRANT CREATE ON DATABASE {} TO {}", quote_ident(database), quote_ident(&user));
-            (None, Some(help), false)
+        Ok((way, _)) if way.may => (Some(way.connection), None, false),
+        Ok((way, owner)) => {
+            let user = quote_ident(&way.user);
+            let grant = format!("GRANT CREATE ON DATABASE {} TO {user}", quote_ident(database));
+            let become_owner = owner.map(|owner| format!("; GRANT {} TO {user}", quote_ident(owner)));
+            (None, Some(grant + &become_owner.unwrap_or_default()), false)
         }
         Err(why) => (None, Some(why.to_string()), later),
     };

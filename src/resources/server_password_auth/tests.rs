@@ -7,7 +7,7 @@ use serde_json::{Value as Json, json};
 use super::{SCHEMA, ServerPasswordAuth};
 use crate::azure::double::{Reply, Seen, arm, reply};
 use crate::model::{Attributes, Class, Purpose, Undo, Value};
-use crate::postgres::testing::{SERVER, SUPERUSER, Server, server};
+use crate::postgres::testing::{SERVER, SUPERUSER, Server, own_server, server};
 use crate::resources::Live;
 use crate::resources::arm_testing::attributes;
 use crate::resources::testing::{Bench, before};
@@ -45,29 +45,47 @@ fn off() -> Attributes {
     attributes(json!({ "enabled": false, "admin_password": { "env": "PATH" } }))
 }
 
-/// Both directions in one test: other roles of this server, which all tests share, come and go.
+/// Everybody who may have a password counts, whoever else is on a server: so it is one that no other test uses.
 #[tokio::test]
-async fn others_are_named_and_the_way_back_carries_the_administrators_password() {
-    let Some(server) = server() else { return };
-    server.run("postgres", "CREATE ROLE \"still here\" LOGIN; CREATE ROLE mapped LOGIN").await;
-    let (bench, azure) = bench(server);
-    let other = server.databases(&["still here"]);
-    let lease = other.lease(SERVER, "postgres", None).await.unwrap();
-    let step = bench.step(&off()).await;
-    let notes = bench.plan(&off()).await.notes;
-    assert!(notes.iter().any(|note| note.contains("\"still here\" may have a password and is connected")), "{notes:?}");
-    let failure = bench.write(&step).await.unwrap_err();
-    assert_eq!(failure.class, Class::Conflict);
-    let detail = failure.detail.unwrap();
-    assert!(detail.contains("\"still here\" is connected") && !detail.contains("\"mapped\""), "{detail}");
-    assert!(azure.lock().unwrap().1.is_empty(), "nothing was written");
-    drop(lease);
-    // Sessions of other tests' roles may be there: what is looked for is that this one is no hindrance any more.
-    server.run("postgres", "ALTER ROLE \"still here\" VALID UNTIL '-infinity'").await;
-    if let Err(failure) = bench.write(&step).await {
-        assert!(!failure.to_string().contains("still here"), "{failure}");
-        return;
+async fn others_are_named_until_the_last_one_is_out() {
+    let Some(server) = own_server() else { return };
+    server.run("postgres", include_str!("../../postgres/testing/pgaadauth.sql")).await;
+    let sql = "CREATE ROLE \"still here\" LOGIN; CREATE ROLE debezium LOGIN REPLICATION; CREATE ROLE mapped LOGIN;
+         CREATE ROLE replication LOGIN REPLICATION;
+         SELECT pgaadauth_update_principal_with_oid('mapped', '1', 'service', false, false)";
+    server.run("postgres", sql).await;
+    let (bench, azure) = bench(&server);
+    let others = ["still here", "debezium", "mapped", "replication"];
+    let mut sessions = std::collections::BTreeMap::new();
+    for name in others {
+        let lease = server.databases(&[name]).lease(SERVER, "postgres", None).await.unwrap();
+        sessions.insert(name, lease);
     }
+    let step = bench.step(&off()).await;
+    let notes = bench.plan(&off()).await.notes.join("\n");
+    let detail = async || {
+        let failure = bench.write(&step).await.unwrap_err();
+        assert_eq!(failure.class, Class::Conflict);
+        failure.detail.unwrap()
+    };
+    let told = detail().await;
+    for name in ["still here", "debezium"] {
+        assert!(notes.contains(&format!("{name:?} may have a password and is connected")), "{notes}");
+        assert!(told.contains(&format!("{name:?} is connected")), "{told}");
+    }
+    // Those who sign in by token, and Azure's own.
+    for name in ["mapped", "replication"] {
+        assert!(!notes.contains(&format!("{name:?}")) && !told.contains(&format!("{name:?}")), "{notes}\n{told}");
+    }
+    assert!(azure.lock().unwrap().1.is_empty(), "nothing was written");
+
+    server.run("postgres", "ALTER ROLE \"still here\" VALID UNTIL '-infinity'").await;
+    assert_eq!(
+        detail().await.lines().collect::<Vec<_>>(),
+        ["server srv", "\"debezium\" is connected, with 1 sessions"]
+    );
+    server.run("postgres", "ALTER ROLE debezium VALID UNTIL '-infinity'").await;
+    bench.write(&step).await.unwrap();
     let auth = json!({ "activeDirectoryAuth": "Enabled", "passwordAuth": "Disabled", "tenantId": "t" });
     assert_eq!(
         azure.lock().unwrap().1,
