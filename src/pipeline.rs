@@ -16,6 +16,8 @@ mod saved;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -193,7 +195,7 @@ pub async fn apply(
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
-    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(context.store).await?, 0, context.listener);
     let (mut ran, mut known, mut frontier, mut gated) = (Ran::default(), BTreeMap::new(), false, false);
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
@@ -284,7 +286,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     if saved.steps.is_empty() {
         return Ok(Applied { frontier: saved.frontier, held: saved.held, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(context.store).await?, 0, context.listener);
     chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
     chronicle.write(Event::Leans { on: saved.leans.clone() }).await?;
     chronicle.write(Event::Planned { steps: saved.steps.clone() }).await?;

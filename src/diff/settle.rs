@@ -38,6 +38,9 @@ pub struct Settled {
     pub clashes: Vec<Clash>,
     /// Entries whose object is gone: left out of the write, and no fault.
     pub gone: BTreeSet<String>,
+    /// With [`Verdict::Write`] of what nobody has begun: entries (by field) that have moved already, as they stand now. They
+    /// were there before us, see [`Step::as_found`].
+    pub found: Attributes,
 }
 
 /// Where a value is, told only when it clashes: almost none does, and there may be many thousands.
@@ -107,8 +110,58 @@ pub fn settle(
     if verdict == Verdict::Conflict && clashes.is_empty() {
         clashes.push(whole(step, actual.map_or(Value::Null, |actual| Value::Map(actual.clone()))));
     }
+    let found = match (&step.before, &step.after, actual) {
+        (Some(from), Some(to), Some(actual)) if verdict == Verdict::Write && !began => {
+            found(schema, from, to, actual, &|entry| gone.contains(entry) || replaced.contains(entry))
+        }
+        _ => Attributes::new(),
+    };
     let gone = gone.iter().filter(|entry| in_step(step, entry)).cloned().collect();
-    Settled { verdict, clashes, gone }
+    Settled { verdict, clashes, gone, found }
+}
+
+/// The entries of entrywise fields of which something has moved, as they stand.
+fn found(
+    schema: &Schema,
+    from: &Attributes,
+    to: &Attributes,
+    actual: &Attributes,
+    left_out: &dyn Fn(&String) -> bool,
+) -> Attributes {
+    let empty = Attributes::new();
+    let entrywise = |name: &&String| schema.field(name).is_some_and(|field| field.entrywise);
+    let field = |name: &String| {
+        let [from, to, now] = [from, to, actual].map(|end| get(end, name).as_map().unwrap_or(&empty));
+        let moved = |entry: &&String| {
+            let stand = value(Path(None, entry), get(from, entry), get(to, entry), get(now, entry), &mut Vec::new());
+            !left_out(entry) && matches!(stand, Stand::After | Stand::Between)
+        };
+        let entries = names(from, to).into_iter().filter(moved);
+        let entries = entries.map(|entry| (entry.clone(), standing(get(from, entry), get(to, entry), get(now, entry))));
+        let entries: Attributes = entries.collect();
+        (!entries.is_empty()).then(|| (name.clone(), Value::Map(entries)))
+    };
+    names(from, to).into_iter().filter(entrywise).filter_map(field).collect()
+}
+
+/// What stands now of a value that is at one of two ends, part by part.
+fn standing(from: &Value, to: &Value, now: &Value) -> Value {
+    match (from, to) {
+        (Value::Map(_), Value::Map(_) | Value::Null) | (Value::Null, Value::Map(_)) => {
+            let empty = Attributes::new();
+            let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
+            let part = |name: &String| (name.clone(), standing(get(from, name), get(to, name), get(now, name)));
+            Value::Map(names(from, to).into_iter().map(part).collect())
+        }
+        (Value::Letters(_), Value::Letters(_) | Value::Null) | (Value::Null, Value::Letters(_)) => {
+            let has = |value: &Value, letter| matches!(value, Value::Letters(letters) if letters.contains(letter));
+            let Value::Letters(now) = now else { return Value::Letters(Letters::default()) };
+            let ours = now.as_str().chars().filter(|letter| has(from, *letter) || has(to, *letter));
+            Value::Letters(Letters::new(ours))
+        }
+        _ if agrees(from, now) => from.clone(),
+        _ => to.clone(),
+    }
 }
 
 /// Something is there. If one end is "not there", only the other end can be met.
@@ -218,7 +271,7 @@ fn entries(
 ) -> Stand {
     let empty = Attributes::new();
     let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
-    let (mut moved, mut open) = (false, false);
+    let (mut moved, mut open, others) = (false, false, clashes.len());
     let field = Path(None, field);
     for entry in names(from, to).into_iter().filter(|entry| !gone.contains(*entry)) {
         let (from, to, now) = (get(from, entry), get(to, entry), get(now, entry));
@@ -233,7 +286,7 @@ fn entries(
             Stand::Elsewhere => {}
         }
     }
-    match (open, moved, clashes.is_empty()) {
+    match (open, moved, clashes.len() == others) {
         (true, _, _) => Stand::Before,
         (false, false, false) => Stand::Elsewhere,
         _ => Stand::After,

@@ -28,7 +28,7 @@ fn s() -> String {
 
 fn events() -> Vec<Event> {
     vec![
-        Event::Started { step: s() },
+        Event::started(s()),
         Event::Accepted { step: s(), operation: "op".into() },
         Event::AlreadyThere { step: s(), outputs: Attributes::new() },
         Event::Done { step: s(), outputs: Attributes::new() },
@@ -123,9 +123,9 @@ fn a_journal_tells_where_each_step_stands() {
     let outputs = Attributes::from([("id".to_owned(), "7".into())]);
     let events = vec![
         Event::Leans { on: BTreeMap::from([(Address::new("k", "b"), BTreeSet::from([Address::new("k", "a")]))]) },
-        Event::Started { step: "a".into() },
+        Event::started("a"),
         Event::Accepted { step: "a".into(), operation: "url".into() },
-        Event::Started { step: "b".into() },
+        Event::started("b"),
         Event::Done { step: "b".into(), outputs: outputs.clone() },
     ];
     let run = fold(&journal(&["a", "b", "c"], events)).unwrap();
@@ -141,8 +141,7 @@ fn a_journal_tells_where_each_step_stands() {
 
 #[test]
 fn an_operation_is_forgotten_when_its_step_ends() {
-    let mut events =
-        vec![Event::Started { step: "a".into() }, Event::Accepted { step: "a".into(), operation: "url".into() }];
+    let mut events = vec![Event::started("a"), Event::Accepted { step: "a".into(), operation: "url".into() }];
     events.push(Event::Failed { step: "a".into(), error: "e".into(), refused: false });
     assert_eq!(fold(&journal(&["a"], events)).unwrap().step("a").unwrap().operation, None);
 }
@@ -154,13 +153,13 @@ fn only_a_stopped_run_is_resumed() {
     for outcome in [Outcome::Applied, Outcome::Held, Outcome::RolledBack, Outcome::Stuck] {
         assert!(fold(&journal(&["a"], close(outcome))).is_err(), "{outcome:?}");
     }
-    let unasked = vec![Event::Closed { outcome: Outcome::Stopped }, Event::Started { step: "a".into() }];
+    let unasked = vec![Event::Closed { outcome: Outcome::Stopped }, Event::started("a")];
     assert!(fold(&journal(&["a"], unasked)).is_err());
 }
 
 #[test]
 fn what_nobody_could_have_written_is_corrupt() {
-    let good = journal(&["a"], vec![Event::Started { step: "a".into() }]);
+    let good = journal(&["a"], vec![Event::started("a")]);
     assert!(fold(&good).is_ok());
     let corrupt = |records: Vec<Record>| fold(&records).unwrap_err().to_string();
     assert_eq!(corrupt(Vec::new()), "corrupt journal: it is empty");
@@ -168,7 +167,7 @@ fn what_nobody_could_have_written_is_corrupt() {
     let mut gap = good.clone();
     gap[2].seq = 3;
     assert_eq!(corrupt(gap), "corrupt journal: record 2 is numbered 3");
-    let stranger = journal(&["a"], vec![Event::Started { step: "b".into() }]);
+    let stranger = journal(&["a"], vec![Event::started("b")]);
     assert_eq!(corrupt(stranger), "corrupt journal: started of b, which was not planned");
     let twice = journal(&["a", "a"], Vec::new());
     assert_eq!(corrupt(twice), "corrupt journal: a was planned twice");

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Run, Status, StepRun};
+use super::{Run, Status, StepRun};
 use crate::model::{Address, Attributes, Ref, Value, agrees};
 
 /// The format of the list.
@@ -68,7 +68,8 @@ impl Owned {
         let at =
             self.resources.iter().position(|owned| owned.address.kind == step.address.kind && owned.key == step.key);
         let Some(after) = after else {
-            if let Some(at) = at {
+            // One that failed may still be there, and is asked for again.
+            if let (Some(at), Status::Done) = (at, run.status) {
                 self.resources.remove(at);
             }
             return;
@@ -152,11 +153,6 @@ fn letters(made: Option<&Value>, was: &Value, is: &Value) -> Value {
     let stay = made.as_str().chars().filter(|letter| !was.contains(*letter) || is.contains(*letter));
     let come = is.as_str().chars().filter(|letter| !was.contains(*letter));
     Value::Letters(Letters::new(stay.chain(come)))
-}
-
-/// Whether a run has come to an end that nothing follows, so that the list may count it for good.
-pub fn is_final(run: &Run) -> bool {
-    !matches!(run.outcome, None | Some(Outcome::Stopped))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn end(json: Json) -> Option<Attributes> {
 
 fn run(before: Json, after: Json, ended: Event) -> Run {
     let changed = Step { before: end(before), after: end(after), ..step("a") };
-    let mut records = journal(&["a"], vec![Event::Started { step: "a".into() }, ended]);
+    let mut records = journal(&["a"], vec![Event::started("a"), ended]);
     records[1].event = Event::Planned { steps: vec![changed] };
     fold(&records).unwrap()
 }

@@ -66,6 +66,8 @@ pub(super) enum Fault {
     Lie,
     /// Somebody asks the run to stop meanwhile.
     Signal,
+    /// It takes long.
+    Slow,
 }
 
 /// A world in memory: things by name.
@@ -75,7 +77,10 @@ pub(super) struct Small {
     pub(super) faults: Mutex<BTreeMap<String, Fault>>,
     pub(super) writes: AtomicUsize,
     pub(super) stop: Stop,
-    busy: Mutex<BTreeSet<String>>,
+    /// The serial keys of calls in flight.
+    pub(super) busy: Mutex<BTreeSet<String>>,
+    /// Things that cannot be looked at.
+    pub(super) unreadable: Mutex<BTreeSet<String>>,
 }
 
 pub(super) fn attributes(json: Json) -> Attributes {
@@ -151,6 +156,9 @@ impl World for Small {
             return Ok(Reading::absent());
         }
         let name = name(look.key);
+        if self.unreadable.lock().unwrap().contains(&name) {
+            return Err(Failure::new(Class::Unreachable, "the line was cut").detail(name));
+        }
         let things = self.things.lock().unwrap();
         let Some(thing) = things.get(&name) else { return Ok(Reading::absent()) };
         let one = |(field, asked): (&String, &Value)| {
@@ -173,8 +181,10 @@ impl World for Small {
         if let Some(serial) = &serial {
             assert!(self.busy.lock().unwrap().insert(serial.clone()), "two writes of {serial} at once");
         }
-        tokio::task::yield_now().await;
         let fault = self.faults.lock().unwrap().remove(&name);
+        for _ in 0..if fault == Some(Fault::Slow) { 50 } else { 1 } {
+            tokio::task::yield_now().await;
+        }
         self.writes.fetch_add(1, Ordering::SeqCst);
         if fault == Some(Fault::Signal) {
             self.stop.store(true, Ordering::SeqCst);

@@ -17,7 +17,7 @@ fn note(who: &str) -> LockNote {
 }
 
 fn record(seq: u64) -> Record {
-    Record { seq, at: Timestamp::UNIX_EPOCH, event: Event::Started { step: format!("k.{seq}") } }
+    Record { seq, at: Timestamp::UNIX_EPOCH, event: Event::started(format!("k.{seq}")) }
 }
 
 async fn store() -> (TempDir, Directory, Box<dyn Held>) {
