@@ -24,9 +24,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
-use crate::engine::{
-    Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run, unless_stopped,
-};
+use crate::engine::{Chronicle, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, observe, run, unless_stopped};
 use crate::journal::{Event, Operation, Outcome, Owned, Record};
 use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
@@ -272,12 +270,7 @@ fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     expected(&saved.steps, options)?;
-    let mut misfits = Vec::new();
-    for step in &saved.steps {
-        if let Fit::Misfit(failure) = fit(world, step, false).await? {
-            misfits.push(format!("{}: {}", step.address, failure.detail.as_deref().unwrap_or(failure.summary)));
-        }
-    }
+    let misfits = unless_stopped(stop, saved::misfits(world, &saved.steps, options.parallelism)).await?;
     if !misfits.is_empty() {
         return Err(Failure::new(Class::Unfit, "the saved plan no longer fits the live system; nothing was written")
             .detail(misfits.join("\n"))

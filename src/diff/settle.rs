@@ -244,22 +244,45 @@ fn fields(
     replaced: &BTreeSet<String>,
     clashes: &mut Vec<Clash>,
 ) -> Stand {
-    let mut stand = Stand::Unmoved;
+    let (mut stand, mut mix) = (Stand::Unmoved, Mix::default());
     for name in names(from, to) {
         let (from, to, now) = (get(from, name), get(to, name), get(actual, name));
-        let entrywise = schema.field(name).is_some_and(|field| field.entrywise);
-        let part = if entrywise {
-            entries(name, from, to, now, gone, replaced, clashes)
+        if schema.field(name).is_some_and(|field| field.entrywise) {
+            mix.add(&entries(name, from, to, now, gone, replaced, clashes));
         } else {
-            value(Path(None, name), from, to, now, clashes)
-        };
-        stand = join(stand, part);
+            stand = join(stand, value(Path(None, name), from, to, now, clashes));
+        }
     }
-    stand
+    join(stand, mix.stand())
 }
 
-/// Each entry alone: one that somebody else replaced clashes without stopping the others, and any mix of moved and
-/// unmoved entries may be written.
+/// What the entries of entrywise fields come to, those of all fields together: any mix of moved and unmoved entries may be
+/// written.
+#[derive(Default)]
+struct Mix {
+    open: bool,
+    moved: bool,
+    clashed: bool,
+}
+
+impl Mix {
+    const fn add(&mut self, other: &Self) {
+        self.open |= other.open;
+        self.moved |= other.moved;
+        self.clashed |= other.clashed;
+    }
+
+    const fn stand(&self) -> Stand {
+        match (self.open, self.moved, self.clashed) {
+            (true, _, _) => Stand::Before,
+            (false, true, _) => Stand::After,
+            (false, false, true) => Stand::Elsewhere,
+            (false, false, false) => Stand::Unmoved,
+        }
+    }
+}
+
+/// Each entry alone: one that somebody else replaced clashes without stopping the others.
 fn entries(
     field: &str,
     from: &Value,
@@ -268,29 +291,26 @@ fn entries(
     gone: &BTreeSet<String>,
     replaced: &BTreeSet<String>,
     clashes: &mut Vec<Clash>,
-) -> Stand {
+) -> Mix {
     let empty = Attributes::new();
     let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
-    let (mut moved, mut open, others) = (false, false, clashes.len());
+    let mut mix = Mix::default();
     let field = Path(None, field);
     for entry in names(from, to).into_iter().filter(|entry| !gone.contains(*entry)) {
         let (from, to, now) = (get(from, entry), get(to, entry), get(now, entry));
         let path = Path(Some(&field), entry);
-        if replaced.contains(entry) {
-            note(Stand::Elsewhere, path, (from, to, now), clashes);
-            continue;
-        }
-        match value(path, from, to, now, clashes) {
-            Stand::Before | Stand::Between => open = true,
-            Stand::After | Stand::Unmoved => moved = true,
-            Stand::Elsewhere => {}
+        let stand = if replaced.contains(entry) {
+            note(Stand::Elsewhere, path, (from, to, now), clashes)
+        } else {
+            value(path, from, to, now, clashes)
+        };
+        match stand {
+            Stand::Before | Stand::Between => mix.open = true,
+            Stand::After | Stand::Unmoved => mix.moved = true,
+            Stand::Elsewhere => mix.clashed = true,
         }
     }
-    match (open, moved, clashes.len() == others) {
-        (true, _, _) => Stand::Before,
-        (false, false, false) => Stand::Elsewhere,
-        _ => Stand::After,
-    }
+    mix
 }
 
 fn value(path: Path<'_>, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {

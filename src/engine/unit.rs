@@ -74,12 +74,14 @@ fn apps<'a>(steps: &[&'a Step]) -> Apps<'a> {
     for step in steps {
         let name = match keyed.get(step.id.as_str()) {
             Some(name) => *name,
-            None if leaned_on.contains(&step.id) => continue,
+            // Ground for the steps of apps goes by their names.
+            None if keyed.keys().any(|of| needs[of].contains(&step.id)) => continue,
             // Several ends of one app (its probe, its slot settings) go by one name.
             None => {
                 let last = last_keyed(&needs[step.id.as_str()], &keyed, &needs);
                 match (last.first(), last.len()) {
                     (Some(app), 1) => app,
+                    (None, _) if leaned_on.contains(&step.id) => continue,
                     (None, _) => step.id.as_str(),
                     (Some(_), _) => {
                         apps.joint.insert(&step.id, last);

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::task::{Stay, Task};
 use crate::diff::{Clash, Settled, Verdict, settle};
-use crate::model::{Attributes, Class, Failure, Look, Nature, Observed, Purpose, Reading, Schema, State, Step, Value};
+use crate::model::{
+    Attributes, Class, Failure, Look, Nature, Observed, Purpose, Reading, Schema, State, Step, Value, privilege_words,
+};
 use crate::resources::{Watch, World, Written, pause};
 
 /// What a walk came to.
@@ -266,15 +268,26 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
     }
 }
 
-/// The failure of a step that somebody else stands in the way of. `ours`: the end that the step starts from is one that
-/// we once wrote.
-fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
-    let show = |value: &Value| match value {
+/// A value in words: no digest of a secret, no letters of an ACL.
+fn show(value: &Value) -> String {
+    match value {
         Value::Secret(_) => "(sensitive value)".to_owned(),
         Value::Null => "(nothing)".to_owned(),
         Value::Open(reference) => format!("(known after apply: {reference})"),
-        value => serde_json::Value::from(value).to_string(),
-    };
+        Value::Letters(letters) if letters.is_empty() => "(nothing)".to_owned(),
+        Value::Letters(letters) => privilege_words(letters),
+        Value::List(list) => format!("[{}]", list.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Value::Map(map) => {
+            let entries = map.iter().map(|(name, value)| format!("{name} = {}", show(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Text(_) | Value::Bool(_) | Value::Int(_) => serde_json::Value::from(value).to_string(),
+    }
+}
+
+/// The failure of a step that somebody else stands in the way of. `ours`: the end that the step starts from is one that
+/// we once wrote.
+fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     let line = |clash: &Clash| {
         let path = if clash.path.is_empty() { step.address.to_string() } else { clash.path.clone() };
         let (before, after, now) = (show(&clash.before), show(&clash.after), show(&clash.now));
@@ -291,4 +304,21 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
         } else {
             "look at their change, then plan again"
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::show;
+    use crate::model::Value;
+    use serde_json::json;
+
+    #[test]
+    fn a_conflict_is_told_in_words() {
+        let secret = json!({ "$secret": { "source": null, "digest": "f00d" } });
+        let end =
+            json!({ "a": "x", "n": null, "p": secret, "t": { "r": { "$letters": "ra" }, "s": { "$letters": "" } } });
+        let shown = show(&Value::try_from(end).unwrap());
+        let words = r#"{ a = "x", n = (nothing), p = (sensitive value), t = { r = SELECT, INSERT, s = (nothing) } }"#;
+        assert_eq!(shown, words);
+    }
 }

@@ -66,7 +66,7 @@ fn every_move_is_in_the_table_or_corrupt() {
     Refused: started>Started already_there>AlreadyThere failed>Refused failed!>Refused
     Undoing: accepted>Undoing undo_started>Undoing undone>Undone kept>Kept undo_failed>Stuck
     Undone: 
-    Kept: 
+    Kept: undo_started>Undoing
     Stuck: undo_started>Undoing
     ");
 }
@@ -198,4 +198,31 @@ proptest::proptest! {
             proptest::prop_assert_eq!(status(&found, "k.a"), expected);
         }
     }
+}
+
+/// What somebody else had moved before the step began is none of ours: neither undone nor owned.
+#[test]
+fn a_start_tells_what_was_there_before() {
+    let end = |json: serde_json::Value| match Value::try_from(json).unwrap() {
+        Value::Map(map) => map,
+        other => panic!("{other:?}"),
+    };
+    let letters = |letters: &str| serde_json::json!({ "$letters": letters });
+    let mut planned = step("a");
+    planned.before = Some(end(serde_json::json!({ "acl": { "t1": {}, "t2": {}, "t3": { "r": letters("") } } })));
+    let all = serde_json::json!({ "acl": { "t1": { "r": letters("r") }, "t2": { "r": letters("r") }, "t3": { "r": letters("rw") } } });
+    planned.after = Some(end(all));
+    let found = end(serde_json::json!({ "acl": { "t1": { "r": letters("r") }, "t3": { "r": letters("w") } } }));
+    let events = [opened(VERSION), Event::Planned { steps: vec![planned] }, Event::Started { step: "a".into(), found }];
+    let records: Vec<Record> =
+        events.into_iter().zip(0..).map(|(event, seq)| Record { seq, at: at(seq), event }).collect();
+    let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let read: Vec<Record> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let step = &fold(&read).unwrap().steps[0].step;
+    assert_eq!(step.before, Some(end(serde_json::json!({ "acl": { "t2": {}, "t3": { "r": letters("w") } } }))));
+    let after = serde_json::json!({ "acl": { "t2": { "r": letters("r") }, "t3": { "r": letters("rw") } } });
+    assert_eq!(step.after, Some(end(after)));
+    let old = r#"{"seq":2,"at":"2027-01-15T08:00:02Z","type":"started","step":"a"}"#;
+    assert_eq!(serde_json::from_str::<Record>(old).unwrap().event, Event::started("a"));
+    assert_eq!(serde_json::to_string(&Event::started("a")).unwrap(), r#"{"type":"started","step":"a"}"#);
 }
