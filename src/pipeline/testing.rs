@@ -258,6 +258,8 @@ impl Approve for Yes {
 struct Dying {
     inner: Box<dyn Held>,
     left: usize,
+    /// How often the lock is still said to last.
+    lasts: AtomicUsize,
 }
 
 #[async_trait]
@@ -282,6 +284,11 @@ impl Held for Dying {
         self.inner.make_digest_key().await
     }
 
+    fn time_left(&self) -> Option<Duration> {
+        let lasts = self.lasts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        lasts.is_err().then_some(Duration::from_secs(1))
+    }
+
     fn died_before(&self) -> Option<&LockNote> {
         self.inner.died_before()
     }
@@ -295,6 +302,8 @@ pub(super) struct Bench {
     pub(super) yes: Yes,
     /// How many records the holder of the lock lives for.
     pub(super) life: usize,
+    /// How often the lock is said to last.
+    pub(super) lasts: usize,
     _dir: TempDir,
 }
 
@@ -310,7 +319,15 @@ impl Bench {
             who: "ann@host".into(),
         };
         let store = Directory::new(dir.path().join("store"));
-        Self { world: Small::default(), store, options, yes: Yes::default(), life: usize::MAX, _dir: dir }
+        Self {
+            world: Small::default(),
+            store,
+            options,
+            yes: Yes::default(),
+            life: usize::MAX,
+            lasts: usize::MAX,
+            _dir: dir,
+        }
     }
 
     pub(super) fn context(&self) -> Context<'_> {
@@ -332,7 +349,7 @@ impl Bench {
             since: jiff::Timestamp::UNIX_EPOCH,
         };
         let inner = self.store.lock(note, Duration::ZERO).await.unwrap();
-        Box::new(Dying { inner, left: self.life })
+        Box::new(Dying { inner, left: self.life, lasts: self.lasts.into() })
     }
 
     pub(super) async fn apply(&self, file: &PlanFile) -> Result<Applied, Failure> {

@@ -1,6 +1,7 @@
 //! Ways back in a small world: what a failure takes down, what is left of a run that stopped, and when its journal breaks.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
 
@@ -131,9 +132,9 @@ async fn what_a_resumed_run_makes_is_owned() {
     let wanted =
         file(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": "1" }), &["thing.a"])]);
     assert_eq!(bench.apply(&wanted).await.unwrap().outcome, Some(Outcome::Stopped));
-    bench.world.stop.store(true, std::sync::atomic::Ordering::SeqCst);
+    bench.world.stop.store(true, Ordering::SeqCst);
     assert_eq!(bench.rollback(None, JUST_IT).await.unwrap().outcome, Some(Outcome::Stopped));
-    bench.world.stop.store(false, std::sync::atomic::Ordering::SeqCst);
+    bench.world.stop.store(false, Ordering::SeqCst);
     assert_eq!(bench.resume().await.unwrap().outcome, Some(Outcome::Applied));
     let owned = owned(&bench.world, &bench.store, "p").await.unwrap();
     let mut all: Vec<&str> = owned.resources.iter().map(|made| made.address.name.as_str()).collect();
@@ -155,4 +156,19 @@ async fn a_later_run_has_a_later_id_whatever_the_clock_says() {
     assert!(history(&bench.world, &bench.store).await.unwrap().undone_by(ahead).is_some());
     let undo = |record: &crate::journal::Record| matches!(record.event, Event::Done { .. });
     assert!(back.records.iter().any(undo));
+}
+
+/// The look of a step that was begun before may take minutes, so the lease is looked at again right before the write.
+#[tokio::test]
+async fn a_lease_that_runs_out_during_the_look_stops_the_write() {
+    let mut bench = Bench::new();
+    bench.options.undo_on_failure = false;
+    bench.world.fault("a", Fault::Before);
+    let stopped = bench.apply(&file(vec![want("thing.a", json!({ "x": "1" }), &[])])).await.unwrap();
+    assert_eq!(stopped.outcome, Some(Outcome::Stopped));
+    let writes = bench.world.writes.load(Ordering::SeqCst);
+    bench.lasts = 1;
+    let failure =
+        super::resume(&bench.context(), &stopped.run.unwrap(), bench.held().await.as_mut()).await.unwrap_err();
+    assert_eq!((failure.class, bench.world.writes.load(Ordering::SeqCst)), (Class::Interrupted, writes), "{failure}");
 }

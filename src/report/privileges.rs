@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::{Row, Symbol};
 use super::text::Line;
-use crate::model::{Attributes, Letters, Value};
+use crate::model::{Attributes, Letters, Value, privilege_words};
 
 /// How many objects a sentence names before it counts the rest.
 const NAMED: usize = 3;

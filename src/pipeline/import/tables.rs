@@ -72,8 +72,8 @@ fn rules(label: &str, database: &str, held: &Folded, sections: &mut Vec<Section>
         last.comments.splice(0..0, ["What no rule can say, and stays as it is:".to_owned()].into_iter().chain(left));
     } else {
         // No table of this database is there to say it above.
-        let head = format!("What no rule can say of the database {database}, and stays as it is:");
-        sections.push(Section { comments: [head].into_iter().chain(left).collect(), ..Section::default() });
+        let title = format!("What no rule can say of the database {database}, and stays as it is:");
+        sections.push(Section { comments: [title].into_iter().chain(left).collect(), ..Section::default() });
     }
 }
 
@@ -165,6 +165,17 @@ mod tests {
         rules("r", "zero", &Folded { rules: Vec::new(), remarks: remark("Remark 0.") }, &mut sections);
         rules("r", "one", &Folded { rules: vec![rule], remarks: remark("Remark 1.") }, &mut sections);
         rules("r", "two", &Folded { rules: Vec::new(), remarks: remark("Remark 2.") }, &mut sections);
-        insta::assert_snapshot!(write(&sections), @"");
+        insta::assert_snapshot!(write(&sections), @r#"
+        # What no rule can say of the database zero, and stays as it is:
+        # Remark 0.
+
+        # What no rule can say, and stays as it is:
+        # Remark 1.
+        [[role.r.grants]]
+        database = "one"
+
+        # What no rule can say of the database two, and stays as it is:
+        # Remark 2.
+        "#);
     }
 }
