@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::{Run, Status, StepRun};
-use crate::model::{Address, Attributes, Ref, Value, agrees};
+use crate::model::{Address, Attributes, Letters, Ref, Value, agrees};
 
 /// The format of the list.
 pub const OWNED_FORMAT: u32 = 1;
@@ -94,7 +94,11 @@ impl Owned {
             let entries = after.values().filter_map(Value::as_map).flat_map(Attributes::keys);
             owned.routes.extend(entries.map(|entry| (entry.clone(), via.clone())));
         }
+        let earlier = owned.made.clone();
         make(&mut owned.made, &before.unwrap_or_default(), &after);
+        if run.status != Status::Done {
+            keep(&mut owned.made, &earlier);
+        }
         if !owned.created && owned.made.is_empty() {
             self.resources.remove(at);
         }
@@ -135,6 +139,20 @@ fn make(made: &mut Attributes, before: &Attributes, after: &Attributes) {
     }
 }
 
+/// Brings back what `make` took away: a step that failed may not have removed it.
+fn keep(made: &mut Attributes, earlier: &Attributes) {
+    for (name, value) in earlier {
+        match (made.get_mut(name), value) {
+            (None, value) => _ = made.insert(name.clone(), value.clone()),
+            (Some(Value::Map(made)), Value::Map(earlier)) => keep(made, earlier),
+            (Some(Value::Letters(made)), Value::Letters(earlier)) => {
+                *made = Letters::new(made.as_str().chars().chain(earlier.as_str().chars()));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn put(made: &mut Attributes, name: &str, value: Value) {
     if absent(&value) {
         made.remove(name);
@@ -145,7 +163,6 @@ fn put(made: &mut Attributes, name: &str, value: Value) {
 
 /// The letters made so far, with those that came and without those that went.
 fn letters(made: Option<&Value>, was: &Value, is: &Value) -> Value {
-    use crate::model::Letters;
     let of = |value: Option<&Value>| {
         if let Some(Value::Letters(letters)) = value { letters.clone() } else { Letters::default() }
     };
