@@ -149,6 +149,7 @@ impl World for Small {
     }
 
     async fn read(&self, look: Look<'_>) -> Result<Reading, Failure> {
+        tokio::task::yield_now().await;
         if look.address.kind == "gate" {
             return Ok(Reading::present(look.attributes.clone(), Attributes::new()));
         }

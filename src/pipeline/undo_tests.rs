@@ -126,13 +126,11 @@ async fn a_call_in_flight_is_waited_for_when_the_journal_breaks() {
 /// makes then is on the list.
 #[tokio::test]
 async fn what_a_resumed_run_makes_is_owned() {
-    let mut bench = Bench::new();
-    bench.options.undo_on_failure = false;
-    bench.world.fault("b", Fault::Before);
+    let bench = Bench::new();
+    bench.world.fault("a", Fault::Signal);
     let wanted =
         file(vec![want("thing.a", json!({ "x": "1" }), &[]), want("thing.b", json!({ "x": "1" }), &["thing.a"])]);
     assert_eq!(bench.apply(&wanted).await.unwrap().outcome, Some(Outcome::Stopped));
-    bench.world.stop.store(true, Ordering::SeqCst);
     assert_eq!(bench.rollback(None, JUST_IT).await.unwrap().outcome, Some(Outcome::Stopped));
     bench.world.stop.store(false, Ordering::SeqCst);
     assert_eq!(bench.resume().await.unwrap().outcome, Some(Outcome::Applied));
