@@ -16,15 +16,15 @@ mod saved;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod undo_tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 
 use crate::diff::{Action, Change, ChangeSet, diff, lint, steps};
-use crate::engine::{
-    Chronicle, Fit, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, fit, observe, run, unless_stopped,
-};
+use crate::engine::{Chronicle, Listener, Ran, Rules, Scope, Stay, Stop, Task, Way, observe, run, unless_stopped};
 use crate::journal::{Event, Operation, Outcome, Owned, Record};
 use crate::model::{Address, Attributes, Class, Desired, Failure, Graph, Schema, Step};
 use crate::plan::PlanFile;
@@ -193,7 +193,7 @@ pub async fn apply(
     approve: &dyn Approve,
 ) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
-    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(context.store).await?, 0, context.listener);
     let (mut ran, mut known, mut frontier, mut gated) = (Ran::default(), BTreeMap::new(), false, false);
     let made = if options.whole { owned(world, context.store, &file.name).await? } else { Owned::default() };
     for phase in 0..PHASES_MAX {
@@ -270,12 +270,7 @@ fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     expected(&saved.steps, options)?;
-    let mut misfits = Vec::new();
-    for step in &saved.steps {
-        if let Fit::Misfit(failure) = fit(world, step, false).await? {
-            misfits.push(format!("{}: {}", step.address, failure.detail.as_deref().unwrap_or(failure.summary)));
-        }
-    }
+    let misfits = unless_stopped(stop, saved::misfits(world, &saved.steps, options.parallelism)).await?;
     if !misfits.is_empty() {
         return Err(Failure::new(Class::Unfit, "the saved plan no longer fits the live system; nothing was written")
             .detail(misfits.join("\n"))
@@ -284,7 +279,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     if saved.steps.is_empty() {
         return Ok(Applied { frontier: saved.frontier, held: saved.held, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(context.store).await?, 0, context.listener);
     chronicle.write(opened(&saved.plan, &saved.digest, Operation::Apply, &options.who)).await?;
     chronicle.write(Event::Leans { on: saved.leans.clone() }).await?;
     chronicle.write(Event::Planned { steps: saved.steps.clone() }).await?;

@@ -38,6 +38,9 @@ pub struct Settled {
     pub clashes: Vec<Clash>,
     /// Entries whose object is gone: left out of the write, and no fault.
     pub gone: BTreeSet<String>,
+    /// With [`Verdict::Write`] of what nobody has begun: entries (by field) that have moved already, as they stand now. They
+    /// were there before us, see [`Step::as_found`].
+    pub found: Attributes,
 }
 
 /// Where a value is, told only when it clashes: almost none does, and there may be many thousands.
@@ -107,8 +110,58 @@ pub fn settle(
     if verdict == Verdict::Conflict && clashes.is_empty() {
         clashes.push(whole(step, actual.map_or(Value::Null, |actual| Value::Map(actual.clone()))));
     }
+    let found = match (&step.before, &step.after, actual) {
+        (Some(from), Some(to), Some(actual)) if verdict == Verdict::Write && !began => {
+            found(schema, from, to, actual, &|entry| gone.contains(entry) || replaced.contains(entry))
+        }
+        _ => Attributes::new(),
+    };
     let gone = gone.iter().filter(|entry| in_step(step, entry)).cloned().collect();
-    Settled { verdict, clashes, gone }
+    Settled { verdict, clashes, gone, found }
+}
+
+/// The entries of entrywise fields of which something has moved, as they stand.
+fn found(
+    schema: &Schema,
+    from: &Attributes,
+    to: &Attributes,
+    actual: &Attributes,
+    left_out: &dyn Fn(&String) -> bool,
+) -> Attributes {
+    let empty = Attributes::new();
+    let entrywise = |name: &&String| schema.field(name).is_some_and(|field| field.entrywise);
+    let field = |name: &String| {
+        let [from, to, now] = [from, to, actual].map(|end| get(end, name).as_map().unwrap_or(&empty));
+        let moved = |entry: &&String| {
+            let stand = value(Path(None, entry), get(from, entry), get(to, entry), get(now, entry), &mut Vec::new());
+            !left_out(entry) && matches!(stand, Stand::After | Stand::Between)
+        };
+        let entries = names(from, to).into_iter().filter(moved);
+        let entries = entries.map(|entry| (entry.clone(), standing(get(from, entry), get(to, entry), get(now, entry))));
+        let entries: Attributes = entries.collect();
+        (!entries.is_empty()).then(|| (name.clone(), Value::Map(entries)))
+    };
+    names(from, to).into_iter().filter(entrywise).filter_map(field).collect()
+}
+
+/// What stands now of a value that is at one of two ends, part by part.
+fn standing(from: &Value, to: &Value, now: &Value) -> Value {
+    match (from, to) {
+        (Value::Map(_), Value::Map(_) | Value::Null) | (Value::Null, Value::Map(_)) => {
+            let empty = Attributes::new();
+            let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
+            let part = |name: &String| (name.clone(), standing(get(from, name), get(to, name), get(now, name)));
+            Value::Map(names(from, to).into_iter().map(part).collect())
+        }
+        (Value::Letters(_), Value::Letters(_) | Value::Null) | (Value::Null, Value::Letters(_)) => {
+            let has = |value: &Value, letter| matches!(value, Value::Letters(letters) if letters.contains(letter));
+            let Value::Letters(now) = now else { return Value::Letters(Letters::default()) };
+            let ours = now.as_str().chars().filter(|letter| has(from, *letter) || has(to, *letter));
+            Value::Letters(Letters::new(ours))
+        }
+        _ if agrees(from, now) => from.clone(),
+        _ => to.clone(),
+    }
 }
 
 /// Something is there. If one end is "not there", only the other end can be met.
@@ -191,22 +244,45 @@ fn fields(
     replaced: &BTreeSet<String>,
     clashes: &mut Vec<Clash>,
 ) -> Stand {
-    let mut stand = Stand::Unmoved;
+    let (mut stand, mut mix) = (Stand::Unmoved, Mix::default());
     for name in names(from, to) {
         let (from, to, now) = (get(from, name), get(to, name), get(actual, name));
-        let entrywise = schema.field(name).is_some_and(|field| field.entrywise);
-        let part = if entrywise {
-            entries(name, from, to, now, gone, replaced, clashes)
+        if schema.field(name).is_some_and(|field| field.entrywise) {
+            mix.add(&entries(name, from, to, now, gone, replaced, clashes));
         } else {
-            value(Path(None, name), from, to, now, clashes)
-        };
-        stand = join(stand, part);
+            stand = join(stand, value(Path(None, name), from, to, now, clashes));
+        }
     }
-    stand
+    join(stand, mix.stand())
 }
 
-/// Each entry alone: one that somebody else replaced clashes without stopping the others, and any mix of moved and
-/// unmoved entries may be written.
+/// What the entries of entrywise fields come to, those of all fields together: any mix of moved and unmoved entries may be
+/// written.
+#[derive(Default)]
+struct Mix {
+    open: bool,
+    moved: bool,
+    clashed: bool,
+}
+
+impl Mix {
+    const fn add(&mut self, other: &Self) {
+        self.open |= other.open;
+        self.moved |= other.moved;
+        self.clashed |= other.clashed;
+    }
+
+    const fn stand(&self) -> Stand {
+        match (self.open, self.moved, self.clashed) {
+            (true, _, _) => Stand::Before,
+            (false, true, _) => Stand::After,
+            (false, false, true) => Stand::Elsewhere,
+            (false, false, false) => Stand::Unmoved,
+        }
+    }
+}
+
+/// Each entry alone: one that somebody else replaced clashes without stopping the others.
 fn entries(
     field: &str,
     from: &Value,
@@ -215,29 +291,26 @@ fn entries(
     gone: &BTreeSet<String>,
     replaced: &BTreeSet<String>,
     clashes: &mut Vec<Clash>,
-) -> Stand {
+) -> Mix {
     let empty = Attributes::new();
     let [from, to, now] = [from, to, now].map(|value| value.as_map().unwrap_or(&empty));
-    let (mut moved, mut open) = (false, false);
+    let mut mix = Mix::default();
     let field = Path(None, field);
     for entry in names(from, to).into_iter().filter(|entry| !gone.contains(*entry)) {
         let (from, to, now) = (get(from, entry), get(to, entry), get(now, entry));
         let path = Path(Some(&field), entry);
-        if replaced.contains(entry) {
-            note(Stand::Elsewhere, path, (from, to, now), clashes);
-            continue;
-        }
-        match value(path, from, to, now, clashes) {
-            Stand::Before | Stand::Between => open = true,
-            Stand::After | Stand::Unmoved => moved = true,
-            Stand::Elsewhere => {}
+        let stand = if replaced.contains(entry) {
+            note(Stand::Elsewhere, path, (from, to, now), clashes)
+        } else {
+            value(path, from, to, now, clashes)
+        };
+        match stand {
+            Stand::Before | Stand::Between => mix.open = true,
+            Stand::After | Stand::Unmoved => mix.moved = true,
+            Stand::Elsewhere => mix.clashed = true,
         }
     }
-    match (open, moved, clashes.is_empty()) {
-        (true, _, _) => Stand::Before,
-        (false, false, false) => Stand::Elsewhere,
-        _ => Stand::After,
-    }
+    mix
 }
 
 fn value(path: Path<'_>, from: &Value, to: &Value, now: &Value, clashes: &mut Vec<Clash>) -> Stand {

@@ -20,6 +20,7 @@ static SCHEMA: Schema = Schema {
         Field::new("owner", Type::Text, "Text.").fresh("the service"),
         Field::new("flags", Type::Map(&Type::Bool), "Flags."),
         Field::new("acl", Type::Map(&Type::Map(&Type::Text)), "Entries.").entrywise(),
+        Field::new("options", Type::Map(&Type::Map(&Type::Text)), "Entries.").entrywise(),
     ],
     outputs: &[],
     undo: |_, _| Undo::Faithful,
@@ -174,6 +175,40 @@ fn entries_are_settled_alone() {
     assert_eq!(replaced.clashes.iter().map(|clash| clash.path.as_str()).collect::<Vec<_>>(), ["acl.u"]);
     let all = at(acl(&[]), &["t"], &["u", "v"]);
     assert_eq!((all.verdict, all.clashes.len()), (Conflict, 2));
+}
+
+#[test]
+fn entries_of_several_fields_are_settled_alone() {
+    let end_of = |acl_of: &[(&str, &str, &str)], options: Json| {
+        let mut json = acl(acl_of);
+        json["options"] = options;
+        json
+    };
+    let ends = |options: Json| step(end_of(&[], json!({})), end_of(&[("t", "r", "r"), ("u", "r", "r")], options));
+    let replaced = BTreeSet::from(["t".to_owned()]);
+    let now = end(end_of(&[], json!({})));
+    let one = settle(&ends(json!({})), &SCHEMA, now.as_ref(), false, &BTreeSet::new(), &replaced);
+    assert_eq!((one.verdict, one.clashes.len()), (Write, 1), "a field without entries stops nothing");
+    let other = ends(json!({ "t": { "r": { "$letters": "r" } } }));
+    let one = settle(&other, &SCHEMA, now.as_ref(), false, &BTreeSet::new(), &replaced);
+    assert_eq!((one.verdict, one.clashes.len()), (Write, 2), "nor one whose only entry was replaced");
+    let moved = end_of(&[("t", "r", "r"), ("u", "r", "r")], json!({}));
+    assert_eq!(settled(&other, moved, false).verdict, Write, "nor one that somebody moved already");
+}
+
+/// What stands at the end before anybody began is not ours: it is told, so that it is never undone.
+#[test]
+fn what_had_moved_before_us_is_told() {
+    let ends =
+        step(acl(&[("t1", "r", ""), ("t2", "r", "")]), acl(&[("t1", "r", "r"), ("t2", "r", "rw"), ("t3", "r", "r")]));
+    let now = acl(&[("t1", "r", "ra"), ("t2", "r", "w")]);
+    let found = |now: &Json, began: bool| settled(&ends, now.clone(), began).found;
+    assert_eq!(Some(found(&now, false)), end(acl(&[("t1", "r", "r"), ("t2", "r", "w")])));
+    assert!(found(&now, true).is_empty(), "once it was begun it may be ours");
+    assert!(found(&acl(&[]), false).is_empty());
+    let rest = ends.as_found(&found(&now, false));
+    assert_eq!(rest.before, end(acl(&[("t2", "r", "w")])));
+    assert_eq!(rest.after, end(acl(&[("t2", "r", "rw"), ("t3", "r", "r")])));
 }
 
 #[test]

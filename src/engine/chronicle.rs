@@ -33,6 +33,7 @@ pub struct Chronicle<'a> {
     held: &'a mut dyn Held,
     run: String,
     earlier: u64,
+    begun: bool,
     records: Vec<Record>,
     listener: &'a dyn Listener,
 }
@@ -40,32 +41,44 @@ pub struct Chronicle<'a> {
 impl<'a> Chronicle<'a> {
     /// Opens the journal `run`, which has `written` records so far.
     pub fn new(held: &'a mut dyn Held, run: impl Into<String>, written: u64, listener: &'a dyn Listener) -> Self {
-        Self { held, run: run.into(), earlier: written, records: Vec::new(), listener }
+        Self { held, run: run.into(), earlier: written, begun: written > 0, records: Vec::new(), listener }
     }
 
     /// Writes one event; it is durable when this returns, and nothing may follow from it before.
     ///
     /// # Errors
-    /// Those of the store; the beginning of a step for which the lock may not last. The run has to stop then.
+    /// Those of the store; the beginning of a step for which the lock may not last. The run has to stop then: of class
+    /// `Interrupted` once a step was begun, since what is there can be taken up again.
     pub async fn write(&mut self, event: Event) -> Result<(), Failure> {
-        if matches!(event, Event::Started { .. } | Event::UndoStarted { .. }) {
+        let begins = matches!(event, Event::Started { .. } | Event::UndoStarted { .. });
+        if begins {
             self.lasts()?;
         }
         let seq = self.earlier + self.records.len() as u64;
         let record = Record { seq, at: Timestamp::now(), event };
-        self.held.append(&self.run, &record).await?;
+        self.held.append(&self.run, &record).await.map_err(|failure| self.amid(failure))?;
+        self.begun |= begins;
         self.listener.event(&record);
         self.records.push(record);
         Ok(())
     }
 
+    /// A failure of the store as the run meets it: once a step was begun, whatever it was, the run has stopped midway.
+    pub fn amid(&self, failure: Failure) -> Failure {
+        if self.begun { Failure { class: Class::Interrupted, ..failure } } else { failure }
+    }
+
     /// Whether the lock lasts as long as a call may take: a step that began under it must not end under somebody else's.
-    fn lasts(&self) -> Result<(), Failure> {
+    ///
+    /// # Errors
+    /// When it may not: nothing may be written then.
+    pub fn lasts(&self) -> Result<(), Failure> {
         match self.held.time_left() {
             Some(left) if left < CALL => {
-                Err(Failure::new(Class::Locked, "the lock of the store runs out; nothing more was begun")
+                let failure = Failure::new(Class::Locked, "the lock of the store runs out; nothing more was begun")
                     .detail(format!("it lasts {} s more, and a call may take {} s", left.as_secs(), CALL.as_secs()))
-                    .remedy("see that the store can be reached, then take the run up again with `pgentra apply`"))
+                    .remedy("see that the store can be reached, then take the run up again with `pgentra apply`");
+                Err(self.amid(failure))
             }
             _ => Ok(()),
         }

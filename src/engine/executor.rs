@@ -1,7 +1,8 @@
 //! The loop that runs tasks: starts what may start, journals what ends, and lets a failure stop what it has to stop.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -25,6 +26,9 @@ enum Ended<'t> {
     Wrote(&'t Task, Result<Walked, Failure>),
 }
 
+/// The tasks that are running.
+type Running<'t> = FuturesUnordered<BoxFuture<'t, Ended<'t>>>;
+
 /// A step's id and the operation that a service took on for it.
 type Accepted = (String, String);
 
@@ -41,6 +45,8 @@ pub(super) struct Executor<'t, 'r, 'c> {
     chronicle: &'r mut Chronicle<'c>,
     rules: Rules<'t>,
     accepted: (UnboundedSender<Accepted>, UnboundedReceiver<Accepted>),
+    /// Tells what runs that the journal takes nothing more.
+    broken: Arc<AtomicBool>,
     ran: Ran,
 }
 
@@ -64,39 +70,59 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
             chronicle,
             rules,
             accepted: unbounded_channel(),
+            broken: Arc::default(),
             ran: Ran::default(),
         }
     }
 
     pub(super) async fn run(mut self) -> Result<Ran, Failure> {
-        let mut running: FuturesUnordered<BoxFuture<'t, Ended<'t>>> = FuturesUnordered::new();
+        let mut running = Running::new();
         loop {
-            while let Some(task) = self.next(running.len()) {
-                running.push(self.begin(task).await?);
-            }
-            let ended = tokio::select! {
-                biased;
-                Some(accepted) = self.accepted.1.recv() => { self.accept(accepted).await?; continue; }
-                ended = running.next() => ended,
-            };
-            while let Ok(accepted) = self.accepted.1.try_recv() {
-                self.accept(accepted).await?;
-            }
-            match ended {
-                None => break,
-                Some(Ended::Looked(task, Ok(Looked::Write(intent)))) => {
-                    if self.rules.way != Way::Back && !task.journaled {
-                        self.chronicle.write(Event::Started { step: task.step.id.clone() }).await?;
-                    }
-                    running.push(self.write(task, intent));
+            match self.turn(&mut running).await {
+                Ok(true) => {}
+                Ok(false) => break,
+                // Without a journal nothing more begins, but a call in flight is never dropped.
+                Err(failure) => {
+                    self.broken.store(true, Ordering::SeqCst);
+                    while running.next().await.is_some() {}
+                    return Err(failure);
                 }
-                Some(Ended::Looked(task, Ok(Looked::Over(walked)))) => self.finish(task, Ok(walked)).await?,
-                Some(Ended::Looked(task, Err(failure))) => self.finish(task, Err(failure)).await?,
-                Some(Ended::Wrote(task, result)) => self.finish(task, result).await?,
             }
         }
         self.leave_the_rest().await?;
         Ok(self.ran)
+    }
+
+    /// Starts what may start, and journals the next thing that happens. False: nothing runs any more.
+    async fn turn(&mut self, running: &mut Running<'t>) -> Result<bool, Failure> {
+        while let Some(task) = self.next(running.len()) {
+            running.push(self.begin(task).await?);
+        }
+        let ended = tokio::select! {
+            biased;
+            Some(accepted) = self.accepted.1.recv() => { self.accept(accepted).await?; return Ok(true); }
+            ended = running.next() => ended,
+        };
+        while let Ok(accepted) = self.accepted.1.try_recv() {
+            self.accept(accepted).await?;
+        }
+        match ended {
+            None => return Ok(false),
+            Some(Ended::Looked(task, Ok(Looked::Write(intent)))) => {
+                if self.rules.way == Way::Back || task.journaled {
+                    // It was journaled before the look, which may have taken minutes.
+                    self.chronicle.lasts()?;
+                } else {
+                    let (step, found) = (task.step.id.clone(), intent.found.clone());
+                    self.chronicle.write(Event::Started { step, found }).await?;
+                }
+                running.push(self.write(task, intent));
+            }
+            Some(Ended::Looked(task, Ok(Looked::Over(walked)))) => self.finish(task, Ok(walked)).await?,
+            Some(Ended::Looked(task, Err(failure))) => self.finish(task, Err(failure)).await?,
+            Some(Ended::Wrote(task, result)) => self.finish(task, result).await?,
+        }
+        Ok(true)
     }
 
     fn stopped(&self) -> bool {
@@ -122,7 +148,7 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
         let id = task.step.id.clone();
         match self.rules.way {
             Way::Back => self.chronicle.write(Event::UndoStarted { step: id }).await?,
-            Way::Forward(_) if task.journaled => self.chronicle.write(Event::Started { step: id }).await?,
+            Way::Forward(_) if task.journaled => self.chronicle.write(Event::started(id)).await?,
             Way::Forward(_) => {}
         }
         self.busy.extend(task.step.serial_key.as_deref());
@@ -150,6 +176,7 @@ impl<'t, 'r, 'c: 't> Executor<'t, 'r, 'c> {
             step: &task.step.id,
             listener: self.chronicle.listener(),
             stop: self.rules.stop,
+            broken: self.broken.clone(),
             accepted: self.accepted.0.clone(),
         }
     }
@@ -265,6 +292,7 @@ struct Watcher<'t> {
     step: &'t str,
     listener: &'t dyn Listener,
     stop: &'t Stop,
+    broken: Arc<AtomicBool>,
     accepted: UnboundedSender<Accepted>,
 }
 
@@ -274,7 +302,7 @@ impl Watch for Watcher<'_> {
     }
 
     fn stopped(&self) -> bool {
-        self.stop.load(Ordering::SeqCst)
+        self.stop.load(Ordering::SeqCst) || self.broken.load(Ordering::SeqCst)
     }
 
     fn accepted(&self, operation: &str) {

@@ -28,9 +28,13 @@ pub fn unit(steps: &[&Step], failed: &BTreeSet<String>, scope: Scope) -> BTreeSe
         }
         Scope::App => {
             let apps = apps(steps);
-            let down: BTreeSet<&str> =
-                failed.iter().filter_map(|id| apps.get(id.as_str())).flatten().copied().collect();
-            let only_theirs = |id: &String| apps.get(id.as_str()).is_some_and(|apps| apps.is_subset(&down));
+            let own =
+                |id: &String| [apps.of.get(id.as_str()), apps.joint.get(id.as_str())].into_iter().flatten().flatten();
+            let down: BTreeSet<&str> = failed.iter().flat_map(own).copied().collect();
+            // What leans on several apps cannot stand on the others alone.
+            let joint = apps.joint.iter().filter(|(_, of)| !of.is_disjoint(&down)).map(|(end, _)| *end);
+            let down: BTreeSet<&str> = joint.chain(down.iter().copied()).collect();
+            let only_theirs = |id: &String| apps.of.get(id.as_str()).is_some_and(|apps| apps.is_subset(&down));
             steps.iter().map(|step| step.id.clone()).filter(only_theirs).collect()
         }
     }
@@ -49,22 +53,61 @@ fn needs<'a>(steps: &[&'a Step]) -> BTreeMap<&'a str, BTreeSet<String>> {
     needs
 }
 
-/// The apps that need each step. An app is named by one of its steps; what serves no app stands for itself.
-fn apps<'a>(steps: &[&'a Step]) -> BTreeMap<&'a str, BTreeSet<&'a str>> {
+/// Which apps need which steps. An app is named by one of its steps; what serves no app stands for itself.
+struct Apps<'a> {
+    /// The apps that need each step.
+    of: BTreeMap<&'a str, BTreeSet<&'a str>>,
+    /// The apps behind an end that several have in common: it stands for itself, but when it fails, it is for all of them.
+    joint: BTreeMap<&'a str, BTreeSet<&'a str>>,
+}
+
+fn apps<'a>(steps: &[&'a Step]) -> Apps<'a> {
     let needs = needs(steps);
     let leaned_on: BTreeSet<&String> = steps.iter().flat_map(|step| &step.leans_on).collect();
-    let mut apps: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut names: BTreeMap<Vec<&Value>, &str> = BTreeMap::new();
-    for end in steps.iter().filter(|step| !leaned_on.contains(&step.id)) {
-        // Several ends of one app (its probe, its slot settings) go by one name.
-        let needed = &needs[end.id.as_str()];
-        let key = steps.iter().filter(|step| needed.contains(&step.id)).rev().find_map(|step| app_key(step));
-        let name = key.map_or(end.id.as_str(), |key| *names.entry(key).or_insert(&end.id));
-        for step in steps.iter().filter(|step| needed.contains(&step.id)) {
-            apps.entry(&step.id).or_default().insert(name);
+    let (mut names, mut keyed): (BTreeMap<Vec<&Value>, &str>, BTreeMap<&str, &str>) = Default::default();
+    for step in steps {
+        if let Some(key) = app_key(step) {
+            keyed.insert(&step.id, names.entry(key).or_insert(&step.id));
+        }
+    }
+    let mut apps = Apps { of: BTreeMap::new(), joint: BTreeMap::new() };
+    for step in steps {
+        let name = match keyed.get(step.id.as_str()) {
+            Some(name) => *name,
+            // Ground for the steps of apps goes by their names.
+            None if keyed.keys().any(|of| needs[of].contains(&step.id)) => continue,
+            // Several ends of one app (its probe, its slot settings) go by one name.
+            None => {
+                let last = last_keyed(&needs[step.id.as_str()], &keyed, &needs);
+                match (last.first(), last.len()) {
+                    (Some(app), 1) => app,
+                    (None, _) if leaned_on.contains(&step.id) => continue,
+                    (None, _) => step.id.as_str(),
+                    (Some(_), _) => {
+                        apps.joint.insert(&step.id, last);
+                        step.id.as_str()
+                    }
+                }
+            }
+        };
+        for needed in steps.iter().filter(|other| needs[step.id.as_str()].contains(&other.id)) {
+            apps.of.entry(&needed.id).or_default().insert(name);
         }
     }
     apps
+}
+
+/// The apps of the steps among `needed` that no later step of an app needs: those that an end is about. What these lean on
+/// in turn, such as a grant for several apps, is ground that they share.
+fn last_keyed<'a>(
+    needed: &BTreeSet<String>,
+    keyed: &BTreeMap<&'a str, &'a str>,
+    needs: &BTreeMap<&'a str, BTreeSet<String>>,
+) -> BTreeSet<&'a str> {
+    let keyed: Vec<(&str, &str)> =
+        keyed.iter().filter(|(id, _)| needed.contains(**id)).map(|(id, app)| (*id, *app)).collect();
+    let last = |(id, _): &&(&str, &str)| !keyed.iter().any(|(other, _)| other != id && needs[other].contains(*id));
+    keyed.iter().filter(last).map(|(_, app)| *app).collect()
 }
 
 /// What makes an app the same: its name and where it lives; a slot belongs to its app.
@@ -128,6 +171,20 @@ mod tests {
         assert_eq!(down(&["set1", "set2"], Scope::App).len(), two_apps().len());
         assert_eq!(down(&["set2"], Scope::Run).len(), two_apps().len());
         assert!(down(&[], Scope::Run).is_empty());
+    }
+
+    #[test]
+    fn an_end_that_several_apps_share_joins_none_of_them() {
+        let mut steps = two_apps();
+        steps.push(step("all", None, &["probe1", "set2"]));
+        let down = |failed: &str| {
+            let failed = BTreeSet::from([failed.to_owned()]);
+            unit(&steps.iter().collect::<Vec<_>>(), &failed, Scope::App).into_iter().collect::<Vec<_>>()
+        };
+        assert_eq!(down("set1"), ["all", "probe1", "set1", "sticky1"], "the other app stays");
+        assert_eq!(down("sticky1"), ["all", "probe1", "set1", "sticky1"]);
+        assert_eq!(down("set2"), ["all", "set2"]);
+        assert_eq!(down("all").len(), steps.len(), "nobody knows which of them it failed for");
     }
 
     #[test]

@@ -7,7 +7,9 @@ use tokio::time::Instant;
 
 use super::task::{Stay, Task};
 use crate::diff::{Clash, Settled, Verdict, settle};
-use crate::model::{Attributes, Class, Failure, Look, Nature, Observed, Purpose, Reading, Schema, State, Step, Value};
+use crate::model::{
+    Attributes, Class, Failure, Look, Nature, Observed, Purpose, Reading, Schema, State, Step, Value, privilege_words,
+};
 use crate::resources::{Watch, World, Written, pause};
 
 /// What a walk came to.
@@ -39,6 +41,8 @@ pub(super) struct Intent {
     step: Step,
     /// The failure that the entries left out make of it, once the others are written.
     clash: Option<Failure>,
+    /// What had moved before us; see [`Settled::found`].
+    pub(super) found: Attributes,
 }
 
 /// How long to wait between two looks while a service may still show an old state.
@@ -49,7 +53,7 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
     let step = &task.step;
     let schema = schema(world, step)?;
     if schema.nature != Nature::Resource {
-        return Ok(Looked::Write(Box::new(Intent { step: step.clone(), clash: None })));
+        return Ok(Looked::Write(Box::new(Intent { step: step.clone(), clash: None, found: Attributes::new() })));
     }
     if let Some(operation) = &task.operation {
         watch.note("waiting for what an earlier run began");
@@ -60,7 +64,7 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
     }
     let end = Instant::now() + doubt(task, schema);
     loop {
-        let reading = look(world, step, watch).await?;
+        let reading = unless_stopped(watch, look(world, step)).await?;
         let settled = settled(step, schema, &reading, task.began);
         match settled.verdict {
             // A service that lags behind may show what was there before a write that it took.
@@ -74,7 +78,8 @@ pub(super) async fn before_write(world: &dyn World, task: &Task, watch: &dyn Wat
             }
             Verdict::Write => {
                 let clash = (!settled.clashes.is_empty()).then(|| conflict(step, &settled.clashes, task.began));
-                return Ok(Looked::Write(Box::new(Intent { step: without(step, &settled), clash })));
+                let step = without(&step.as_found(&settled.found), &settled);
+                return Ok(Looked::Write(Box::new(Intent { step, clash, found: settled.found })));
             }
         }
     }
@@ -92,7 +97,7 @@ async fn staying(
     stay: &Stay,
     watch: &dyn Watch,
 ) -> Result<Walked, Failure> {
-    let gone = match look(world, &task.step, watch).await {
+    let gone = match unless_stopped(watch, look(world, &task.step)).await {
         Ok(reading) if settled(&task.step, schema, &reading, true).verdict == Verdict::AlreadyThere => Some(reading),
         _ => None,
     };
@@ -112,7 +117,7 @@ pub(super) async fn write(world: &dyn World, intent: &Intent, watch: &dyn Watch)
     match world.write(step, watch).await {
         Ok(Written::Held { reason, earliest }) => return Ok(Walked::Held { reason, earliest }),
         Ok(Written::Done) => {}
-        Err(failure) if turned_away(world, intent, schema, &failure, watch).await => {
+        Err(failure) if turned_away(world, intent, schema, &failure).await => {
             return Ok(Walked::Refused(failure));
         }
         Err(failure) => return Err(failure),
@@ -126,28 +131,15 @@ pub(super) async fn write(world: &dyn World, intent: &Intent, watch: &dyn Watch)
 
 /// Whether a write was turned away before anything was written: the service said no, and a look still finds exactly what
 /// was there before. Then there is nothing to finish and nothing to undo.
-async fn turned_away(
-    world: &dyn World,
-    intent: &Intent,
-    schema: &Schema,
-    failure: &Failure,
-    watch: &dyn Watch,
-) -> bool {
+async fn turned_away(world: &dyn World, intent: &Intent, schema: &Schema, failure: &Failure) -> bool {
     const NO: [Class; 5] = [Class::Forbidden, Class::NotSignedIn, Class::Input, Class::Conflict, Class::Unfit];
     if schema.nature != Nature::Resource || intent.clash.is_some() || !NO.contains(&failure.class) {
         return false;
     }
-    match look(world, &intent.step, watch).await {
+    match look(world, &intent.step).await {
         Ok(reading) => settled(&intent.step, schema, &reading, false).verdict == Verdict::Write,
         Err(_) => false,
     }
-}
-
-/// A look that nobody waits for.
-struct Unwatched;
-
-impl Watch for Unwatched {
-    fn note(&self, _: &str) {}
 }
 
 /// How a step fits the live system.
@@ -170,7 +162,7 @@ pub async fn fit(world: &dyn World, step: &Step, began: bool) -> Result<Fit, Fai
     if schema.nature != Nature::Resource {
         return Ok(Fit::Fits);
     }
-    let settled = settled(step, schema, &look(world, step, &Unwatched).await?, began);
+    let settled = settled(step, schema, &look(world, step).await?, began);
     Ok(match settled.verdict {
         Verdict::AlreadyThere => Fit::AlreadyThere,
         Verdict::Write if settled.clashes.is_empty() => Fit::Fits,
@@ -187,23 +179,21 @@ fn schema(world: &dyn World, step: &Step) -> Result<&'static Schema, Failure> {
     world.schema(&step.address.kind).ok_or_else(unknown)
 }
 
-async fn look(world: &dyn World, step: &Step, watch: &dyn Watch) -> Result<Reading, Failure> {
+/// A look before a write may be left in the middle: it changes nothing. The one after a write belongs to the step in hand.
+async fn unless_stopped<T>(watch: &dyn Watch, look: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::select! {
+        looked = look => looked,
+        Err(stopped) = pause(watch, Duration::from_hours(24)) => Err(stopped),
+    }
+}
+
+async fn look(world: &dyn World, step: &Step) -> Result<Reading, Failure> {
     let none = Attributes::new();
     // Both ends name the same attributes, but an entry that one end lacks is still asked for.
     let attributes = merged(step.before.as_ref().unwrap_or(&none), step.after.as_ref().unwrap_or(&none));
-    let look = Look {
-        address: &step.address,
-        key: &step.key,
-        attributes: &attributes,
-        purpose: Purpose::Settle,
-        via: step.via.as_deref(),
-    };
-    // A look changes nothing, so it may be left in the middle.
-    let asked_to_stop = pause(watch, Duration::from_hours(24));
-    let reading = tokio::select! {
-        reading = world.read(look) => reading?,
-        Err(stopped) = asked_to_stop => return Err(stopped),
-    };
+    let via = step.via.as_deref();
+    let look = Look { address: &step.address, key: &step.key, attributes: &attributes, purpose: Purpose::Settle, via };
+    let reading = world.read(look).await?;
     if let Observed::Unreadable(unreadable) = &reading.observed {
         return Err(Failure::new(Class::Other, "the resource cannot be read")
             .detail(&unreadable.reason)
@@ -263,7 +253,7 @@ fn without(step: &Step, settled: &Settled) -> Step {
 async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn Watch) -> Result<Attributes, Failure> {
     let start = Instant::now();
     loop {
-        let reading = look(world, step, watch).await?;
+        let reading = look(world, step).await?;
         let settled = settled(step, schema, &reading, false);
         if settled.verdict == Verdict::AlreadyThere {
             return Ok(outputs(reading));
@@ -278,15 +268,26 @@ async fn look_again(world: &dyn World, step: &Step, schema: &Schema, watch: &dyn
     }
 }
 
-/// The failure of a step that somebody else stands in the way of. `ours`: the end that the step starts from is one that
-/// we once wrote.
-fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
-    let show = |value: &Value| match value {
+/// A value in words: no digest of a secret, no letters of an ACL.
+fn show(value: &Value) -> String {
+    match value {
         Value::Secret(_) => "(sensitive value)".to_owned(),
         Value::Null => "(nothing)".to_owned(),
         Value::Open(reference) => format!("(known after apply: {reference})"),
-        value => serde_json::Value::from(value).to_string(),
-    };
+        Value::Letters(letters) if letters.is_empty() => "(nothing)".to_owned(),
+        Value::Letters(letters) => privilege_words(letters),
+        Value::List(list) => format!("[{}]", list.iter().map(show).collect::<Vec<_>>().join(", ")),
+        Value::Map(map) => {
+            let entries = map.iter().map(|(name, value)| format!("{name} = {}", show(value)));
+            format!("{{ {} }}", entries.collect::<Vec<_>>().join(", "))
+        }
+        Value::Text(_) | Value::Bool(_) | Value::Int(_) => serde_json::Value::from(value).to_string(),
+    }
+}
+
+/// The failure of a step that somebody else stands in the way of. `ours`: the end that the step starts from is one that
+/// we once wrote.
+fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
     let line = |clash: &Clash| {
         let path = if clash.path.is_empty() { step.address.to_string() } else { clash.path.clone() };
         let (before, after, now) = (show(&clash.before), show(&clash.after), show(&clash.now));
@@ -303,4 +304,21 @@ fn conflict(step: &Step, clashes: &[Clash], ours: bool) -> Failure {
         } else {
             "look at their change, then plan again"
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::show;
+    use crate::model::Value;
+    use serde_json::json;
+
+    #[test]
+    fn a_conflict_is_told_in_words() {
+        let secret = json!({ "$secret": { "source": null, "digest": "f00d" } });
+        let end =
+            json!({ "a": "x", "n": null, "p": secret, "t": { "r": { "$letters": "ra" }, "s": { "$letters": "" } } });
+        let shown = show(&Value::try_from(end).unwrap());
+        let words = r#"{ a = "x", n = (nothing), p = (sensitive value), t = { r = SELECT, INSERT, s = (nothing) } }"#;
+        assert_eq!(shown, words);
+    }
 }

@@ -87,6 +87,9 @@ pub enum Event {
     Started {
         /// The step's id.
         step: String,
+        /// Entries of its before end, by field, that stood elsewhere: somebody else had moved them already.
+        #[serde(default, skip_serializing_if = "nothing")]
+        found: Attributes,
     },
     /// The service took the write and works on it; this is where to ask how far it is.
     Accepted {
@@ -127,6 +130,11 @@ pub enum Event {
         /// Whether nothing was written: somebody else had changed it, or the service turned the write away.
         refused: bool,
     },
+    /// A failure takes these steps down: what was written of them will be undone.
+    GoesDown {
+        /// Their ids.
+        steps: BTreeSet<String>,
+    },
     /// Its undo is about to be run.
     UndoStarted {
         /// The step's id.
@@ -158,6 +166,10 @@ pub enum Event {
     },
 }
 
+fn nothing(found: &Attributes) -> bool {
+    found.is_empty()
+}
+
 /// One line of a journal.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
@@ -171,6 +183,11 @@ pub struct Record {
 }
 
 impl Event {
+    /// The start of a step that is as it was planned.
+    pub fn started(step: impl Into<String>) -> Self {
+        Self::Started { step: step.into(), found: Attributes::new() }
+    }
+
     /// The step it is about, if it is about one.
     pub fn step(&self) -> Option<&str> {
         match self {
@@ -178,8 +195,9 @@ impl Event {
             | Self::Leans { .. }
             | Self::Planned { .. }
             | Self::Resumed { .. }
+            | Self::GoesDown { .. }
             | Self::Closed { .. } => None,
-            Self::Started { step }
+            Self::Started { step, .. }
             | Self::Accepted { step, .. }
             | Self::AlreadyThere { step, .. }
             | Self::Done { step, .. }
@@ -205,6 +223,7 @@ impl Event {
             Self::Done { .. } => "done",
             Self::Held { .. } => "held",
             Self::Failed { .. } => "failed",
+            Self::GoesDown { .. } => "goes_down",
             Self::UndoStarted { .. } => "undo_started",
             Self::Undone { .. } => "undone",
             Self::Kept { .. } => "kept",

@@ -49,6 +49,8 @@ pub struct Run {
     pub leans: BTreeMap<Address, BTreeSet<Address>>,
     /// Its steps in order.
     pub steps: Vec<StepRun>,
+    /// The ids of the steps that a failure takes down, once that was decided.
+    pub down: BTreeSet<String>,
     /// How it ended; `None` when it did not.
     pub outcome: Option<Outcome>,
 }
@@ -99,6 +101,7 @@ fn open(first: &Record) -> Result<Run, Corrupt> {
         opened: first.at,
         leans: BTreeMap::new(),
         steps: Vec::new(),
+        down: BTreeSet::new(),
         outcome: None,
     })
 }
@@ -121,6 +124,7 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) 
             }
         }
         Event::Leans { on } => run.leans.extend(on.clone()),
+        Event::GoesDown { steps } => run.down.extend(steps.iter().cloned()),
         Event::Resumed { .. } => run.outcome = None,
         Event::Closed { outcome } => run.outcome = Some(*outcome),
         event => {
@@ -131,6 +135,8 @@ fn advance(run: &mut Run, index: &mut BTreeMap<String, usize>, record: &Record) 
             step.status = next(step.status, event)?;
             step.since = record.at;
             match event {
+                // What had moved before us is none of ours to undo, to own or to write once more.
+                Event::Started { found, .. } if !found.is_empty() => step.step = step.step.as_found(found),
                 Event::Done { outputs, .. } | Event::AlreadyThere { outputs, .. } => step.outputs.clone_from(outputs),
                 Event::Accepted { operation, .. } => step.operation = Some(operation.clone()),
                 _ => {}

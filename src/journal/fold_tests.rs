@@ -28,7 +28,7 @@ fn s() -> String {
 
 fn events() -> Vec<Event> {
     vec![
-        Event::Started { step: s() },
+        Event::started(s()),
         Event::Accepted { step: s(), operation: "op".into() },
         Event::AlreadyThere { step: s(), outputs: Attributes::new() },
         Event::Done { step: s(), outputs: Attributes::new() },
@@ -66,7 +66,7 @@ fn every_move_is_in_the_table_or_corrupt() {
     Refused: started>Started already_there>AlreadyThere failed>Refused failed!>Refused
     Undoing: accepted>Undoing undo_started>Undoing undone>Undone kept>Kept undo_failed>Stuck
     Undone: 
-    Kept: 
+    Kept: undo_started>Undoing
     Stuck: undo_started>Undoing
     ");
 }
@@ -123,9 +123,9 @@ fn a_journal_tells_where_each_step_stands() {
     let outputs = Attributes::from([("id".to_owned(), "7".into())]);
     let events = vec![
         Event::Leans { on: BTreeMap::from([(Address::new("k", "b"), BTreeSet::from([Address::new("k", "a")]))]) },
-        Event::Started { step: "a".into() },
+        Event::started("a"),
         Event::Accepted { step: "a".into(), operation: "url".into() },
-        Event::Started { step: "b".into() },
+        Event::started("b"),
         Event::Done { step: "b".into(), outputs: outputs.clone() },
     ];
     let run = fold(&journal(&["a", "b", "c"], events)).unwrap();
@@ -141,8 +141,7 @@ fn a_journal_tells_where_each_step_stands() {
 
 #[test]
 fn an_operation_is_forgotten_when_its_step_ends() {
-    let mut events =
-        vec![Event::Started { step: "a".into() }, Event::Accepted { step: "a".into(), operation: "url".into() }];
+    let mut events = vec![Event::started("a"), Event::Accepted { step: "a".into(), operation: "url".into() }];
     events.push(Event::Failed { step: "a".into(), error: "e".into(), refused: false });
     assert_eq!(fold(&journal(&["a"], events)).unwrap().step("a").unwrap().operation, None);
 }
@@ -154,13 +153,13 @@ fn only_a_stopped_run_is_resumed() {
     for outcome in [Outcome::Applied, Outcome::Held, Outcome::RolledBack, Outcome::Stuck] {
         assert!(fold(&journal(&["a"], close(outcome))).is_err(), "{outcome:?}");
     }
-    let unasked = vec![Event::Closed { outcome: Outcome::Stopped }, Event::Started { step: "a".into() }];
+    let unasked = vec![Event::Closed { outcome: Outcome::Stopped }, Event::started("a")];
     assert!(fold(&journal(&["a"], unasked)).is_err());
 }
 
 #[test]
 fn what_nobody_could_have_written_is_corrupt() {
-    let good = journal(&["a"], vec![Event::Started { step: "a".into() }]);
+    let good = journal(&["a"], vec![Event::started("a")]);
     assert!(fold(&good).is_ok());
     let corrupt = |records: Vec<Record>| fold(&records).unwrap_err().to_string();
     assert_eq!(corrupt(Vec::new()), "corrupt journal: it is empty");
@@ -168,7 +167,7 @@ fn what_nobody_could_have_written_is_corrupt() {
     let mut gap = good.clone();
     gap[2].seq = 3;
     assert_eq!(corrupt(gap), "corrupt journal: record 2 is numbered 3");
-    let stranger = journal(&["a"], vec![Event::Started { step: "b".into() }]);
+    let stranger = journal(&["a"], vec![Event::started("b")]);
     assert_eq!(corrupt(stranger), "corrupt journal: started of b, which was not planned");
     let twice = journal(&["a", "a"], Vec::new());
     assert_eq!(corrupt(twice), "corrupt journal: a was planned twice");
@@ -199,4 +198,31 @@ proptest::proptest! {
             proptest::prop_assert_eq!(status(&found, "k.a"), expected);
         }
     }
+}
+
+/// What somebody else had moved before the step began is none of ours: neither undone nor owned.
+#[test]
+fn a_start_tells_what_was_there_before() {
+    let end = |json: serde_json::Value| match Value::try_from(json).unwrap() {
+        Value::Map(map) => map,
+        other => panic!("{other:?}"),
+    };
+    let letters = |letters: &str| serde_json::json!({ "$letters": letters });
+    let mut planned = step("a");
+    planned.before = Some(end(serde_json::json!({ "acl": { "t1": {}, "t2": {}, "t3": { "r": letters("") } } })));
+    let all = serde_json::json!({ "acl": { "t1": { "r": letters("r") }, "t2": { "r": letters("r") }, "t3": { "r": letters("rw") } } });
+    planned.after = Some(end(all));
+    let found = end(serde_json::json!({ "acl": { "t1": { "r": letters("r") }, "t3": { "r": letters("w") } } }));
+    let events = [opened(VERSION), Event::Planned { steps: vec![planned] }, Event::Started { step: "a".into(), found }];
+    let records: Vec<Record> =
+        events.into_iter().zip(0..).map(|(event, seq)| Record { seq, at: at(seq), event }).collect();
+    let lines: Vec<String> = records.iter().map(|record| serde_json::to_string(record).unwrap()).collect();
+    let read: Vec<Record> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let step = &fold(&read).unwrap().steps[0].step;
+    assert_eq!(step.before, Some(end(serde_json::json!({ "acl": { "t2": {}, "t3": { "r": letters("w") } } }))));
+    let after = serde_json::json!({ "acl": { "t2": { "r": letters("r") }, "t3": { "r": letters("rw") } } });
+    assert_eq!(step.after, Some(end(after)));
+    let old = r#"{"seq":2,"at":"2027-01-15T08:00:02Z","type":"started","step":"a"}"#;
+    assert_eq!(serde_json::from_str::<Record>(old).unwrap().event, Event::started("a"));
+    assert_eq!(serde_json::to_string(&Event::started("a")).unwrap(), r#"{"type":"started","step":"a"}"#);
 }

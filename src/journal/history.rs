@@ -78,17 +78,26 @@ impl History {
         &self.0[at..]
     }
 
-    /// The run that has no end, or one that can be taken up again; the newest, if several. One that has written nothing
-    /// leaves nothing to finish.
+    /// The run that has no end, or one that can be taken up again; the newest, if several.
     pub fn open(&self) -> Option<&Dated> {
-        let wrote = |dated: &Dated| dated.run.steps.iter().any(StepRun::stands);
-        let open = |dated: &&Dated| is_open(&dated.run) && wrote(dated) && self.undone_by(&dated.id).is_none();
-        self.0.iter().rev().find(open)
+        self.0.iter().rev().find(|dated| self.goes_on(dated))
+    }
+
+    /// Whether a run can be taken up again. One that has written nothing leaves nothing to finish; and one that a rollback
+    /// has begun to undo would go on over what is no longer there.
+    pub fn goes_on(&self, dated: &Dated) -> bool {
+        is_open(&dated.run) && wrote(&dated.run) && !self.touched(&dated.id)
+    }
+
+    /// Whether a rollback has undone something of a run that nobody brought back since, wherever it got to.
+    fn touched(&self, id: &str) -> bool {
+        let undid = |dated: &Dated| wrote(&dated.run) || dated.run.outcome == Some(Outcome::Applied);
+        self.rollbacks_of(id).any(|dated| undid(dated) && self.undone_by(&dated.id).is_none())
     }
 
     /// The rollback of `id` that has not come to its end.
     pub fn open_rollback_of(&self, id: &str) -> Option<&Dated> {
-        self.rollbacks_of(id).rev().find(|dated| is_open(&dated.run) && dated.run.steps.iter().any(StepRun::stands))
+        self.rollbacks_of(id).rev().find(|dated| is_open(&dated.run) && wrote(&dated.run))
     }
 
     /// Whether a run has done something that was not undone since, by itself or by another run.
@@ -124,6 +133,10 @@ impl History {
             of_its_own && dated.run.steps.iter().filter(|step| step.stands()).any(|step| leans(&step.step.address))
         })
     }
+}
+
+fn wrote(run: &Run) -> bool {
+    run.steps.iter().any(StepRun::stands)
 }
 
 fn is_open(run: &Run) -> bool {

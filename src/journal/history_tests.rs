@@ -11,7 +11,7 @@ use crate::model::{Address, Attributes};
 fn dated(id: &str, rolls_back: Option<&str>, steps: &[&str], outcome: Option<Outcome>) -> Dated {
     let did = steps.iter().flat_map(|step| {
         let step = (*step).to_owned();
-        [Event::Started { step: step.clone() }, Event::Done { step, outputs: Attributes::new() }]
+        [Event::started(step.clone()), Event::Done { step, outputs: Attributes::new() }]
     });
     let end = outcome.map(|outcome| Event::Closed { outcome });
     let mut run = fold(&journal(steps, did.chain(end).collect())).unwrap();
@@ -58,6 +58,14 @@ fn an_open_run_is_one_that_wrote_and_did_not_end() {
     assert_eq!(id(history(vec![Dated { id: "1".into(), run: untouched }]).open()), None, "nothing was written");
     let undone = history(vec![dated("1", None, &["a"], None), dated("2", Some("1"), &["a"], DONE)]);
     assert_eq!(id(undone.open()), None);
+    for outcome in [Some(Outcome::Stuck), Some(Outcome::Stopped), None] {
+        let stopped = || dated("1", None, &["a", "b"], Some(Outcome::Stopped));
+        let touched = history(vec![stopped(), dated("2", Some("1"), &["a"], outcome)]);
+        assert_ne!(id(touched.open()), Some("1"), "a rollback has undone a part of it: {outcome:?}");
+        let back =
+            history(vec![stopped(), dated("2", Some("1"), &["a"], outcome), dated("3", Some("2"), &["a"], DONE)]);
+        assert_eq!(id(back.open()), Some("1"), "and somebody brought that back");
+    }
     let undoing = history(vec![dated("1", None, &["a"], DONE), dated("2", Some("1"), &["a"], None)]);
     assert_eq!((id(undoing.open()), id(undoing.open_rollback_of("1"))), (Some("2"), Some("2")));
 }

@@ -9,5 +9,5 @@ mod status;
 pub use event::{Event, Operation, Outcome, Record, VERSION};
 pub use fold::{Run, StepRun, fold};
 pub use history::{Dated, History};
-pub use owned::{OWNED_FORMAT, Owned, OwnedResource, is_final};
+pub use owned::{OWNED_FORMAT, Owned, OwnedResource};
 pub use status::{Corrupt, Status, next};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Outcome, Run, Status, StepRun};
-use crate::model::{Address, Attributes, Ref, Value, WHOLE, agrees};
+use super::{Run, Status, StepRun};
+use crate::model::{Address, Attributes, Letters, Ref, Value, WHOLE, agrees};
 
 /// The format of the list.
 pub const OWNED_FORMAT: u32 = 1;
@@ -68,7 +68,8 @@ impl Owned {
         let at =
             self.resources.iter().position(|owned| owned.address.kind == step.address.kind && owned.key == step.key);
         let Some(after) = after else {
-            if let Some(at) = at {
+            // One that failed may still be there, and is asked for again.
+            if let (Some(at), Status::Done) = (at, run.status) {
                 self.resources.remove(at);
             }
             return;
@@ -97,7 +98,11 @@ impl Owned {
                 owned.routes.extend(entries.map(|entry| (entry.clone(), via.clone())));
             }
         }
+        let earlier = owned.made.clone();
         make(&mut owned.made, &before.unwrap_or_default(), &after);
+        if run.status != Status::Done {
+            keep(&mut owned.made, &earlier);
+        }
         if !owned.created && owned.made.is_empty() {
             self.resources.remove(at);
         }
@@ -138,6 +143,20 @@ fn make(made: &mut Attributes, before: &Attributes, after: &Attributes) {
     }
 }
 
+/// Brings back what `make` took away: a step that failed may not have removed it.
+fn keep(made: &mut Attributes, earlier: &Attributes) {
+    for (name, value) in earlier {
+        match (made.get_mut(name), value) {
+            (None, value) => _ = made.insert(name.clone(), value.clone()),
+            (Some(Value::Map(made)), Value::Map(earlier)) => keep(made, earlier),
+            (Some(Value::Letters(made)), Value::Letters(earlier)) => {
+                *made = Letters::new(made.as_str().chars().chain(earlier.as_str().chars()));
+            }
+            _ => {}
+        }
+    }
+}
+
 fn put(made: &mut Attributes, name: &str, value: Value) {
     if absent(&value) {
         made.remove(name);
@@ -148,7 +167,6 @@ fn put(made: &mut Attributes, name: &str, value: Value) {
 
 /// The letters made so far, with those that came and without those that went.
 fn letters(made: Option<&Value>, was: &Value, is: &Value) -> Value {
-    use crate::model::Letters;
     let of = |value: Option<&Value>| {
         if let Some(Value::Letters(letters)) = value { letters.clone() } else { Letters::default() }
     };
@@ -156,11 +174,6 @@ fn letters(made: Option<&Value>, was: &Value, is: &Value) -> Value {
     let stay = made.as_str().chars().filter(|letter| !was.contains(*letter) || is.contains(*letter));
     let come = is.as_str().chars().filter(|letter| !was.contains(*letter));
     Value::Letters(Letters::new(stay.chain(come)))
-}
-
-/// Whether a run has come to an end that nothing follows, so that the list may count it for good.
-pub fn is_final(run: &Run) -> bool {
-    !matches!(run.outcome, None | Some(Outcome::Stopped))
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ fn end(json: Json) -> Option<Attributes> {
 
 fn run(before: Json, after: Json, ended: Event) -> Run {
     let changed = Step { before: end(before), after: end(after), ..step("a") };
-    let mut records = journal(&["a"], vec![Event::Started { step: "a".into() }, ended]);
+    let mut records = journal(&["a"], vec![Event::started("a"), ended]);
     records[1].event = Event::Planned { steps: vec![changed] };
     fold(&records).unwrap()
 }
@@ -69,4 +69,17 @@ fn only_what_may_have_been_written_counts() {
     assert!(made(&[run(Json::Null, json!({ "x": "1" }), there)]).is_none());
     let refused = Event::Failed { step: "a".into(), error: "e".into(), refused: true };
     assert!(made(&[run(Json::Null, json!({ "x": "1" }), refused)]).is_none());
+}
+
+/// A removal that failed may not have happened: the next run asks for it again.
+#[test]
+fn a_failed_removal_forgets_nothing() {
+    let failed = || Event::Failed { step: "a".into(), error: "e".into(), refused: false };
+    let created = run(Json::Null, json!({ "x": "1" }), done());
+    let destroyed = run(json!({ "x": "1" }), Json::Null, failed());
+    assert_eq!(made(&[created, destroyed]), Some((true, json!({ "x": "1" }))));
+    let acl = |letters: &str| json!({ "acl": { "t": { "r": { "$letters": letters } } }, "m": { "n": "1" } });
+    let granted = run(json!({ "acl": { "t": { "r": { "$letters": "a" } } } }), acl("arw"), done());
+    let revoked = run(acl("arw"), json!({ "acl": { "t": { "r": { "$letters": "aw" } } } }), failed());
+    assert_eq!(made(&[granted, revoked]), Some((false, acl("rw"))));
 }

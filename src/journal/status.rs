@@ -57,7 +57,8 @@ pub fn next(status: Status, event: &Event) -> Result<Status, Corrupt> {
         (Started, Event::Done { .. }) => Ok(Done),
         (Started, Event::Held { .. }) => Ok(Held),
         (Started, Event::Failed { refused: false, .. }) => Ok(Failed),
-        (Started | Done | Failed | Undoing | Stuck, Event::UndoStarted { .. }) => Ok(Undoing),
+        // What is kept is asked about once more when an undo is taken up again: it may be gone by then.
+        (Started | Done | Failed | Undoing | Stuck | Kept, Event::UndoStarted { .. }) => Ok(Undoing),
         (Undoing, Event::Undone { .. }) => Ok(Undone),
         (Planned | Undoing, Event::Kept { .. }) => Ok(Kept),
         (Undoing, Event::UndoFailed { .. }) => Ok(Stuck),

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Attributes, Place};
+use super::{Address, Attributes, Place, Value, agrees};
 
 /// What the plan file wants at one address.
 #[derive(Clone, Debug)]
@@ -172,4 +172,29 @@ pub struct Step {
     pub serial_key: Option<String>,
     /// How many restarts it causes.
     pub restarts: u32,
+}
+
+impl Step {
+    /// The same step from where it was found: some entries (by field) of its before end had moved already. One that had come
+    /// all the way is no part of it any more.
+    #[must_use]
+    pub fn as_found(&self, found: &Attributes) -> Self {
+        let mut step = self.clone();
+        let (Some(before), Some(after)) = (&mut step.before, &mut step.after) else { return step };
+        for (field, entries) in found {
+            let none = || Value::Map(Attributes::new());
+            let ends =
+                [before.entry(field.clone()).or_insert_with(none), after.entry(field.clone()).or_insert_with(none)];
+            let ([Value::Map(before), Value::Map(after)], Value::Map(entries)) = (ends, entries) else { continue };
+            for (entry, now) in entries {
+                if agrees(now, after.get(entry).unwrap_or(&Value::Null)) {
+                    before.remove(entry);
+                    after.remove(entry);
+                } else {
+                    before.insert(entry.clone(), now.clone());
+                }
+            }
+        }
+        step
+    }
 }

@@ -9,9 +9,24 @@ use crate::journal::{Event, Operation, Outcome, Record, Run, Status, VERSION, fo
 use crate::model::{Class, Failure, Schema, Step};
 use crate::store::{Held, Store};
 
-/// Time-ordered, so that a listing by name is a listing by age.
-pub(super) fn new_run_id() -> String {
-    uuid::Uuid::now_v7().to_string()
+/// An id for a new run. Time-ordered and later than every run of the store, so that a listing by name is a listing by age
+/// even where the clocks of two machines differ.
+///
+/// # Errors
+/// Those of the store.
+pub(super) async fn new_run_id(store: &dyn Store) -> Result<String, Failure> {
+    let now = uuid::Uuid::now_v7();
+    let newest = store.runs().await?.pop().and_then(|id| id.parse::<uuid::Uuid>().ok());
+    Ok(newest.filter(|newest| *newest >= now).map_or(now, after).to_string())
+}
+
+/// An id of a millisecond later.
+fn after(id: uuid::Uuid) -> uuid::Uuid {
+    let [_, _, _, _, _, _, _, _, random @ ..] = uuid::Uuid::now_v7().into_bytes();
+    let millis = id.as_u128() >> 80;
+    let mut bytes = [0; 10];
+    bytes[2..].copy_from_slice(&random);
+    uuid::Builder::from_unix_timestamp_millis(u64::try_from(millis + 1).unwrap_or(u64::MAX), &bytes).into_uuid()
 }
 
 /// The first event of a run.
@@ -72,9 +87,13 @@ pub(super) async fn undo(
 ) -> Result<Applied, Failure> {
     let Context { world, store, options, stop, .. } = *context;
     let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
-    let so_far = folded(store, chronicle.run()).await?;
-    let down = down(&so_far, &failed, context);
+    let so_far = folded(store, chronicle.run()).await.map_err(|failure| chronicle.amid(failure))?;
+    let down = if so_far.down.is_empty() { down(&so_far, &failed, context) } else { so_far.down.clone() };
     let tasks = back(&so_far, &|step| down.contains(&step.step.id), false, &schemas);
+    // An undo that is taken up again undoes the same, whatever failed and how far that was to reach.
+    if so_far.down.is_empty() && !tasks.is_empty() {
+        chronicle.write(Event::GoesDown { steps: down }).await?;
+    }
     let rules = Rules { parallelism: options.parallelism, stop, way: Way::Back };
     let undone = run(world, &tasks, &mut BTreeMap::new(), &mut chronicle, rules).await?;
     let outcome = if undone.interrupted {
@@ -88,7 +107,8 @@ pub(super) async fn undo(
     applied(context, &chronicle, outcome, failed, undone.failed).await
 }
 
-/// The steps that go down: those of the apps that a failed step, or one whose undo was begun, belongs to.
+/// The steps that go down: those of the apps that a failed step, or one whose undo was begun, belongs to (a journal of an
+/// earlier version does not say it).
 fn down(run: &Run, failed: &[(String, Failure)], context: &Context<'_>) -> BTreeSet<String> {
     let steps: Vec<&Step> = run.steps.iter().map(|step| &step.step).collect();
     // A failure that is no step's (a later look could not plan on) takes the whole run down.
@@ -117,7 +137,7 @@ pub(super) async fn applied(
     // Read back only where another process wrote a part of it: a journal of many thousand grants takes its time.
     let records = match chronicle.records() {
         Some(records) => records.to_vec(),
-        None => context.store.journal(id).await?,
+        None => context.store.journal(id).await.map_err(|failure| chronicle.amid(failure))?,
     };
     let run = Some(id.to_owned());
     Ok(Applied { run, outcome: Some(outcome), failed, stuck, records, ..Applied::default() })

@@ -74,13 +74,14 @@ pub async fn write_evidence(
     let faults: Vec<String> = before.new_faults().into_iter().map(|fault| fault.what.clone()).collect();
     if !faults.is_empty() {
         let damage = Record::Break(Break { at: *record.at(), who: author.who.clone(), faults });
-        write_one(&before, held, author, &damage, keys.1).await?;
+        write_one(store, &before, held, author, &damage, keys.1).await?;
     }
-    write_one(&ledger(store, keys.0).await?, held, author, record, keys.1).await?;
+    write_one(store, &ledger(store, keys.0).await?, held, author, record, keys.1).await?;
     ledger(store, keys.0).await
 }
 
 async fn write_one(
+    store: &dyn Store,
     ledger: &Ledger,
     held: &mut dyn Held,
     author: &Author,
@@ -101,7 +102,7 @@ async fn write_one(
         Record::Break(one) => format!("damage: {}", one.faults.join("; ")),
     };
     let operation = Operation::Evidence { what, count: end.count, head: end.hash };
-    let run = new_run_id();
+    let run = new_run_id(store).await?;
     let events =
         [opened(&author.plan, &author.digest, operation, &author.who), Event::Closed { outcome: Outcome::Applied }];
     for (seq, event) in (0..).zip(events) {

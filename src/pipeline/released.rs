@@ -6,7 +6,7 @@ use super::Applied;
 use super::resume::runs_after;
 use crate::diff::{Action, Change, Readings, Reason};
 use crate::engine::Stay;
-use crate::journal::{OWNED_FORMAT, Owned, OwnedResource, is_final};
+use crate::journal::{OWNED_FORMAT, Owned, OwnedResource};
 use crate::model::{
     Address, Attributes, Class, Desired, Failure, Graph, Look, Observed, Purpose, Reading, Schema, State, Value, agrees,
 };
@@ -46,12 +46,10 @@ pub(super) async fn keep_owned(
     let list = lists.entry(plan.to_owned()).or_default();
     let history = runs_after(world, store, list.through.as_deref(), applied).await?;
     let history = history.of_plan(plan);
-    for (at, dated) in history.runs().iter().enumerate() {
-        // An earlier run without an end has left nothing, or a later one has undone it: it is not taken up again.
-        if is_final(&dated.run) || at + 1 < history.runs().len() {
-            list.add(&dated.run);
-            list.through = Some(dated.id.clone());
-        }
+    // A run that can be taken up again makes more, and what later runs did is counted after it.
+    for dated in history.runs().iter().take_while(|dated| !history.goes_on(dated)) {
+        list.add(&dated.run);
+        list.through = Some(dated.id.clone());
     }
     let text = serde_json::to_string_pretty(&lists);
     let text = text.map_err(|error| super::saved::unwritable(&error))?;

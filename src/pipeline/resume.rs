@@ -78,6 +78,6 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
 }
 
 fn undo_begun(run: &Run) -> bool {
-    let undo = |status| matches!(status, Status::Undoing | Status::Undone | Status::Kept | Status::Stuck);
-    run.steps.iter().any(|step| undo(step.status))
+    let undo = |status: Status| matches!(status, Status::Undoing | Status::Undone | Status::Kept | Status::Stuck);
+    !run.down.is_empty() || run.steps.iter().any(|step| undo(step.status))
 }

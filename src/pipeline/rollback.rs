@@ -12,6 +12,7 @@ use crate::diff::{Action, Change};
 use crate::engine::{Chronicle, Fit, Ran, Rules, Scope, Stay, Task, Way, back, fit, run};
 use crate::journal::{Event, History, Operation, Outcome, Run};
 use crate::model::{Attributes, Class, Failure, Schema, Step};
+use crate::resources::World;
 use crate::store::Held;
 
 /// How `rollback` behaves.
@@ -177,28 +178,21 @@ async fn plan_back(
     how: RollbackOptions<'_>,
     shown: &mut Planned,
 ) -> Result<Back, Failure> {
-    let Context { world, store, options, .. } = *context;
+    let Context { world, store, .. } = *context;
     let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
     let target = folded(store, run.id).await?;
     let all = back(&target, &|step| !run.undone.contains(&step.step.id), how.remove_kept, &schemas);
-    let fits: Vec<Fit> = if run.newest {
-        let looks = all.iter().map(|task| fit(world, &task.step, true));
-        let looks = futures::stream::iter(looks).buffered(options.parallelism.max(1));
-        looks.collect::<Vec<_>>().await.into_iter().collect::<Result<_, _>>()?
-    } else {
-        all.iter().map(|_| Fit::Fits).collect()
-    };
+    let fits = if run.newest { fits(context, &all).await? } else { all.iter().map(|_| Fit::Fits).collect() };
     let (mut tasks, mut stuck): (Vec<Task>, Vec<(String, Failure)>) = (Vec::new(), Vec::new());
     for (task, fit) in all.into_iter().zip(fits) {
         let step = &task.step;
         let standing = stuck.iter().find(|(id, _)| step.leans_on.contains(id));
-        let lost = if fit == Fit::Fits && task.stay.is_none() { world.lost(step).await? } else { None };
         let stay = match (&task.stay, standing) {
             _ if fit == Fit::AlreadyThere && task.stay.is_some() => continue,
-            (Some(Stay::Kept(why)), _) => Some(Stay::Kept(why.clone())),
-            (Some(Stay::Never(why)), _) => Some(Stay::Never(why.clone())),
+            (Some(stay), _) => Some(stay.clone()),
             (None, Some((on, _))) => Some(Stay::Never(format!("{on} leans on it and cannot be undone"))),
-            (None, None) => lost.map(Stay::Never),
+            (None, None) if fit == Fit::Fits => lost(world, step).await.map(Stay::Never),
+            (None, None) => None,
         };
         if let Some(stay) = stay {
             if let Stay::Never(why) = &stay {
@@ -214,6 +208,26 @@ async fn plan_back(
     }
     shown.steps.extend(tasks.iter().map(|task| task.step.clone()));
     Ok(Back { id: run.id.to_owned(), run: target, tasks, stuck })
+}
+
+/// How the steps fit the live system. One that cannot be looked at stops its own branch alone, as one that somebody else
+/// changed does.
+///
+/// # Errors
+/// The first one, when nothing can be looked at.
+async fn fits(context: &Context<'_>, tasks: &[Task]) -> Result<Vec<Fit>, Failure> {
+    let looks = tasks.iter().map(|task| fit(context.world, &task.step, true));
+    let looks = futures::stream::iter(looks).buffered(context.options.parallelism.max(1));
+    let fits: Vec<Result<Fit, Failure>> = looks.collect().await;
+    match fits.first() {
+        Some(Err(failure)) if fits.iter().all(Result::is_err) => Err(failure.clone()),
+        _ => Ok(fits.into_iter().map(|fit| fit.unwrap_or_else(Fit::Misfit)).collect()),
+    }
+}
+
+/// What would be lost for good by undoing a step, or why nobody can tell: then it is not risked.
+async fn lost(world: &dyn World, step: &Step) -> Option<String> {
+    world.lost(step).await.unwrap_or_else(|failure| Some(failure.to_string()))
 }
 
 /// Adds a step to the change set that is shown; where several runs changed the same resource, the oldest end counts.
@@ -271,7 +285,7 @@ async fn walk_back(context: &Context<'_>, back: Back, held: &mut dyn Held) -> Re
         let outcome = (!back.stuck.is_empty()).then_some(Outcome::Stuck);
         return Ok(Applied { outcome, stuck: back.stuck, ..Applied::default() });
     }
-    let mut chronicle = Chronicle::new(&mut *held, new_run_id(), 0, context.listener);
+    let mut chronicle = Chronicle::new(&mut *held, new_run_id(context.store).await?, 0, context.listener);
     let operation = Operation::Rollback { run: back.id };
     chronicle.write(opened(&back.run.plan, &back.run.digest, operation, &options.who)).await?;
     chronicle.write(Event::Leans { on: back.run.leans }).await?;

@@ -2,14 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::restate::changes_of;
 use super::{Planned, given, leans};
 use crate::diff::ChangeSet;
+use crate::engine::{Fit, fit};
 use crate::model::{Address, Attributes, Class, Failure, Schema, Step, Target, Value};
 use crate::plan::PlanFile;
+use crate::resources::World;
 
 /// The format that [`SavedPlan::format`] carries.
 pub const SAVED_PLAN_FORMAT: u32 = 1;
@@ -116,6 +119,21 @@ impl SavedPlan {
     pub fn changes(&self, schemas: &[&'static Schema]) -> ChangeSet {
         changes_of(&self.steps, &|kind| schemas.iter().find(|schema| schema.kind == kind).copied())
     }
+}
+
+/// The steps that no longer fit the live system, and why. Changes nothing.
+///
+/// # Errors
+/// The first one of the looks.
+pub(super) async fn misfits(world: &dyn World, steps: &[Step], parallelism: usize) -> Result<Vec<String>, Failure> {
+    let look = |step| async move {
+        let fit = fit(world, step, false).await?;
+        let Fit::Misfit(failure) = fit else { return Ok::<_, Failure>(None) };
+        Ok(Some(format!("{}: {}", step.address, failure.detail.as_deref().unwrap_or(failure.summary))))
+    };
+    let looks: Vec<_> = steps.iter().map(look).collect();
+    let misfits: Vec<Option<String>> = stream::iter(looks).buffered(parallelism.max(1)).try_collect().await?;
+    Ok(misfits.into_iter().flatten().collect())
 }
 
 fn holds_secret(end: &Attributes) -> bool {

@@ -66,6 +66,8 @@ pub(super) enum Fault {
     Lie,
     /// Somebody asks the run to stop meanwhile.
     Signal,
+    /// It takes long.
+    Slow,
 }
 
 /// A world in memory: things by name.
@@ -75,7 +77,10 @@ pub(super) struct Small {
     pub(super) faults: Mutex<BTreeMap<String, Fault>>,
     pub(super) writes: AtomicUsize,
     pub(super) stop: Stop,
-    busy: Mutex<BTreeSet<String>>,
+    /// The serial keys of calls in flight.
+    pub(super) busy: Mutex<BTreeSet<String>>,
+    /// Things that cannot be looked at.
+    pub(super) unreadable: Mutex<BTreeSet<String>>,
 }
 
 pub(super) fn attributes(json: Json) -> Attributes {
@@ -144,6 +149,7 @@ impl World for Small {
     }
 
     async fn read(&self, look: Look<'_>) -> Result<Reading, Failure> {
+        tokio::task::yield_now().await;
         if look.address.kind == "gate" {
             return Ok(Reading::present(look.attributes.clone(), Attributes::new()));
         }
@@ -151,6 +157,9 @@ impl World for Small {
             return Ok(Reading::absent());
         }
         let name = name(look.key);
+        if self.unreadable.lock().unwrap().contains(&name) {
+            return Err(Failure::new(Class::Unreachable, "the line was cut").detail(name));
+        }
         let things = self.things.lock().unwrap();
         let Some(thing) = things.get(&name) else { return Ok(Reading::absent()) };
         let one = |(field, asked): (&String, &Value)| {
@@ -173,8 +182,10 @@ impl World for Small {
         if let Some(serial) = &serial {
             assert!(self.busy.lock().unwrap().insert(serial.clone()), "two writes of {serial} at once");
         }
-        tokio::task::yield_now().await;
         let fault = self.faults.lock().unwrap().remove(&name);
+        for _ in 0..if fault == Some(Fault::Slow) { 50 } else { 1 } {
+            tokio::task::yield_now().await;
+        }
         self.writes.fetch_add(1, Ordering::SeqCst);
         if fault == Some(Fault::Signal) {
             self.stop.store(true, Ordering::SeqCst);
@@ -248,6 +259,8 @@ impl Approve for Yes {
 struct Dying {
     inner: Box<dyn Held>,
     left: usize,
+    /// How often the lock is still said to last.
+    lasts: AtomicUsize,
 }
 
 #[async_trait]
@@ -272,6 +285,11 @@ impl Held for Dying {
         self.inner.make_digest_key().await
     }
 
+    fn time_left(&self) -> Option<Duration> {
+        let lasts = self.lasts.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        lasts.is_err().then_some(Duration::from_secs(1))
+    }
+
     fn died_before(&self) -> Option<&LockNote> {
         self.inner.died_before()
     }
@@ -285,6 +303,8 @@ pub(super) struct Bench {
     pub(super) yes: Yes,
     /// How many records the holder of the lock lives for.
     pub(super) life: usize,
+    /// How often the lock is said to last.
+    pub(super) lasts: usize,
     _dir: TempDir,
 }
 
@@ -300,7 +320,15 @@ impl Bench {
             who: "ann@host".into(),
         };
         let store = Directory::new(dir.path().join("store"));
-        Self { world: Small::default(), store, options, yes: Yes::default(), life: usize::MAX, _dir: dir }
+        Self {
+            world: Small::default(),
+            store,
+            options,
+            yes: Yes::default(),
+            life: usize::MAX,
+            lasts: usize::MAX,
+            _dir: dir,
+        }
     }
 
     pub(super) fn context(&self) -> Context<'_> {
@@ -322,7 +350,7 @@ impl Bench {
             since: jiff::Timestamp::UNIX_EPOCH,
         };
         let inner = self.store.lock(note, Duration::ZERO).await.unwrap();
-        Box::new(Dying { inner, left: self.life })
+        Box::new(Dying { inner, left: self.life, lasts: self.lasts.into() })
     }
 
     pub(super) async fn apply(&self, file: &PlanFile) -> Result<Applied, Failure> {

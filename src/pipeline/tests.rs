@@ -5,7 +5,7 @@ use serde_json::json;
 use super::testing::{Bench, Fault, attributes, file, id_of, want};
 use super::{Applied, RollbackOptions, SavedPlan, plan};
 use crate::engine::{Scope, Stay};
-use crate::journal::{Outcome, Record};
+use crate::journal::{Event, Outcome, Record};
 use crate::model::{Class, Value};
 use crate::plan::PlanFile;
 use crate::store::Store as _;
@@ -359,7 +359,10 @@ async fn what_somebody_else_changed_stays_though_it_left_the_plan_file() {
 async fn a_signal_ends_the_run_after_the_step_in_hand() {
     let bench = bench();
     bench.world.fault("a", Fault::Signal);
-    assert_eq!(outcome(&bench.apply(&chain()).await.unwrap()), Some(Outcome::Stopped));
+    let stopped = bench.apply(&chain()).await.unwrap();
+    assert_eq!(outcome(&stopped), Some(Outcome::Stopped));
+    let done = |record: &Record| matches!(&record.event, Event::Done { step, .. } if step == "thing.a");
+    assert!(stopped.records.iter().any(done), "the step in hand is finished and journaled");
     assert_eq!(bench.world.all().len(), 2, "a was finished, b was not begun");
     bench.world.stop.store(false, std::sync::atomic::Ordering::SeqCst);
     assert_eq!(outcome(&bench.resume().await.unwrap()), Some(Outcome::Applied));

@@ -49,6 +49,7 @@ impl Live {
         Some(match &record.event {
             Event::Opened { .. }
             | Event::Leans { .. }
+            | Event::GoesDown { .. }
             | Event::Resumed { .. }
             | Event::Accepted { .. }
             | Event::Closed { .. } => return None,
@@ -64,7 +65,7 @@ impl Live {
                 }
                 return None;
             }
-            Event::Started { step } => {
+            Event::Started { step, .. } => {
                 self.running.insert(step.clone(), record.at);
                 name(step).and(self.verb(step).doing())
             }

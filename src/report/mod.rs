@@ -36,6 +36,7 @@ mod text;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use crate::model::privilege_words;
 pub use az::{AzStep, az_script};
 pub use checklist::{Check, checklist, ways};
 pub use clean::{clean, clean_lines, clean_styled, guard_lines, hide_secrets};
@@ -52,7 +53,6 @@ pub use live::{Live, elapsed};
 pub use markdown::{COMMENT_BYTES, MarkdownView, markdown};
 pub use page::{Block, Node, Page, Row, Symbol};
 pub use plan::{PlanView, plan, reviewed, way_back};
-pub use privileges::privilege_words;
 pub use rights::{RightLine, rights};
 pub use runs::{Run, history, nothing_done, outcome, run};
 pub use sql::{StepSql, sql};

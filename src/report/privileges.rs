@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::page::{Row, Symbol};
 use super::text::Line;
-use crate::model::{Attributes, Letters, Value};
+use crate::model::{Attributes, Letters, Value, privilege_words};
 
 /// How many objects a sentence names before it counts the rest.
 const NAMED: usize = 3;
@@ -15,30 +15,6 @@ pub(super) const FIELDS: [&str; 4] = ["privileges", "grant_options", "default_pr
 
 /// The kinds of objects whose words have a space.
 const LONG_KINDS: [&str; 4] = ["partitioned table", "foreign table", "materialized view", "large object"];
-
-/// The letters of PostgreSQL's ACL items and their words, in the order of PostgreSQL's manual.
-const WORDS: [(char, &str); 13] = [
-    ('r', "SELECT"),
-    ('a', "INSERT"),
-    ('w', "UPDATE"),
-    ('d', "DELETE"),
-    ('D', "TRUNCATE"),
-    ('x', "REFERENCES"),
-    ('t', "TRIGGER"),
-    ('m', "MAINTAIN"),
-    ('C', "CREATE"),
-    ('c', "CONNECT"),
-    ('T', "TEMPORARY"),
-    ('X', "EXECUTE"),
-    ('U', "USAGE"),
-];
-
-/// The words for letters, in the order of PostgreSQL's manual: `SELECT, INSERT`. Unknown letters stay letters.
-pub fn privilege_words(letters: &Letters) -> String {
-    let known = WORDS.iter().filter(|(letter, _)| letters.contains(*letter)).map(|(_, word)| (*word).to_owned());
-    let unknown = letters.as_str().chars().filter(|c| WORDS.iter().all(|(letter, _)| letter != c)).map(String::from);
-    known.chain(unknown).collect::<Vec<_>>().join(", ")
-}
 
 /// What is said about several objects at once.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -198,7 +174,7 @@ fn names(objects: &BTreeSet<&str>, full: bool) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Parts, dot, parts, privilege_words, rows};
+    use super::{Parts, dot, parts, rows};
     use crate::model::{Attributes, Letters, Value};
 
     fn grants(field: &str, entries: &[(String, &str, &str)]) -> Attributes {
@@ -289,6 +265,6 @@ mod tests {
         ] {
             assert_eq!(told(entry, field), is);
         }
-        assert_eq!(privilege_words(&Letters::new("Zmr".chars())), "SELECT, MAINTAIN, Z");
+        assert_eq!(crate::model::privilege_words(&Letters::new("Zmr".chars())), "SELECT, MAINTAIN, Z");
     }
 }

@@ -134,7 +134,7 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::Leans { on } => (Tone::Plain, "leans", "", super::plan::plural(on.len(), "resource", "resources")),
         Event::Planned { steps } => (Tone::Plain, "planned", "", super::plan::plural(steps.len(), "step", "steps")),
         Event::Resumed { who } => (Tone::Plain, "resumed", "", format!("by {who}")),
-        Event::Started { step } => (Tone::Plain, "started", step, none()),
+        Event::Started { step, .. } => (Tone::Plain, "started", step, none()),
         Event::Accepted { step, .. } => (Tone::Plain, "accepted", step, "the service works on it".to_owned()),
         Event::AlreadyThere { step, .. } => (Tone::Good, "already there", step, none()),
         Event::Done { step, .. } => (Tone::Good, "done", step, none()),
@@ -142,6 +142,7 @@ fn telling(event: &Event) -> (Tone, &'static str, &str, String) {
         Event::Failed { step, error, refused } => {
             (Tone::Bad, if *refused { "refused" } else { "failed" }, step, error.clone())
         }
+        Event::GoesDown { steps } => (Tone::Plain, "goes down", "", super::plan::plural(steps.len(), "step", "steps")),
         Event::UndoStarted { step } => (Tone::Plain, "undo started", step, none()),
         Event::Undone { step } => (Tone::Change, "undone", step, none()),
         Event::Kept { step, reason } => (Tone::Plain, "kept", step, reason.clone()),

@@ -155,7 +155,7 @@ impl Stream {
                 self.steps.extend(steps.iter().map(|step| (step.id.clone(), (step.address.clone(), doing(step)))));
                 Vec::new()
             }
-            Event::Started { step } => {
+            Event::Started { step, .. } => {
                 self.since.insert(step.clone(), at);
                 vec![self.hook("info", "apply_start", step, "Started", at, None)]
             }
@@ -183,6 +183,7 @@ impl Stream {
             Event::UndoFailed { step, error } => self.failed("undo_errored", step, error, at),
             Event::Opened { .. }
             | Event::Leans { .. }
+            | Event::GoesDown { .. }
             | Event::Resumed { .. }
             | Event::Accepted { .. }
             | Event::Closed { .. } => Vec::new(),

@@ -81,9 +81,9 @@ impl Tally {
                     }
                 }
             }
-            Event::Started { step } => self.put(step, Fate::Started),
+            Event::Started { step, .. } => self.put(step, Fate::Started),
             Event::Resumed { .. } => (self.outcome, self.closed) = (None, None),
-            Event::Leans { .. } | Event::Accepted { .. } => {}
+            Event::Leans { .. } | Event::Accepted { .. } | Event::GoesDown { .. } => {}
             Event::AlreadyThere { step, .. } => self.put(step, Fate::AlreadyThere),
             Event::Done { step, .. } => {
                 self.failures.retain(|(failed, _)| failed != step);

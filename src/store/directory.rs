@@ -18,6 +18,9 @@ const LEDGER: &str = "evidence.jsonl";
 /// The file that lists what runs made or adopted.
 const OWNED: &str = "owned.json";
 
+/// How long somebody may take to ask who holds the lock.
+const INSTANT: Duration = Duration::from_secs(1);
+
 /// A directory on this machine. The lock is the operating system's, so that of a holder that died is free at once.
 #[derive(Clone, Debug)]
 pub struct Directory {
@@ -71,6 +74,15 @@ fn sync_parent(path: &Path) -> Result<(), Failure> {
     File::open(parent).and_then(|dir| dir.sync_all()).map_err(failed("sync", parent))
 }
 
+/// What is not there is none; any other error is one.
+fn if_there<T>(read: std::io::Result<T>) -> std::io::Result<Option<T>> {
+    match read {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The holder's note, when somebody holds the lock.
 fn read_note(path: &Path) -> Option<LockNote> {
     serde_json::from_slice(&fs::read(path).ok()?).ok()
@@ -87,6 +99,10 @@ impl Store for Directory {
         loop {
             match file.try_lock() {
                 Ok(()) => break,
+                // Without a note it is somebody who only asks who holds it.
+                Err(TryLockError::WouldBlock) if start.elapsed() < INSTANT && read_note(&path).is_none() => {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
                 Err(TryLockError::WouldBlock) if start.elapsed() < patience => {
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
@@ -109,20 +125,23 @@ impl Store for Directory {
 
     async fn holder(&self) -> Result<Option<LockNote>, Failure> {
         let path = self.file("lock");
-        let Ok(file) = File::open(&path) else { return Ok(None) };
+        let Some(file) = if_there(File::open(&path)).map_err(failed("open the lock", &path))? else { return Ok(None) };
         match file.try_lock_shared() {
+            Ok(()) => Ok(None),
             Err(TryLockError::WouldBlock) => Ok(read_note(&path)),
-            _ => Ok(None),
+            Err(TryLockError::Error(error)) => Err(failed("lock", &path)(error)),
         }
     }
 
     async fn runs(&self) -> Result<Vec<String>, Failure> {
         let path = self.root.join("runs");
-        let Ok(entries) = fs::read_dir(&path) else { return Ok(Vec::new()) };
-        let name = |entry: std::io::Result<fs::DirEntry>| {
-            entry.ok()?.file_name().to_str()?.strip_suffix(".jsonl").map(str::to_owned)
-        };
-        let mut runs: Vec<String> = entries.filter_map(name).collect();
+        let unread = failed("list", &path);
+        let Some(entries) = if_there(fs::read_dir(&path)).map_err(&unread)? else { return Ok(Vec::new()) };
+        let mut runs = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(&unread)?.file_name();
+            runs.extend(name.to_str().and_then(|name| name.strip_suffix(".jsonl")).map(str::to_owned));
+        }
         runs.sort();
         Ok(runs)
     }
@@ -130,38 +149,32 @@ impl Store for Directory {
     async fn journal(&self, run: &str) -> Result<Vec<Record>, Failure> {
         let path = self.journal_file(run);
         let text = fs::read(&path).map_err(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound;
             let failure = failed("read the journal", &path)(error);
-            Failure { class: Class::NotFound, ..failure }.remedy("`pgentra history` lists the runs")
+            if missing {
+                Failure { class: Class::NotFound, ..failure }.remedy("`pgentra history` lists the runs")
+            } else {
+                failure
+            }
         })?;
         text::records(&text, &path.display().to_string())
     }
 
     async fn digest_key(&self) -> Result<Option<[u8; 32]>, Failure> {
         let path = self.file("key");
-        match fs::read_to_string(&path) {
-            Ok(key) => text::key(&key, &path.display().to_string()).map(Some),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", &path)(error)),
-        }
+        let key = if_there(fs::read_to_string(&path)).map_err(failed("read", &path))?;
+        key.map(|key| text::key(&key, &path.display().to_string())).transpose()
     }
 
     async fn ledger(&self) -> Result<Vec<String>, Failure> {
         let path = self.file(LEDGER);
-        let text = match fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(failed("read", &path)(error)),
-        };
+        let text = if_there(fs::read(&path)).map_err(failed("read", &path))?.unwrap_or_default();
         Ok(text::lines(&text).map(|line| String::from_utf8_lossy(line).into_owned()).collect())
     }
 
     async fn owned(&self) -> Result<Option<String>, Failure> {
         let path = self.file(OWNED);
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(Some(text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed("read", &path)(error)),
-        }
+        if_there(fs::read_to_string(&path)).map_err(failed("read", &path))
     }
 
     async fn break_lock(&self) -> Result<(), Failure> {

@@ -17,7 +17,7 @@ fn note(who: &str) -> LockNote {
 }
 
 fn record(seq: u64) -> Record {
-    Record { seq, at: Timestamp::UNIX_EPOCH, event: Event::Started { step: format!("k.{seq}") } }
+    Record { seq, at: Timestamp::UNIX_EPOCH, event: Event::started(format!("k.{seq}")) }
 }
 
 async fn store() -> (TempDir, Directory, Box<dyn Held>) {
@@ -117,4 +117,35 @@ async fn a_holder_that_died_is_told() {
     assert_eq!(store.holder().await.unwrap(), None);
     let held = store.lock(note("bob"), Duration::ZERO).await.unwrap();
     assert_eq!(held.died_before(), Some(&note("ann")));
+}
+
+/// An outage of the disk or the network share must not read as an empty store: everything would be done anew.
+#[tokio::test]
+async fn what_cannot_be_read_is_not_taken_for_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Directory::new(dir.path().join("store"));
+    assert_eq!((store.runs().await.unwrap().len(), store.holder().await.unwrap()), (0, None), "not there yet");
+    fs::create_dir_all(dir.path().join("store")).unwrap();
+    // A file where a directory should be, and the other way round: errors that even root gets.
+    fs::write(dir.path().join("store/runs"), "").unwrap();
+    let failure = store.runs().await.unwrap_err();
+    assert!(failure.first_cause().contains("cannot list"), "{failure}");
+    assert_eq!(store.journal("r").await.unwrap_err().class, Class::Other);
+    let inside = Directory::new(dir.path().join("store/runs"));
+    assert_eq!(inside.holder().await.unwrap_err().class, Class::Other);
+}
+
+/// Who asks for the holder locks for an instant, too.
+#[tokio::test]
+async fn who_only_asks_keeps_nobody_out() {
+    let (_dir, store, held) = store().await;
+    drop(held);
+    let asking = fs::File::open(store.file("lock")).unwrap();
+    asking.try_lock_shared().unwrap();
+    let done = async {
+        tokio::task::yield_now().await;
+        drop(asking);
+    };
+    let (held, ()) = tokio::join!(store.lock(note("bob"), Duration::ZERO), done);
+    held.unwrap();
 }

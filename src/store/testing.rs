@@ -141,7 +141,7 @@ pub(super) fn note(operation: &str) -> LockNote {
 /// A record that can be told from others.
 pub(super) fn record(seq: u64, step: &str) -> Record {
     let at = Timestamp::from_second(1_800_000_000).unwrap();
-    Record { seq, at, event: Event::Started { step: step.to_owned() } }
+    Record { seq, at, event: Event::started(step) }
 }
 
 /// Another process that uses the same store.

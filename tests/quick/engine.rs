@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use pgentra::journal::{Event, Outcome};
 use pgentra::model::{Attributes, Class, Letters, Step, Value};
 use pgentra::pipeline::{RollbackOptions, SavedPlan};
-use pgentra::resources::{Call, Fault, Id, MemoryWorld, World};
+use pgentra::resources::{Call, Fault, Id, MemoryWorld, State, World};
 
 use super::rig::{apply, apply_saved, around, migration, parse, plan, plans, rollback, steps};
 use super::store::MemoryStore;
@@ -260,6 +260,36 @@ async fn what_was_there_before_is_never_undone() {
     let state = world.state();
     let live = state.get("database_grants", &key).unwrap()["privileges"].as_map().unwrap()[&entry].as_map().unwrap();
     assert_eq!(live.get("rmhazuregeoapi-identity"), Some(&letters));
+}
+
+/// Of the grants of one step somebody made one by hand: a rollback takes the others away, and leaves theirs.
+#[tokio::test(start_paused = true)]
+async fn a_grant_that_was_there_before_is_not_undone_with_the_others() {
+    let file = migration();
+    let (world, store) = (around(&file), MemoryStore::default());
+    let planned = saved(&world, &store, &file).await;
+    let grants = planned.steps.iter().find(|step| step.address.kind == "database_grants").unwrap();
+    let (entry, letters) = first_entry(grants);
+    let key = key_of(&world, "database_grants");
+    let theirs = Value::Map(Attributes::from([("rmhazuregeoapi-identity".to_owned(), letters.clone())]));
+    world.change(|state| {
+        let mut live = state.get("database_grants", &key).unwrap().clone();
+        let Some(Value::Map(entries)) = live.get_mut("privileges") else { panic!("privileges") };
+        match entries.entry(entry.clone()).or_insert_with(|| Value::Map(Attributes::new())) {
+            Value::Map(roles) => roles.extend(theirs.as_map().unwrap().clone()),
+            other => panic!("{other:?}"),
+        }
+        state.put("database_grants", &key, live);
+    });
+    let before = world.state();
+    let applied = apply_saved(&world, &store, &planned).await.unwrap();
+    assert_eq!(applied.outcome, Some(Outcome::Applied), "{:?}", applied.failed);
+    let made = pgentra::pipeline::owned(&world, &store, &file.name).await.unwrap();
+    let made = made.find("database_grants", &key).unwrap().made["privileges"].as_map().unwrap().clone();
+    assert!(!made.is_empty() && !made.contains_key(&entry), "it is not ours: {made:?}");
+    rollback(&world, &store, RollbackOptions::default()).await.unwrap();
+    let grants = |state: &State| state.get("database_grants", &key).cloned();
+    assert_eq!(grants(&world.state()), grants(&before));
 }
 
 fn first_entry(step: &Step) -> (String, Value) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pgentra::journal::{Event, Outcome, Record};
 use pgentra::model::{Nature, Step, Undo, Value};
-use pgentra::pipeline::RollbackOptions;
+use pgentra::pipeline::{RollbackOptions, history};
 use pgentra::plan::PlanFile;
 use pgentra::resources::{Fault, MemoryWorld, State, schemas};
 use pgentra::store::{Directory, Store};
@@ -31,7 +31,7 @@ pub async fn course(name: String, file: PlanFile, start: MemoryWorld) -> Course 
     let before = world.state();
     let applied = apply(&world, &store, &file, false).await.unwrap();
     let started = |record: &Record| match &record.event {
-        Event::Started { step } => Some((step.clone(), usize::try_from(record.seq).unwrap())),
+        Event::Started { step, .. } => Some((step.clone(), usize::try_from(record.seq).unwrap())),
         _ => None,
     };
     let starts = applied.records.iter().filter_map(started).collect();
@@ -250,12 +250,13 @@ async fn death_while_a_failure_is_undone_is_finished_and_undone() {
                 let told = format!("{}: death {moment:?} record {at} of an undo", course.name);
                 let died = apply(&world, &store, &course.file, true).await;
                 assert!(died.is_err() && store.died(), "{told}");
-                let other = world.fork();
-                match resume(&world, &store.revived(), &course.file).await.unwrap().outcome {
+                let (other, resumed) = (world.fork(), store.revived());
+                match resume(&world, &resumed, &course.file).await.unwrap().outcome {
                     Some(Outcome::RolledBack) => _ = is_before(&course, &world.state(), &told),
                     Some(Outcome::Applied) => assert!(world.state() == course.after, "{told}"),
                     other => panic!("{told}: {other:?}"),
                 }
+                history(&world, &resumed).await.unwrap_or_else(|failure| panic!("{told}: {failure:?}"));
                 back(&course, &other, &store.revived(), &told).await;
                 deaths += 1;
             }

@@ -206,7 +206,9 @@ async fn deadly(course: &Course, fault: Fault, at: Index, record: Index, after: 
 
 /// A run that died while it was being undone is not finished but undone.
 async fn finish_or_undone(course: &Course, world: &MemoryWorld, store: &MemoryStore, told: &str) {
-    let resumed = super::rig::resume(world, &store.revived(), &course.file).await.unwrap();
+    let store = store.revived();
+    let resumed = super::rig::resume(world, &store, &course.file).await.unwrap();
+    pgentra::pipeline::history(world, &store).await.unwrap_or_else(|failure| panic!("{told}: {failure:?}"));
     match resumed.outcome {
         Some(Outcome::RolledBack) => _ = is_before(course, &world.state(), told),
         Some(Outcome::Applied) => assert!(world.state() == course.after, "{told}"),

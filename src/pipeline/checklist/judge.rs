@@ -5,7 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::lines::{By, Line};
 use super::{Item, Sight, State};
 use crate::diff::{Action, Change, Reason};
-use crate::evidence::{Attestation, Event, Measurement, Observation, Record, Verdict};
+use crate::evidence::{Attestation, Decision, Event, Measurement, Observation, Record, Verdict};
 use crate::model::{Address, Attributes, Value, agrees, in_words};
 use crate::pipeline::Verified;
 
@@ -182,12 +182,43 @@ fn checks(one: &Verified, words: &[&str]) -> bool {
     one.change.address.kind == "check" && words.iter().any(|word| path.contains(word))
 }
 
-/// The newest observation, and when it was made.
-fn newest<'a>(sight: &Sight<'a>) -> Option<(&'a Observation, Option<Timestamp>)> {
+/// The newest observation of a validation, and when it was made.
+fn newest<'a>(sight: &Sight<'a>, validation: &str) -> Option<(&'a Observation, Option<Timestamp>)> {
     sight.ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
-        Record::Observation(one) => Some((one, one.at.dated().ok())),
+        Record::Observation(one) if one.validation == validation => Some((one, one.at.dated().ok())),
         _ => None,
     })
+}
+
+/// What each validation of this plan file saw last by those of its sensors that `sensors` names; `None` where it names
+/// none. A store may hold observations of other plan files, and one app's say nothing of another.
+fn observed(sight: &Sight<'_>, sensors: fn(&Attributes) -> Vec<String>) -> Option<Judged> {
+    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
+    let asked = validations.map(|want| (want.address.name.as_str(), sensors(&want.attributes)));
+    let each = asked.filter(|(_, names)| !names.is_empty()).map(|(validation, names)| {
+        let seen = newest(sight, validation).and_then(|(observation, at)| {
+            measured(observation.measurements.iter().filter(|one| names.contains(&one.sensor)), at)
+        });
+        (validation, seen.unwrap_or_else(|| Judged::unseen(NO_OBSERVATION)))
+    });
+    together(each.collect())
+}
+
+/// The worst of several, with the names of those that it is about; done only when all are.
+fn together(mut each: Vec<(&str, Judged)>) -> Option<Judged> {
+    if each.len() < 2 {
+        return each.pop().map(|(_, only)| only);
+    }
+    let worst =
+        [State::NotYet, State::Unseen].into_iter().find(|state| each.iter().any(|(_, one)| one.state == *state));
+    let state = worst.unwrap_or(State::Done);
+    let about: Vec<_> = each.iter().filter(|(_, one)| one.state == state).collect();
+    let seen: Vec<String> = about.iter().map(|(name, one)| format!("{name}: {}", one.seen)).collect();
+    Some(Judged::new(state, seen.join("; "), about.iter().filter_map(|(_, one)| one.at).min()))
+}
+
+fn list<'a>(attributes: &'a Attributes, field: &str) -> impl Iterator<Item = &'a Attributes> {
+    attributes.get(field).and_then(Value::as_list).unwrap_or_default().iter().filter_map(Value::as_map)
 }
 
 /// Sums up measurements: failed ones first, then blind ones.
@@ -210,23 +241,22 @@ fn measured<'a>(all: impl Iterator<Item = &'a Measurement>, at: Option<Timestamp
     })
 }
 
+const NO_TOKEN: &str = "no sensor has seen the app get a token (`proves = \"fresh_token\"`)";
 const NO_OBSERVATION: &str = "nothing was observed yet: `pgentra observe`";
 
 /// Looking sends no job, but an observation does. Which one it is the plan file says.
 fn job(sight: &Sight<'_>) -> Judged {
-    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
-    let probes = validations.filter_map(|want| want.attributes.get("probes")?.as_list()).flatten();
-    let followed = probes
-        .filter_map(Value::as_map)
-        .filter(|probe| map(Some(probe), "http").is_some_and(|http| http.contains_key("follow")));
-    let names: Vec<String> =
-        followed.filter_map(|probe| Some(format!("probe {}", probe.get("name")?.as_text()?))).collect();
-    if names.is_empty() {
-        return Judged::unseen("no validation has a probe with `follow`; `apply` sends the job, looking does not");
-    }
-    let Some((observation, at)) = newest(sight) else { return Judged::unseen(NO_OBSERVATION) };
-    let ours = observation.measurements.iter().filter(|one| names.contains(&one.sensor));
-    measured(ours, at).unwrap_or_else(|| Judged::unseen(NO_OBSERVATION))
+    let followed = |asked: &Attributes| {
+        let follows = |probe: &&Attributes| map(Some(probe), "http").is_some_and(|http| http.contains_key("follow"));
+        list(asked, "probes").filter(follows).filter_map(probe).collect()
+    };
+    let none = || Judged::unseen("no validation has a probe with `follow`; `apply` sends the job, looking does not");
+    observed(sight, followed).unwrap_or_else(none)
+}
+
+/// How a probe is called in an observation.
+fn probe(probe: &Attributes) -> Option<String> {
+    Some(format!("probe {}", probe.get("name")?.as_text()?))
 }
 
 fn asked(sight: &Sight<'_>) -> Judged {
@@ -251,12 +281,18 @@ fn privileges(sight: &Sight<'_>) -> Judged {
 }
 
 fn fresh_token(sight: &Sight<'_>) -> Judged {
-    let events = sight.decisions.iter().flat_map(|(_, decision)| &decision.window.events);
-    let last = events.filter(|(event, _)| *event == Event::FreshToken).map(|(_, at)| *at).max();
-    match last {
-        Some(at) => Judged::new(State::Done, "the app got a new token", Some(at)),
-        None => Judged::unseen("no sensor has seen the app get a token (`proves = \"fresh_token\"`)"),
-    }
+    let last = |decision: &Decision| {
+        let events = decision.window.events.iter().filter(|(event, _)| *event == Event::FreshToken);
+        events.map(|(_, at)| *at).max()
+    };
+    let each = sight.decisions.iter().map(|(name, decision)| {
+        let judged = match last(decision) {
+            Some(at) => Judged::new(State::Done, "the app got a new token", Some(at)),
+            None => Judged::unseen(NO_TOKEN),
+        };
+        (name.as_str(), judged)
+    });
+    together(each.collect()).unwrap_or_else(|| Judged::unseen(NO_TOKEN))
 }
 
 fn quiet(sight: &Sight<'_>, hours: i64) -> Judged {
@@ -296,27 +332,25 @@ fn window(sight: &Sight<'_>) -> Judged {
 }
 
 fn no_fallback(sight: &Sight<'_>) -> Judged {
-    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
-    let sensors = validations.filter_map(|want| want.attributes.get("sensors")?.as_list()).flatten();
-    let ours = sensors.filter_map(Value::as_map).filter(|sensor| {
-        sensor.get("kind").and_then(Value::as_text).is_some_and(|kind| ["fallback", "server_logs"].contains(&kind))
-    });
-    let names: Vec<&str> = ours.filter_map(|sensor| sensor.get("name")?.as_text()).collect();
-    if names.is_empty() {
-        return Judged::unseen("no validation has a sensor that reads fallbacks or server logs");
-    }
-    let Some((observation, at)) = newest(sight) else { return Judged::unseen(NO_OBSERVATION) };
-    let ours = observation.measurements.iter().filter(|one| names.contains(&one.sensor.as_str()));
-    measured(ours, at).unwrap_or_else(|| Judged::unseen(NO_OBSERVATION))
+    let readers = |asked: &Attributes| {
+        let reads = |sensor: &&Attributes| {
+            sensor.get("kind").and_then(Value::as_text).is_some_and(|kind| ["fallback", "server_logs"].contains(&kind))
+        };
+        let name = |sensor: &Attributes| Some(sensor.get("name")?.as_text()?.to_owned());
+        list(asked, "sensors").filter(reads).filter_map(name).collect()
+    };
+    let none = || Judged::unseen("no validation has a sensor that reads fallbacks or server logs");
+    observed(sight, readers).unwrap_or_else(none)
 }
 
 fn probes(sight: &Sight<'_>) -> Judged {
-    let observed = newest(sight).and_then(|(observation, at)| {
-        measured(observation.measurements.iter().filter(|one| one.sensor.starts_with("probe ")), at)
-    });
+    let seen = observed(sight, |asked| list(asked, "probes").filter_map(probe).collect());
+    let validations = sight.desired.iter().filter(|want| want.address.kind == "validation");
+    let any = validations.map(|want| newest(sight, &want.address.name)).any(|newest| newest.is_some());
     // Without observations there is what was looked at just now: looking sends no job.
     let plain = |http: &Attributes| !http.contains_key("follow") && !http.contains_key("body");
-    observed.unwrap_or_else(|| all(sight, |one| one.change.address.kind == "check" && http(one).is_some_and(plain)))
+    let looked = || all(sight, |one| one.change.address.kind == "check" && http(one).is_some_and(plain));
+    seen.filter(|_| any).unwrap_or_else(looked)
 }
 
 fn password_gone(sight: &Sight<'_>) -> Judged {

@@ -3,7 +3,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::{Item, LINES, Sight, State, checklist};
-use crate::evidence::{Attestation, Decision, Entry, Event, Ledger, Record, Standing, Times, Window};
+use crate::evidence::{
+    Attestation, Decision, Entry, Event, Ledger, Measurement, Observation, Record, Standing, Times, Verdict, Window,
+};
+use crate::model::{Address, Attributes, Desired, Value};
 use crate::resources::Proof;
 
 fn now() -> Timestamp {
@@ -63,4 +66,66 @@ fn a_gate_holds_until_its_period_is_over() {
     assert_eq!(line(&items, "No errors in logs for 1 hour (token expiration test)").state, State::Done);
     assert_eq!(line(&items, "Token refresh working").state, State::Done);
     assert_eq!(line(&seen(&Ledger::default(), &[("geo".to_owned(), open)], &[]), text).state, State::Done);
+}
+
+fn entry(record: Record) -> Entry {
+    Entry { seq: 0, line: 0, record, standing: Standing::Unsigned, hash: String::new() }
+}
+
+fn validation(name: &str) -> Desired {
+    let asked =
+        serde_json::json!({ "probes": [{ "name": "all" }], "sensors": [{ "name": "logs", "kind": "fallback" }] });
+    let Value::Map(attributes) = Value::try_from(asked).unwrap() else { panic!("a map") };
+    let address = Address::new("validation", name);
+    Desired { address, key: Attributes::new(), attributes, after: std::collections::BTreeSet::new(), place: None }
+}
+
+fn observation(validation: &str, verdict: &Verdict) -> Entry {
+    let of = |sensor: &str| {
+        let json = serde_json::json!({ "sensor": sensor, "verdict": verdict, "value": "seen" });
+        serde_json::from_value::<Measurement>(json).unwrap()
+    };
+    entry(Record::Observation(Observation {
+        validation: validation.into(),
+        at: Times { server: Some(now()), azure: Some(now()), runner: now() },
+        who: "u@host".into(),
+        scope: None,
+        scope_missing: None,
+        noted: std::collections::BTreeMap::new(),
+        measurements: vec![of("probe all"), of("logs")],
+    }))
+}
+
+/// One app's evidence says nothing of another, and another plan file's says nothing at all.
+#[test]
+fn each_app_of_a_fleet_has_to_be_observed() {
+    let desired = [validation("one"), validation("two")];
+    let state = |entries: Vec<Entry>| {
+        let ledger = Ledger { lines: entries.len(), entries, ..Ledger::default() };
+        let sight =
+            Sight { desired: &desired, verified: &[], proofs: &[], ledger: &ledger, decisions: &[], looked: now() };
+        let items = checklist(&sight);
+        ["All endpoints functional", "No password fallbacks in logs"].map(|text| line(&items, text).state)
+    };
+    let failed = Verdict::Failed("500".into());
+    let (one, two) = (observation("one", &Verdict::Passed), observation("two", &Verdict::Passed));
+    assert_eq!(state(vec![one.clone()]), [State::Unseen; 2], "nobody has observed the other");
+    assert_eq!(state(vec![one.clone(), two.clone()]), [State::Done; 2]);
+    let foreign = observation("of another plan file", &failed);
+    assert_eq!(state(vec![one.clone(), two.clone(), foreign]), [State::Done; 2]);
+    assert_eq!(state(vec![observation("one", &failed), two]), [State::NotYet; 2], "the newer one is the other's");
+}
+
+#[test]
+fn each_app_of_a_fleet_has_to_get_a_token() {
+    let got = Decision {
+        window: Window { events: vec![(Event::FreshToken, now())], ..Window::default() },
+        ..Decision::default()
+    };
+    let state = |decisions: &[(String, Decision)]| {
+        line(&seen(&Ledger::default(), decisions, &[]), "Token refresh working").state
+    };
+    let (one, two) = (("one".to_owned(), got.clone()), ("two".to_owned(), Decision::default()));
+    assert_eq!(state(&[one.clone(), two]), State::Unseen);
+    assert_eq!(state(&[one, ("two".to_owned(), got)]), State::Done);
 }

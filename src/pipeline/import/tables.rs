@@ -58,18 +58,22 @@ fn grant(label: &str, database: &str, rule: &Attributes) -> Section {
 }
 
 fn rules(label: &str, database: &str, held: &Folded, sections: &mut Vec<Section>) {
+    let first = sections.len();
     for FoldedRule { rule, why } in &held.rules {
         let mut section = grant(label, database, rule);
         section.comments.extend(why.map(|why| format!("Written so: {why}.")));
         sections.push(section);
     }
-    if !held.remarks.is_empty() {
-        let mut left = vec!["What no rule can say, and stays as it is:".to_owned()];
-        left.extend(held.remarks.iter().cloned());
-        match sections.last_mut() {
-            Some(last) => last.comments.splice(0..0, left),
-            None => return,
-        };
+    if held.remarks.is_empty() {
+        return;
+    }
+    let left = held.remarks.iter().cloned();
+    if let Some(last) = sections[first..].last_mut() {
+        last.comments.splice(0..0, ["What no rule can say, and stays as it is:".to_owned()].into_iter().chain(left));
+    } else {
+        // No table of this database is there to say it above.
+        let title = format!("What no rule can say of the database {database}, and stays as it is:");
+        sections.push(Section { comments: [title].into_iter().chain(left).collect(), ..Section::default() });
     }
 }
 
@@ -86,9 +90,17 @@ pub(super) fn grants(seen: &Seen) -> Vec<Section> {
         if let Some(proposed) = &database.proposed {
             self::proposed(label, database, proposed, &mut sections);
         }
-        if let Some(section) = sections.get_mut(first).filter(|_| !database.owned.is_empty()) {
+        if !database.owned.is_empty() {
             let owned = database.owned.join("; ");
-            section.comments.insert(0, format!("It owns {owned}. Owning is no grant; it stays as it is."));
+            match sections.get_mut(first) {
+                Some(section) => {
+                    section.comments.insert(0, format!("It owns {owned}. Owning is no grant; it stays as it is."));
+                }
+                None => sections.push(Section::default().about(format!(
+                    "In the database {} it owns {owned}. Owning is no grant; it stays as it is.",
+                    database.database
+                ))),
+            }
         }
     }
     sections
@@ -135,4 +147,35 @@ fn guessed(seen: &Seen, why: &str) -> Option<Section> {
         "Database and schemas are those that the app's settings name, the privileges what applications usually do. \
                  Check them; or import again with --connect-as ROLE --password-env VARIABLE.",
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rules;
+    use crate::model::Attributes;
+    use crate::plan::write;
+    use crate::resources::{Folded, FoldedRule};
+
+    /// Each remark stands with its own database, whether that has tables or not.
+    #[test]
+    fn remarks_of_a_database_without_rules_stand_for_themselves() {
+        let remark = |text: &str| vec![text.to_owned()];
+        let rule = FoldedRule { rule: Attributes::new(), why: None };
+        let mut sections = Vec::new();
+        rules("r", "zero", &Folded { rules: Vec::new(), remarks: remark("Remark 0.") }, &mut sections);
+        rules("r", "one", &Folded { rules: vec![rule], remarks: remark("Remark 1.") }, &mut sections);
+        rules("r", "two", &Folded { rules: Vec::new(), remarks: remark("Remark 2.") }, &mut sections);
+        insta::assert_snapshot!(write(&sections), @r#"
+        # What no rule can say of the database zero, and stays as it is:
+        # Remark 0.
+
+        # What no rule can say, and stays as it is:
+        # Remark 1.
+        [[role.r.grants]]
+        database = "one"
+
+        # What no rule can say of the database two, and stays as it is:
+        # Remark 2.
+        "#);
+    }
 }

@@ -61,7 +61,7 @@ fn run_of(operation: Operation, ended: Outcome) -> Vec<Record> {
     let ids: Vec<String> = steps.iter().map(|step| step.id.clone()).collect();
     let mut events = vec![runs::opened(operation), Event::Planned { steps }];
     for step in &ids {
-        events.push(Event::Started { step: step.clone() });
+        events.push(Event::started(step.clone()));
         events.push(Event::Done { step: step.clone(), outputs: Attributes::new() });
     }
     if ended == Outcome::RolledBack {

@@ -54,9 +54,9 @@ fn journal() -> Vec<Record> {
     records(vec![
         opened(Operation::Apply),
         Event::Planned { steps: vec![step("app_identity", "a"), step("app_identity", "b"), step("check", "c")] },
-        Event::Started { step: id("a") },
+        Event::started(id("a")),
         Event::Done { step: id("a"), outputs: Attributes::new() },
-        Event::Started { step: id("b") },
+        Event::started(id("b")),
         Event::Failed { step: id("b"), error: "HTTP 409\u{1b}".into(), refused: false },
         Event::UndoStarted { step: id("a") },
         Event::Undone { step: id("a") },

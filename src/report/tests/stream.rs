@@ -82,9 +82,9 @@ fn a_run_as_events() {
     let name = |step: &str| step.to_owned();
     let records = records(vec![
         Event::Planned { steps: vec![step("app_identity.a"), step("app_settings.b"), step("check.c")] },
-        Event::Started { step: name("app_identity.a") },
+        Event::started(name("app_identity.a")),
         Event::Done { step: name("app_identity.a"), outputs: Attributes::new() },
-        Event::Started { step: name("app_settings.b") },
+        Event::started(name("app_settings.b")),
         Event::Failed { step: name("app_settings.b"), error: "the line\nwas cut".into(), refused: false },
         Event::UndoStarted { step: name("app_identity.a") },
         Event::Undone { step: name("app_identity.a") },
