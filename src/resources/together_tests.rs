@@ -14,12 +14,12 @@ fn role(name: &str) -> Asked {
 
 /// A check that a role may do this with all tables of schema `s`.
 fn check(label: &str, database: &str, role: &str, privilege: &str) -> Asked {
-    let rule = attributes([("schemas", list(&["s"])), ("tables", list(&[privilege])), ("future", Value::Bool(true))]);
+    let wish = attributes([("schemas", list(&["s"])), ("tables", list(&[privilege])), ("future", Value::Bool(true))]);
     let table = attributes([
         ("server", Value::text(SERVER)),
         ("database", Value::text(database)),
         ("role", Value::text(role)),
-        ("grants", Value::List(vec![Value::Map(rule)])),
+        ("grants", Value::List(vec![Value::Map(wish)])),
     ]);
     (Address::new("check", label), Attributes::new(), attributes([("privileges", Value::Map(table))]))
 }

@@ -1,5 +1,7 @@
 //! Chains of grant options: what others hang on stays, and what goes is taken from the end of the chain.
 
+use std::fmt::Write as _;
+
 use super::{Bench, DatabaseGrants, everything, grants, owned, settles};
 use crate::model::{Attributes, Value};
 use crate::postgres::testing::{SUPERUSER, server};
@@ -33,13 +35,13 @@ async fn a_chain_is_held_back_whole_or_taken_from_its_end() {
     owned(server, "chain").await;
     let mut sql = String::from("GRANT USAGE ON SCHEMA s TO PUBLIC;");
     for role in CHAIN {
-        sql += &format!("CREATE ROLE {role};");
+        write!(sql, "CREATE ROLE {role};").unwrap();
     }
     for (from, to) in
         ["chain_owner", "chain_4", "chain_3", "chain_2"].iter().zip(["chain_4", "chain_3", "chain_2", "chain_1"])
     {
         let end = if to == "chain_1" { "" } else { " WITH GRANT OPTION" };
-        sql += &format!("SET ROLE {from}; GRANT SELECT ON s.t TO {to}{end}; RESET ROLE;");
+        write!(sql, "SET ROLE {from}; GRANT SELECT ON s.t TO {to}{end}; RESET ROLE;").unwrap();
     }
     server.run("chain", &sql).await;
     let databases = server.databases(&[SUPERUSER]);
