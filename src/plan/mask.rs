@@ -177,7 +177,8 @@ fn by_lines(text: &str) -> String {
             continue;
         }
         out.push_str(&mask_line(line));
-        let value = line.split_once('=').filter(|(name, _)| secret_header(unquoted(name))).map(|(_, value)| value.trim());
+        let value =
+            line.split_once('=').filter(|(name, _)| secret_header(unquoted(name))).map(|(_, value)| value.trim());
         let quotes = ["\"\"\"", "'''"].into_iter();
         open = value.and_then(|value| quotes.into_iter().find(|quotes| value.matches(quotes).count() == 1));
     }
@@ -211,11 +212,17 @@ fn mask_line(line: &str) -> String {
             continue;
         }
         out.push_str(&rest[..rest.len() - bare.len()]);
-        let quotes = ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| bare.starts_with(quotes)).unwrap_or_default();
+        let quotes =
+            ["\"\"\"", "'''", "\"", "'"].into_iter().find(|quotes| bare.starts_with(quotes)).unwrap_or_default();
         out.push_str(quotes);
         let inside = &bare[quotes.len()..];
         let end = if quotes.is_empty() { inside.find([',', '}', ']', '#']) } else { closing(inside, quotes) };
-        let (secret, after) = inside.split_at(end.unwrap_or(inside.len()));
+        // What goes on behind the closing quotes is a part of it that somebody forgot to escape.
+        let ends = |at: &usize| {
+            let behind = inside[at + quotes.len()..].trim_start_matches([' ', '\t']);
+            behind.is_empty() || behind.starts_with([',', '}', ']', '#', '\r', '\n'])
+        };
+        let (secret, after) = inside.split_at(end.filter(ends).unwrap_or(inside.len()));
         let body = secret.trim_end();
         out.push_str(&stars(body));
         out.push_str(&secret[body.len()..]);
