@@ -1,5 +1,7 @@
 //! Plan, apply, apply a saved plan: each one function, read top to bottom; the data walks once and nothing flows back.
 
+#[cfg(test)]
+mod approval_tests;
 mod checklist;
 mod digest;
 mod end;
@@ -220,8 +222,7 @@ pub async fn apply(
         if phase == 0 {
             expected(&planned.steps, options)?;
         }
-        if !approve.approve(&planned, phase).await? {
-            ran.interrupted = phase > 0;
+        if !approved(approve, &planned, phase, &mut ran).await? {
             break;
         }
         if phase == 0 {
@@ -248,6 +249,22 @@ pub async fn apply(
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &file.name, Some(&applied), held).await;
     Ok(Applied { frontier, held: gated, ..applied })
+}
+
+/// Whether a phase may go on. Once something was written, who stops at the question or cannot be asked has left a run that
+/// has to come to its end like any other.
+async fn approved(approve: &dyn Approve, planned: &Planned, phase: usize, ran: &mut Ran) -> Result<bool, Failure> {
+    match approve.approve(planned, phase).await {
+        Err(failure) if phase > 0 && failure.class != Class::Interrupted => {
+            ran.failed.push(("plan".to_owned(), failure));
+            Ok(false)
+        }
+        Err(_) | Ok(false) if phase > 0 => {
+            ran.interrupted = true;
+            Ok(false)
+        }
+        answer => answer,
+    }
 }
 
 /// Refuses steps that are not those that were approved.

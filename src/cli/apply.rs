@@ -252,6 +252,18 @@ impl Approve for Terminal<'_> {
 }
 
 impl Terminal<'_> {
+    /// Tells what a run came to that this one goes on from. Standard output has room for one result only.
+    fn pass(&self, applied: &Applied) -> Result<(), Failure> {
+        match (&applied.run, applied.outcome) {
+            (Some(run), _) if !self.output.is_text() => {
+                self.output.aside(&terminal(&ending(applied, run)));
+                Ok(())
+            }
+            (Some(run), Some(ended)) => conclude(applied, run, ended, self.output),
+            _ => Ok(()),
+        }
+    }
+
     fn conclude(&self, applied: &Applied) -> Result<Exit, Failure> {
         if applied.frontier {
             let note =
@@ -306,5 +318,10 @@ pub fn conclude(applied: &Applied, id: &str, ended: Outcome, output: &Output) ->
     if output.streams() {
         output.events(&end_events(run, &earlier, ended, Timestamp::now()))?;
     }
-    output.page(&outcome(run, &earlier, &failures(applied)))
+    output.page(&ending(applied, id))
+}
+
+fn ending(applied: &Applied, id: &str) -> Page {
+    let earlier: Vec<Run<'_>> = applied.earlier.iter().map(|(id, records)| Run { id, records }).collect();
+    outcome(Run { id, records: &applied.records }, &earlier, &failures(applied))
 }

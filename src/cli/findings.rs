@@ -12,8 +12,8 @@ use super::annotate;
 use super::exit::{Ended, Exit};
 use super::locate::Source;
 use super::output::Output;
-use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe, looks_secret, secret_name};
-use crate::plan::{PlanFile, line_column};
+use crate::model::{Class, Failure, Finding, Flaw, Place, Severity, is_unsafe};
+use crate::plan::{PlanFile, line_column, masked};
 use crate::report::{Block, Line, Page, Text, Tone, clean, finding_event, guard_lines};
 
 /// Writes findings where they belong and says how the process ends: with [`Exit::Findings`] if one is an error.
@@ -137,7 +137,7 @@ pub fn text(source: &Source, findings: &[Finding], color: bool) -> String {
 /// Each finding with its line.
 fn each(source: &Source, findings: &[Finding], color: bool) -> impl Iterator<Item = String> {
     let path = clean(&source.path.display().to_string());
-    let masked = struck(masked(&source.text), findings);
+    let masked = quotable(&source.text);
     let renderer = if color { Renderer::styled() } else { Renderer::plain() };
     let renderer = renderer.decor_style(DecorStyle::Ascii);
     findings.iter().map(move |finding| renderer.render(&[group(finding, &masked, &path)]))
@@ -168,26 +168,11 @@ fn floor(text: &str, byte: usize) -> usize {
     (0..=byte.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default()
 }
 
-/// The text with stars where a finding says that a secret stands, whatever the key is called.
-fn struck(text: String, findings: &[Finding]) -> String {
-    let secret = findings.iter().filter(|finding| finding.rule == SECRET).filter_map(|finding| finding.place.as_ref());
-    secret.fold(text, |text, place| {
-        // The quotes or brackets around it stay.
-        let (start, end) = (floor(&text, place.span.start + 1), floor(&text, place.span.end.saturating_sub(1)));
-        let Some(inside) = text.get(start..end) else { return text };
-        let hidden: String = inside.split('\n').map(|line| "*".repeat(line.len())).collect::<Vec<_>>().join("\n");
-        format!("{}{hidden}{}", &text[..start], &text[end..])
-    })
-}
-
-/// The rule of findings about secrets in a plan file.
-const SECRET: &str = "secret-literal";
-
-/// The same text, byte for byte as long, with stars where a secret may stand: values of keys that are called like one,
-/// and texts that look like one. In the place of a character that a terminal would obey stands one that is seen.
-fn masked(text: &str) -> String {
+/// The text of a plan file as it may be quoted, byte for byte as long: no secrets, and in the place of a character that a
+/// terminal would obey one that is seen.
+fn quotable(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for line in text.split_inclusive('\n').map(mask_line) {
+    for line in masked(text).split_inclusive('\n') {
         let ends = line.trim_end_matches(['\n', '\r']).len();
         for (at, c) in line.char_indices() {
             if is_unsafe(c) && c != '\t' && at < ends {
@@ -198,32 +183,6 @@ fn masked(text: &str) -> String {
         }
     }
     out
-}
-
-fn mask_line(line: &str) -> String {
-    let stars = |text: &str| "*".repeat(text.len());
-    if let Some((key, value)) = line.split_once('=')
-        && secret_name(key.trim().trim_matches('"'))
-        && let Some(first) = value.find(['"', '\''])
-        && let Some(last) = value.rfind(['"', '\''])
-        && first < last
-        && !value.trim_start().starts_with('{')
-    {
-        return format!("{key}={}{}{}", &value[..=first], stars(&value[first + 1..last]), &value[last..]);
-    }
-    if !looks_secret(line) {
-        return line.to_owned();
-    }
-    let mask = |word: &str| {
-        let body = word.trim_end();
-        if looks_secret(body) { format!("{}{}", stars(body), &word[body.len()..]) } else { word.to_owned() }
-    };
-    let words: String = line.split_inclusive(char::is_whitespace).map(mask).collect();
-    if !looks_secret(&words) {
-        return words;
-    }
-    let body = line.trim_end_matches(['\n', '\r']);
-    format!("{}{}", stars(body), &line[body.len()..])
 }
 
 /// Findings as data, in the words of `terraform validate -json`.
@@ -259,9 +218,12 @@ fn data(source: &Source, findings: &[Finding]) -> Json {
 
 #[cfg(test)]
 mod tests {
-    use super::{data, masked, text};
+    use super::{annotate, data, text};
+    use crate::cli::annotate::Dialect;
     use crate::cli::locate::Source;
+    use crate::cli::sarif::sarif;
     use crate::model::{Finding, Place};
+    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     fn source(text: &str) -> Source {
@@ -334,15 +296,26 @@ mod tests {
         assert_eq!(text(&source, &[], false), "");
     }
 
+    /// Whatever the finding points at, and whether or not it is about the secret.
     #[test]
-    fn the_excerpt_hides_secrets() {
-        let toml = "PASSWORD = \"hünter2\" # x\nURL = \"postgres://u:hünter2@h/d\"\nC = \"Host=h; Password=hünter2;\"\nP_PWD = { env = \"X\" }\n";
-        let masked = masked(toml);
-        assert_eq!(masked.len(), toml.len());
-        assert!(!masked.contains("hünter2"), "{masked}");
-        assert!(masked.contains("PASSWORD = \"********\" # x\n") && masked.contains("{ env = \"X\" }"), "{masked}");
-        let finding = Finding::error("r", "t", Place::from(13..15));
-        assert!(!text(&source(toml), &[finding], false).contains("hünter2"));
+    fn no_form_of_a_finding_tells_a_secret() {
+        let toml = "version = 1\n[app.geo]\nsettings = { POSTGIS_PASSWORD = \"hunter2\", A = \"\"\"\nPassword=hunter2\"\"\" }\n\
+                    sensitive = [\"GEO_PIN\"]\n[[app.geo.probe]]\nheaders = { Authorization = \"Bearer hunter2\" }\n\
+                    [app.two.settings]\nGEO_PIN = \"hunter2\"\nX_KEY = { value = \"hunter2\" }\n";
+        let source = source(toml);
+        let (_, mut findings) = crate::plan::load(toml, &BTreeMap::new(), &crate::resources::schemas());
+        assert!(findings.len() > 3, "{findings:?}");
+        findings.extend((0..toml.len()).map(|at| Finding::error("r", "t", Place::from(at..toml.len()))));
+        let told = [
+            text(&source, &findings, false),
+            text(&source, &findings, true),
+            data(&source, &findings).to_string(),
+            sarif(&source, &findings).to_string(),
+            annotate::findings(Dialect::Github, &source, &findings),
+            annotate::findings(Dialect::Azure, &source, &findings),
+        ];
+        assert!(told[0].contains("POSTGIS_PASSWORD = \"*******\""), "{}", told[0]);
+        assert!(told.iter().all(|told| !told.contains("hunter2")), "{told:?}");
     }
 
     #[test]

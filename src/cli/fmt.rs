@@ -1,7 +1,6 @@
 //! `fmt`: brings a plan file into its one layout, or says that it is not.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::Args;
 
@@ -9,10 +8,11 @@ use super::args::PlanFileArg;
 use super::exit::Exit;
 use super::findings;
 use super::locate;
-use super::output::{Output, unwritten};
+use super::output::Output;
+use super::replace::{Readers, replace};
 use crate::model::Failure;
 use crate::plan::format;
-use crate::report::clean;
+use crate::report::{Line, clean};
 
 /// Bring the plan file into its one layout
 #[derive(Args, Clone, Debug, Default)]
@@ -29,32 +29,26 @@ pub struct FmtArgs {
 pub fn run(args: &FmtArgs, output: &Output) -> Result<Exit, Failure> {
     let source = locate::find(args.file.file.as_deref(), Path::new(""))?;
     let formatted = match format(&source.text) {
-        Ok(formatted) => formatted,
+        Ok(Some(formatted)) => formatted,
+        Ok(None) => {
+            let path = source.path.display();
+            let lines = [
+                format!("{path} stays as it is: its keys would change places."),
+                "Put the dotted keys of one table (`a.x`, `a.y`) next to each other, or into a table [a].".to_owned(),
+            ];
+            output.aside(&lines.iter().map(Line::plain).collect());
+            return Ok(Exit::Done);
+        }
         Err(findings) => return Ok(findings::report(output, &source, &findings)),
     };
     if formatted == source.text {
         return Ok(Exit::Done);
     }
     if !args.check {
-        replace(&source.path, &formatted)?;
+        replace(&source.path, &formatted, Readers::AsBefore)?;
     }
     output.data(&format!("{}\n", clean(&source.path.display().to_string())))?;
     Ok(if args.check { Exit::Changes } else { Exit::Done })
-}
-
-/// Writes a file so that a crash leaves the old text or the new one, never half of it.
-fn replace(path: &Path, text: &str) -> Result<(), Failure> {
-    let failed = |error: std::io::Error| unwritten(path, &error);
-    // Through a symbolic link the file that it names is replaced, not the link.
-    let path: PathBuf = path.canonicalize().map_err(failed)?;
-    let directory = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::NamedTempFile::new_in(directory).map_err(failed)?;
-    file.write_all(text.as_bytes()).map_err(failed)?;
-    let permissions = std::fs::metadata(&path).map_err(failed)?.permissions();
-    file.as_file().set_permissions(permissions).map_err(failed)?;
-    file.as_file().sync_all().map_err(failed)?;
-    file.persist(&path).map_err(|error| failed(error.error))?;
-    Ok(())
 }
 
 #[cfg(test)]
@@ -77,6 +71,9 @@ mod tests {
         assert_eq!(run(&args(false), &output), Ok(Exit::Done));
         assert_eq!(fs::read_to_string(&path).unwrap(), "version = 1\n");
         assert_eq!(run(&args(true), &output), Ok(Exit::Done));
+        fs::write(&path, "a.x=1\nversion=1\na.y=1\n").unwrap();
+        assert_eq!((run(&args(true), &output), run(&args(false), &output)), (Ok(Exit::Done), Ok(Exit::Done)));
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a.x=1\nversion=1\na.y=1\n");
         fs::write(&path, "version = \n").unwrap();
         assert_eq!(run(&args(false), &output), Ok(Exit::Findings));
         assert_eq!(fs::read_to_string(&path).unwrap(), "version = \n");

@@ -157,7 +157,8 @@ fn plan_file(answers: &Answers) -> String {
         }
         out.push_str(rest);
     }
-    out
+    // As `fmt` would have it, whatever the answers are.
+    crate::plan::format(&out).ok().flatten().unwrap_or(out)
 }
 
 const TEMPLATE: &str = include_str!("init.template.toml");
@@ -187,6 +188,10 @@ mod tests {
             let text = plan_file(&some(app));
             let table: toml::Table = text.parse().unwrap();
             assert!(table["app"].as_table().unwrap().contains_key(app), "{text}");
+            let without = plan_file(&Answers { admin: None, ..some(app) });
+            for text in [text, without] {
+                assert_eq!(crate::plan::format(&text), Ok(Some(text)), "as `fmt` has it");
+            }
         }
         assert_eq!(rules(&some("geoapi")), Vec::<&str>::new());
     }

@@ -36,6 +36,7 @@ pub mod render;
 mod render_az;
 mod render_kql;
 mod render_rbac;
+pub mod replace;
 pub mod rollback;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -23,9 +23,12 @@ pub struct Output {
     json_into: Option<PathBuf>,
     stdout: ColorChoice,
     stderr: ColorChoice,
+    /// Whether standard output has something.
     told: AtomicBool,
     /// Whether a person sees standard output itself.
     seen: bool,
+    /// Whether the JSON file has the result.
+    filed: AtomicBool,
     budget: usize,
     annotations: Option<Dialect>,
     /// The command, and the plan file's name once it is known: what a comment or a page in a browser is about.
@@ -46,6 +49,7 @@ impl Output {
             stderr: choice(io::stderr().is_terminal()),
             told: AtomicBool::new(false),
             seen: io::stdout().is_terminal(),
+            filed: AtomicBool::new(false),
             budget: global.budget,
             annotations: dialect(global.annotations, &|name| std::env::var(name).ok()),
             command: command.to_owned(),
@@ -152,6 +156,7 @@ impl Output {
     /// Only the JSON file, for results whose text is written in another way.
     pub fn json_file(&self, page: &Page) -> Result<(), Failure> {
         let Some(path) = &self.json_into else { return Ok(()) };
+        self.filed.store(true, Ordering::Relaxed);
         write(path, &json(page))
     }
 
@@ -189,11 +194,12 @@ impl Output {
         if self.streams() {
             // As below: a stream that cannot be written must not hide why the command failed.
             let _ = self.event(&failure_event(error, Timestamp::now()));
-            return;
         }
+        // The error itself decides how the process ends; a second one could only hide it.
         if !self.told.load(Ordering::Relaxed) {
-            // The error itself decides how the process ends; a second one could only hide it.
             let _ = self.instead(&page);
+        } else if !self.filed.load(Ordering::Relaxed) {
+            let _ = self.json_file(&page);
         }
     }
 }
@@ -237,7 +243,10 @@ fn color(no_color: bool, env: &dyn Fn(&str) -> Option<String>, tty: bool) -> Col
 
 #[cfg(test)]
 mod tests {
-    use super::{color, finished};
+    use super::{Output, color, finished};
+    use crate::cli::args::{Format, Global};
+    use crate::model::{Class, Failure};
+    use crate::report::Page;
     use anstream::ColorChoice;
     use std::io;
 
@@ -253,6 +262,26 @@ mod tests {
         assert!(choose(false, &[("CLICOLOR_FORCE", "1")], false) && !choose(false, &[("TERM", "dumb")], true));
         assert!(!choose(true, &[("FORCE_COLOR", "1")], true) && !choose(false, &[("CLICOLOR", "0")], true));
         assert!(!choose(false, &[("NO_COLOR", "1"), ("FORCE_COLOR", "1")], true));
+    }
+
+    /// Whatever was shown before; but a result that is there is not replaced.
+    #[test]
+    fn the_json_file_has_the_failure_unless_it_has_the_result() {
+        let directory = tempfile::tempdir().unwrap();
+        for (format, streams) in [(Format::Text, false), (Format::Text, true), (Format::Json, false)] {
+            let path = directory.path().join("r.json");
+            std::fs::write(&path, "stale").unwrap();
+            let global = Global { json_into: Some(path.clone()), format, ..Global::default() };
+            let output = Output::new(&global, "apply");
+            output.stream(streams).unwrap();
+            output.data("Plan: 1 to add\n").unwrap();
+            output.failure(&Failure::new(Class::Input, "cannot ask"));
+            assert!(std::fs::read_to_string(&path).unwrap().contains("cannot ask"), "{format:?}");
+            let output = Output::new(&global, "apply");
+            output.page(&Page { data: serde_json::json!({ "result": 1 }).into(), ..Page::default() }).unwrap();
+            output.failure(&Failure::new(Class::Input, "cannot ask"));
+            assert!(std::fs::read_to_string(&path).unwrap().contains("result"), "{format:?}");
+        }
     }
 
     #[test]

@@ -42,7 +42,8 @@ pub async fn open(
         if decision.open {
             continue;
         }
-        prompt::with_terminal(|prompt| confirm(prompt, want, &decision.reason()))?;
+        let (gate, missing) = (want.clone(), decision.reason());
+        prompt::on_thread(move |prompt| confirm(prompt, &gate, &missing)).await?;
         let record = Record::Override(Override {
             validation: want.address.name.clone(),
             at,

@@ -10,7 +10,8 @@ use super::args::{Global, LiveArgs, PlanFileArg, StreamArgs};
 use super::exit::{Ended, Exit};
 use super::explain::Known;
 use super::look::{Looked, look};
-use super::output::{Output, unwritten};
+use super::output::Output;
+use super::replace::{Readers, replace};
 use super::{explain, place};
 use crate::diff::{Allowed, Change, Reason, Summary, drift};
 use crate::model::{Address, Class, Failure};
@@ -67,7 +68,7 @@ pub async fn run(args: &PlanArgs, global: &Global, output: &Output) -> Result<Ex
     let unreadable = planned.changes.changes.iter().find_map(not_readable);
     if let (Some(path), None) = (&args.out, &unreadable) {
         let saved = SavedPlan::new(&file, &planned, keyed, &place::place(&source, &file)?)?;
-        write_private(path, &saved.text()?)?;
+        replace(path, &saved.text()?, Readers::Owner)?;
         let mut notes = vec![format!("Saved the plan to {}; carry it out with: pgentra apply {0}", path.display())];
         if planned.frontier {
             notes.push("It ends where the system cannot be read yet; plan again after it to plan the rest.".to_owned());
@@ -100,15 +101,6 @@ pub(super) fn not_readable(change: &Change) -> Option<Failure> {
             .detail(format!("{}: {why}", change.address))
             .remedy("plan with an identity that may look at everything"),
     )
-}
-
-/// Writes a file that only its owner may read.
-fn write_private(path: &std::path::Path, text: &str) -> Result<(), Failure> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| unwritten(path, &error))
 }
 
 fn exit(has_changes: bool, summary: Summary, detailed: bool, expect_none: bool) -> Exit {

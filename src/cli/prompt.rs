@@ -23,7 +23,24 @@ pub struct Prompt<'a> {
 /// Whatever `talk` answers.
 pub fn with_terminal<T>(talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure>) -> Result<T, Failure> {
     let interactive = io::stdin().is_terminal() && io::stderr().is_terminal();
-    talk(&mut Prompt { input: &mut io::stdin().lock(), output: &mut io::stderr().lock(), interactive })
+    // Standard error is locked for each write alone: others have things to say there while an answer is waited for.
+    talk(&mut Prompt { input: &mut io::stdin().lock(), output: &mut io::stderr(), interactive })
+}
+
+/// [`with_terminal`] on a thread of its own, so that what waits for the answer can end without it: nothing ends a read from
+/// a terminal but the end of the process.
+///
+/// # Errors
+/// Whatever `talk` answers.
+pub async fn on_thread<T: Send + 'static>(
+    talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    let (sender, answer) = tokio::sync::oneshot::channel();
+    // Nobody waits for the answer any more after a signal.
+    std::thread::spawn(move || drop(sender.send(with_terminal(talk))));
+    answer.await.unwrap_or_else(|_| {
+        Err(Failure::new(Class::Input, "cannot ask").remedy("give the answer as an argument; `--help` lists them"))
+    })
 }
 
 /// Asks for approval, until `stop` is set: a person who presses Ctrl-C at a question has answered it.
@@ -32,26 +49,17 @@ pub fn with_terminal<T>(talk: impl FnOnce(&mut Prompt<'_>) -> Result<T, Failure>
 /// Those of [`Prompt::confirm`]; `Interrupted`.
 pub async fn confirm(question: &str, explanation: &str, remedy: &str, stop: &AtomicBool) -> Result<bool, Failure> {
     let [question, explanation, remedy] = [question, explanation, remedy].map(str::to_owned);
-    let (sender, mut answer) = tokio::sync::oneshot::channel();
-    // A thread of its own: nothing can end a read from a terminal but the end of the process.
-    std::thread::spawn(move || {
-        let asked = with_terminal(|prompt| prompt.confirm(&question, &explanation, &remedy));
-        // Nobody waits for the answer any more after a signal.
-        let _ = sender.send(asked);
-    });
-    loop {
-        if stop.load(Ordering::SeqCst) {
-            return Err(Failure::new(Class::Interrupted, "stopped at the question; nothing was changed")
-                .remedy("run the same command again"));
+    let answer = on_thread(move |prompt| prompt.confirm(&question, &explanation, &remedy));
+    let stopped = async {
+        while !stop.load(Ordering::SeqCst) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        match tokio::time::timeout(Duration::from_millis(100), &mut answer).await {
-            Ok(Ok(answer)) => return answer,
-            Ok(Err(_)) => {
-                return Err(Failure::new(Class::Input, "cannot ask")
-                    .remedy("give the answer as an argument; `--help` lists them"));
-            }
-            Err(_) => {}
-        }
+    };
+    tokio::select! {
+        biased;
+        () = stopped => Err(Failure::new(Class::Interrupted, "stopped at the question; nothing was changed")
+            .remedy("run the same command again")),
+        answer = answer => answer,
     }
 }
 
@@ -118,7 +126,9 @@ impl Prompt<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::Prompt;
+    use super::{Prompt, on_thread, with_terminal};
+    use std::sync::mpsc;
+    use std::time::Duration;
 
     fn confirm(typed: &str, interactive: bool) -> (Result<bool, crate::model::Failure>, String) {
         let (mut input, mut output) = (typed.as_bytes(), Vec::new());
@@ -134,6 +144,33 @@ mod tests {
             assert_eq!(confirm(typed, true).0, Ok(false), "{typed}");
         }
         assert!(confirm("", true).0.is_err());
+    }
+
+    /// As long as an answer is waited for, a failure of the rest has to be told.
+    #[test]
+    fn others_may_speak_while_an_answer_is_waited_for() {
+        let spoken = with_terminal(|_| {
+            let (sender, spoken) = mpsc::channel();
+            std::thread::spawn(move || {
+                drop(std::io::stderr().lock());
+                sender.send(())
+            });
+            Ok(spoken.recv_timeout(Duration::from_mins(1)))
+        });
+        assert_eq!(spoken, Ok(Ok(())));
+    }
+
+    /// A question that nobody answers does not keep what waits for it from being dropped.
+    #[tokio::test]
+    async fn a_question_can_be_left() {
+        let (open, never) = mpsc::channel::<()>();
+        let ask = on_thread(move |_| Ok(never.recv().is_err()));
+        tokio::select! {
+            answered = ask => panic!("{answered:?}"),
+            () = tokio::task::yield_now() => {}
+        }
+        drop(open);
+        assert_eq!(on_thread(|_| Ok(7)).await, Ok(7));
     }
 
     #[test]

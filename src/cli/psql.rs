@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::process::Command;
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::args::{Global, PlanFileArg};
 use super::exit::{Ended, Exit};
@@ -61,8 +62,22 @@ pub async fn run(args: &PsqlArgs, global: &Global, output: &Output) -> Result<Ex
     if let Some(file) = authorities() {
         psql.env("PGSSLROOTCERT", file);
     }
+    let _left = leave_keys_to_psql()?;
     let ended = psql.status().map_err(|error| not_run(&error))?;
     Ok(if ended.success() { Exit::Done } else { Exit::Error })
+}
+
+/// What Ctrl-C and Ctrl-\ send goes to both; psql cancels a query by it, and pgentra must not end before psql does. A
+/// handler, unlike a signal that is ignored, is not passed on to the child.
+fn leave_keys_to_psql() -> Result<[Signal; 2], Failure> {
+    let hear = |kind| {
+        signal(kind).map_err(|error| {
+            Failure::new(Class::Other, "cannot hear signals")
+                .remedy("run it where processes may handle signals")
+                .detail(error.to_string())
+        })
+    };
+    Ok([hear(SignalKind::interrupt())?, hear(SignalKind::quit())?])
 }
 
 pub(super) fn server<'a>(target: &'a Target, named: Option<&str>) -> Result<&'a ServerTarget, Failure> {
@@ -124,5 +139,20 @@ fn tls(tls: Tls) -> &'static str {
         Tls::VerifyCa => "verify-ca",
         Tls::Require => "require",
         Tls::Disable => "disable",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::leave_keys_to_psql;
+    use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Command;
+
+    #[tokio::test]
+    async fn the_parent_outlives_a_key_that_ends_the_child() {
+        let _left = leave_keys_to_psql().unwrap();
+        let child = "kill -INT $PPID; kill -QUIT $PPID; kill -INT $$; exit 0";
+        let ended = Command::new("sh").args(["-c", child]).status().unwrap();
+        assert_eq!(ended.signal(), Some(nix::sys::signal::Signal::SIGINT as i32), "{ended:?}");
     }
 }

@@ -1,10 +1,12 @@
 //! `rollback`: undoes a run as far as nobody else has changed anything since, and says what stays.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Args;
+use jiff::Timestamp;
 
 use super::apply::{conclude, show, stop_on_signal};
 use super::args::{Global, PlanFileArg, StreamArgs, duration};
@@ -15,9 +17,10 @@ use super::progress::listener;
 use super::show::chosen;
 use super::{live, place, prompt};
 use crate::engine::{Scope, Stay, Stop, unless_stopped};
+use crate::journal::{Dated, History, Operation};
 use crate::model::{Class, Failure};
 use crate::pipeline::{self, ApplyOptions, Approve, Context, Planned, RollbackOptions};
-use crate::report::{PlanView, way_back};
+use crate::report::{Page, PlanView, plan_events, way_back};
 
 /// Undo a run: show, ask, do; never overwrites what somebody else changed since
 #[derive(Args, Clone, Debug)]
@@ -75,7 +78,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     };
     let (mut held, world) = unless_stopped(&stop, begin).await?;
     let meant = match meant {
-        Some(meant) => Some(chosen(&store.runs().await?, meant)?),
+        Some(meant) => Some(chosen(&of_plan(pipeline::history(&world, store.as_ref()).await?, &plan.name), meant)?),
         None => None,
     };
     let note = place::lock_note("rollback");
@@ -97,7 +100,7 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
     };
     let how =
         RollbackOptions { plan: Some(&plan.name), remove_kept: args.remove_kept, through: args.through.is_some() };
-    let terminal = Terminal { args, output, stop: stop.as_ref() };
+    let terminal = Terminal { args, output, stop: stop.as_ref(), declined: AtomicBool::new(false) };
     let applied = pipeline::rollback(&context, meant.as_deref(), how, held.as_mut(), &terminal).await?;
     let exit = Exit::of(&applied, false);
     match (&applied.run, applied.outcome) {
@@ -105,9 +108,15 @@ pub async fn run(args: &RollbackArgs, global: &Global, output: &Output) -> Resul
             conclude(&applied, id, ended, output)?;
             Ok(exit)
         }
-        (None, Some(_)) => Ok(exit),
-        _ => Ok(if args.auto_approve { Exit::Done } else { Exit::Error }),
+        _ => Ok(if terminal.declined.load(Ordering::Relaxed) { Exit::Error } else { exit }),
     }
+}
+
+/// The runs of a plan file that there may be something to undo of.
+fn of_plan(history: History, plan: &str) -> Vec<String> {
+    let history = history.of_plan(plan);
+    let acts = |dated: &&Dated| !matches!(dated.run.operation, Operation::Evidence { .. });
+    history.runs().iter().filter(acts).map(|dated| dated.id.clone()).collect()
 }
 
 /// Shows the way back on the terminal and asks for it there.
@@ -115,6 +124,8 @@ struct Terminal<'a> {
     args: &'a RollbackArgs,
     output: &'a Output,
     stop: &'a Stop,
+    /// Whether the answer was no.
+    declined: AtomicBool,
 }
 
 const REMEDY: &str = "pass --auto-approve to undo without being asked";
@@ -122,39 +133,73 @@ const REMEDY: &str = "pass --auto-approve to undo without being asked";
 #[async_trait]
 impl Approve for Terminal<'_> {
     async fn approve(&self, planned: &Planned, _phase: usize) -> Result<bool, Failure> {
-        self.show(planned)?;
+        show(&planned.changes, &self.page(planned), self.output)?;
         if self.args.auto_approve {
             return Ok(true);
         }
         let explanation = "pgentra will undo what is described above.";
-        prompt::confirm("Do you want to undo this?", explanation, REMEDY, self.stop).await
+        let approved = prompt::confirm("Do you want to undo this?", explanation, REMEDY, self.stop).await?;
+        self.declined.store(!approved, Ordering::Relaxed);
+        Ok(approved)
     }
 
     fn nothing(&self, planned: &Planned) -> Result<(), Failure> {
-        self.show(planned)
+        if self.output.streams() {
+            self.output.events(&plan_events(&planned.changes, Timestamp::now()))?;
+        }
+        self.output.page(&self.page(planned))
     }
 }
 
 impl Terminal<'_> {
-    fn show(&self, planned: &Planned) -> Result<(), Failure> {
+    fn page(&self, planned: &Planned) -> Page {
         let why = |stay: &Stay| match stay {
             Stay::Kept(why) => format!("kept ({why}); --remove-kept removes it"),
             Stay::Never(why) => format!("cannot be undone: {why}"),
         };
         let stays: Vec<(String, String)> = planned.stays.iter().map(|(step, stay)| (step.clone(), why(stay))).collect();
-        show(&planned.changes, &way_back(&planned.changes, PlanView { full: self.args.full }, &stays), self.output)
+        way_back(&planned.changes, PlanView { full: self.args.full }, &stays)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::RollbackArgs;
+    use super::{RollbackArgs, of_plan};
+    use crate::journal::{Dated, History, Operation, Run};
     use clap::Parser;
+    use jiff::Timestamp;
+    use std::collections::{BTreeMap, BTreeSet};
 
     #[derive(Parser)]
     struct One {
         #[command(flatten)]
         args: RollbackArgs,
+    }
+
+    #[test]
+    fn only_runs_of_the_plan_file_that_did_something_are_meant() {
+        let dated = |id: &str, plan: &str, operation| Dated {
+            id: id.to_owned(),
+            run: Run {
+                operation,
+                plan: plan.to_owned(),
+                digest: String::new(),
+                who: String::new(),
+                opened: Timestamp::UNIX_EPOCH,
+                leans: BTreeMap::new(),
+                steps: Vec::new(),
+                outcome: None,
+                down: BTreeSet::new(),
+            },
+        };
+        let evidence = Operation::Evidence { what: "attest".to_owned(), count: 1, head: String::new() };
+        let runs = vec![
+            dated("1", "geo", Operation::Apply),
+            dated("2", "geo", Operation::Rollback { run: "1".to_owned() }),
+            dated("3", "geo", evidence),
+            dated("4", "other", Operation::Apply),
+        ];
+        assert_eq!(of_plan(History::new(runs, &|_| true), "geo"), ["1", "2"]);
     }
 
     #[test]

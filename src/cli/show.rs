@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::args::{Global, PlanFileArg};
 use super::exit::{Ended, Exit};
+use super::history::runs_of;
 use super::load::usable;
 use super::output::Output;
 use super::{apply, place};
@@ -41,15 +42,23 @@ pub async fn run(args: &ShowArgs, global: &Global, output: &Output) -> Result<Ex
     }
     let (source, file) = usable(&args.file, global, output)?;
     let store = place::store(&source, &file, global).await?;
-    let id = chosen(&store.runs().await?, &args.run)?;
+    // An id is meant whoever's run it is; the last run is that of this plan file.
+    let runs = match args.run.as_str() {
+        LAST => runs_of(store.as_ref(), &file.name).await?.into_iter().map(|(id, _)| id).collect(),
+        _ => store.runs().await?,
+    };
+    let id = chosen(&runs, &args.run)?;
     let records = store.journal(&id).await?;
     output.page(&report::run(Run { id: &id, records: &records }))?;
     Ok(Exit::Done)
 }
 
+/// The word for the newest run.
+const LAST: &str = "last";
+
 /// The run that a person means.
 pub(super) fn chosen(runs: &[String], meant: &str) -> Result<String, Failure> {
-    if meant == "last" {
+    if meant == LAST {
         return runs.last().cloned().ok_or_else(|| {
             Failure::new(Class::NotFound, "there are no runs yet").remedy("the first `pgentra apply` makes one")
         });

@@ -97,7 +97,10 @@ fn compare(want: &Desired, schema: &Schema, reading: Option<&Result<Reading, Fai
     let moving = makers.chain(&want.after).find(changing);
     let reading = match reading {
         Some(Ok(reading)) => reading,
-        Some(Err(failure)) => return failed(change, moving, schema, want, failure.clone()),
+        Some(Err(failure)) => match made_before(failure, want, so_far).filter(|_| schema.nature == Nature::Resource) {
+            Some(role) => return not_yet(change, want, Some(role), failure),
+            None => return failed(change, moving, schema, want, failure.clone()),
+        },
         None => return unread(change, want, moving, "nobody looked at it"),
     };
     change.notes.clone_from(&reading.notes);
@@ -157,12 +160,34 @@ fn failed(change: Change, moving: Option<&Address>, schema: &Schema, want: &Desi
         }
         // What is missing may be what an earlier step makes.
         Some(giver) if failure.class == Class::Flawed && MAKERS.contains(&giver.kind.as_str()) => {
-            let reason = failure.detail.unwrap_or(failure.summary.to_owned());
-            cannot_read(change, want, moving, &Unreadable { reason, not_yet: true, refused: false })
+            not_yet(change, want, moving, &failure)
         }
         _ => Change { failure: Some(failure), ..change },
     }
 }
+
+/// A look that failed as something is not there that `giver` makes.
+fn not_yet(change: Change, want: &Desired, giver: Option<&Address>, failure: &Failure) -> Change {
+    let reason = failure.detail.as_deref().unwrap_or(failure.summary).to_owned();
+    cannot_read(change, want, giver, &Unreadable { reason, not_yet: true, refused: false })
+}
+
+/// The step before this one that makes the last of the roles that a look found missing, if that is all that is wrong.
+fn made_before<'w>(failure: &Failure, want: &'w Desired, so_far: &ChangeSet) -> Option<&'w Address> {
+    let made_there = |role: &str, on: &&Address| {
+        let made = so_far.get(on).filter(|change| change.address.kind == ROLE && change.changes());
+        made.is_some_and(|change| change.key.get("name").and_then(Value::as_text) == Some(role))
+    };
+    let makers = failure.flaws().iter().map(|flaw| {
+        let role = flaw.role.as_deref()?;
+        want.after.iter().find(|on| made_there(role, on))
+    });
+    makers.collect::<Option<Vec<_>>>()?.pop()
+}
+
+/// The kind that makes roles. Unlike what [`MAKERS`] make, each is looked for by its name: grants lean on some role nearly
+/// always, and a mistake in them is not to wait for it.
+const ROLE: &str = "database_role";
 
 /// Kinds that make what other resources name: while one of them changes, an unknown name is no fault yet.
 const MAKERS: [&str; 2] = ["database", "schema"];

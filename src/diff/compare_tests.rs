@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::{Readings, diff};
 use crate::diff::{Action, Change, ChangeSet, Reason, lint, steps};
 use crate::model::{
-    Address, Attributes, Class, Desired, Failure, Field, Nature, Reading, Schema, Step, Type, Undo, Value, WHOLE,
+    Address, Attributes, Class, Desired, Failure, Field, Flaw, Nature, Reading, Schema, Step, Type, Undo, Value, WHOLE,
 };
 
 const FIELDS: &[Field] = &[
@@ -310,4 +310,30 @@ proptest::proptest! {
         let addresses = |changes: &[Change]| changes.iter().map(|change| change.address.clone()).collect::<Vec<_>>();
         proptest::prop_assert_eq!(addresses(&again), addresses(&set.changes), "the same order each time");
     }
+}
+
+/// A role that is missing is no mistake of a plan file that makes it; any other mistake is said at once.
+#[test]
+fn what_names_a_role_that_this_plan_makes_waits_for_it() {
+    let flaw = |role: Option<&str>| Flaw {
+        address: address("database_grants.db"),
+        path: "grants.0.future.0".to_owned(),
+        rule: "unknown-role",
+        title: "there is no such role".to_owned(),
+        remedy: None,
+        role: role.map(str::to_owned),
+    };
+    let mut role = want("database_role.maker", json!({ "x": "1" }), &[]);
+    role.key = attributes(json!({ "name": "zz" }));
+    let desired = [role, want("database_grants.db", json!({ "x": "1" }), &["database_role.maker"])];
+    let look = |live: Reading, flaws: Vec<Flaw>| {
+        let found =
+            readings(vec![("database_role.maker", Ok(live)), ("database_grants.db", Err(Failure::flawed(flaws)))]);
+        let set = diff(&desired, &found, &schemas);
+        (set.changes[1].action, set.changes[1].failure.is_some())
+    };
+    assert_eq!(look(Reading::absent(), vec![flaw(Some("zz"))]), (Action::Unknown, false));
+    assert!(look(Reading::absent(), vec![flaw(Some("other"))]).1);
+    assert!(look(Reading::absent(), vec![flaw(Some("zz")), flaw(None)]).1);
+    assert!(look(there(json!({ "x": "1" })).unwrap(), vec![flaw(Some("zz"))]).1, "it stands, and is not seen");
 }

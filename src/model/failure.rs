@@ -49,6 +49,8 @@ pub struct Flaw {
     pub title: String,
     /// What would help.
     pub remedy: Option<String>,
+    /// The role that is not there, where that is what is wrong: a plan file that makes it is right all the same.
+    pub role: Option<String>,
 }
 
 /// Something that went wrong, with a remedy where one is known. Never holds a secret.

@@ -173,6 +173,10 @@ impl<'f> Walker<'f> {
         if matches!(ty, Type::Table(_) | Type::List(_)) {
             return false;
         }
+        // A table whose keys are names from outside may have one of these names.
+        if matches!(ty, Type::Any(types) if !at.field.reference && types.iter().any(|ty| matches!(ty, Type::Map(_)))) {
+            return false;
+        }
         let Some((mark, inner)) = ["ref", "env"].iter().find_map(|mark| Some((*mark, node.marked(mark)?))) else {
             return false;
         };

@@ -270,6 +270,28 @@ pub(super) fn is_labelled(name: &str) -> bool {
     field.is_some_and(|field| matches!(field.ty, Type::Map(Type::Table(_))) && name != "variables")
 }
 
+/// Whether a table of this name has keys from outside, so that `env` or `ref` may well be one of them.
+pub(super) fn is_map(name: &str) -> bool {
+    fn map(ty: &Type) -> bool {
+        match ty {
+            Type::Map(inner) => !matches!(inner, Type::Table(_)),
+            Type::Any(types) => types.iter().any(map),
+            _ => false,
+        }
+    }
+    fn inside(ty: &Type, name: &str) -> bool {
+        match ty {
+            Type::Table(fields) => {
+                fields.iter().any(|field| (field.name == name && map(&field.ty)) || inside(&field.ty, name))
+            }
+            Type::Map(inner) | Type::List(inner) => inside(inner, name),
+            Type::Any(types) => types.iter().any(|ty| inside(ty, name)),
+            _ => false,
+        }
+    }
+    ROOT.iter().any(|field| inside(&field.ty, name))
+}
+
 /// The fields that a plan file may write: those that only a look fills in are left out.
 pub(super) fn in_plan(fields: &'static [Field]) -> impl Iterator<Item = &'static Field> {
     fields.iter().filter(|field| !field.entrywise)

@@ -220,3 +220,45 @@ fn a_log_that_is_too_slow_for_the_grace_is_refused() {
         |lag: &str| every("30m").replace("kind = \"server_logs\"", &format!("kind = \"server_logs\"\nlag = \"{lag}\""));
     assert_eq!((late(&lag("14m")), late(&lag("15m"))), (0, 1));
 }
+
+#[test]
+fn one_name_in_both_lists_is_kept_twice() {
+    let text = swap("[\"PGPASSWORD\"]\n", "[\"PGPASSWORD\"]\nremove_connection_strings = [\"pgpassword\", \"Db\"]\n");
+    let plan = good(&text);
+    let escrows: Vec<String> = order(&plan).into_iter().filter(|address| address.starts_with("escrow.")).collect();
+    assert_eq!(
+        escrows,
+        ["escrow.\"web Db\"", "escrow.\"web PGPASSWORD\"", "escrow.\"web pgpassword connection strings\""]
+    );
+    assert!(json(&plan, "escrow", "web PGPASSWORD").contains(r#""secret":"web-pgpassword""#));
+    for (kind, name) in
+        [("escrow", "web pgpassword connection strings"), ("password_setting", "web connection strings")]
+    {
+        assert!(json(&plan, kind, name).contains(r#""secret":"web-pgpassword-connection-strings""#), "{kind}");
+    }
+}
+
+#[test]
+fn names_of_postgresql_differ_by_case() {
+    let more = "[resource.password_login.one]\nserver = \"srv\"\nname = \"old\"\nlogin = false\n\
+                [resource.password_login.two]\nserver = \"SRV\"\nname = \"OLD\"\nlogin = false\n";
+    let same = |text: &str| findings(text).iter().any(|one| one.rule == "declared-twice");
+    assert!(!same(&format!("{BASE}{more}")));
+    assert!(same(&format!("{BASE}{}", more.replace("OLD", "old"))));
+}
+
+#[test]
+fn a_role_comes_after_the_roles_it_is_a_member_of_and_grants_after_creators() {
+    let role = |name: &str, more: &str| {
+        format!("[role.{name}]\nserver = \"srv\"\nobject_id = \"11111111-1111-4111-8111-111111111111\"\n{more}")
+    };
+    let grants = "[[role.aa.grants]]\ndatabase = \"db\"\nschemas = [\"t\"]\ntables = [\"SELECT\"]\nfuture = [\"zz\"]\n";
+    let plan = good(&format!("{BASE}{}{}", role("aa", &format!("member_of = [\"zz\"]\n{grants}")), role("zz", "")));
+    let at = |address: &str| plan.desired.iter().position(|one| one.address.to_string() == address).unwrap();
+    assert!(at("database_role.zz") < at("database_role.aa"));
+    let after = |address: &str| &plan.desired[at(address)].after;
+    assert!(after("database_role.aa").contains(&Address::new("database_role", "zz")));
+    assert!(after("database_grants.db").contains(&Address::new("database_role", "zz")));
+    let circle = format!("{BASE}{}{}", role("aa", "member_of = [\"zz\"]\n"), role("zz", "member_of = [\"aa\"]\n"));
+    assert!(findings(&circle).iter().any(|one| one.rule == "cycle"));
+}

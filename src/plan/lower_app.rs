@@ -138,7 +138,8 @@ fn probe_makes_sense(probe: &Node, findings: &mut Vec<Finding>) {
     }
 }
 
-fn secret_header(name: &str) -> bool {
+/// Whether a header, or a setting, of this name usually holds a secret.
+pub(super) fn secret_header(name: &str) -> bool {
     let known = ["authorization", "cookie", "x-functions-key", "proxy-authorization"];
     known.iter().any(|known| name.eq_ignore_ascii_case(known)) || secret_name(name)
 }

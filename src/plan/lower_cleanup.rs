@@ -46,16 +46,27 @@ impl Cleanup<'_> {
         self.node.get_list(key).iter().filter_map(Node::text).collect()
     }
 
-    /// Where the value of a setting is kept: vault and secret.
-    fn escrow(&self, name: &str) -> Option<Value> {
+    /// What tells the escrows of a name apart that is removed from both lists: the list's suffix.
+    fn apart(&self, name: &str, suffix: &'static str) -> &'static str {
+        let same = |other: &str| other.eq_ignore_ascii_case(name);
+        if LISTS.iter().all(|(key, ..)| self.removed(key).into_iter().any(same)) { suffix } else { "" }
+    }
+
+    /// Where the value of a setting is kept: vault and secret. `apart` ends the secret's name.
+    fn escrow(&self, name: &str, apart: &str) -> Option<Value> {
         let escrow = self.node.get("escrow")?;
         let several = LISTS.iter().map(|(key, ..)| self.removed(key).len()).sum::<usize>() > 1;
         let secret = match escrow.get_text("secret") {
-            Some(secret) if several => secret_name(&[secret, name]),
+            Some(secret) if several => secret_name(&[secret, name, apart.trim_start()]),
             Some(secret) => secret.to_owned(),
             None => {
                 let site = |part| self.table("app").and_then(|app| app.get(part)).and_then(Value::as_text);
-                secret_name(&[site("app").unwrap_or(self.label), site("slot").unwrap_or_default(), name])
+                secret_name(&[
+                    site("app").unwrap_or(self.label),
+                    site("slot").unwrap_or_default(),
+                    name,
+                    apart.trim_start(),
+                ])
             }
         };
         let place =
@@ -173,10 +184,11 @@ impl<'a> Lowering<'a> {
 fn escrows(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     let mut drafts = Vec::new();
     let Some(site) = cleanup.table("app") else { return drafts };
-    for (key, list, _) in LISTS {
+    for (key, list, suffix) in LISTS {
         for name in cleanup.removed(key) {
-            let Some(Value::Map(place)) = cleanup.escrow(name) else { continue };
-            let mut draft = cleanup.draft("escrow", &format!(" {name}"));
+            let apart = cleanup.apart(name, suffix);
+            let Some(Value::Map(place)) = cleanup.escrow(name, apart) else { continue };
+            let mut draft = cleanup.draft("escrow", &format!(" {name}{apart}"));
             draft.key.extend(site.clone());
             draft.key.extend([("list".to_owned(), list.into()), ("name".to_owned(), name.into())]);
             draft.attributes.extend(place);
@@ -221,8 +233,10 @@ fn password_settings(cleanup: &Cleanup<'_>) -> Vec<Draft> {
         let mut draft = cleanup.draft("password_setting", suffix);
         draft.key.extend(site.clone());
         draft.key.insert("list".to_owned(), list.into());
-        let places: Attributes =
-            names.iter().filter_map(|name| Some(((*name).to_owned(), cleanup.escrow(name)?))).collect();
+        let places: Attributes = names
+            .iter()
+            .filter_map(|name| Some(((*name).to_owned(), cleanup.escrow(name, cleanup.apart(name, suffix))?)))
+            .collect();
         draft.attributes.insert("names".to_owned(), Value::List(names.into_iter().map(Value::text).collect()));
         give_up_or_keep(&mut draft, cleanup, Some(Value::Map(places)));
         drafts.push(draft);
@@ -236,8 +250,8 @@ fn role_password(cleanup: &Cleanup<'_>) -> Vec<Draft> {
     let mut draft = cleanup.draft("role_password", "");
     draft.key.extend(old.clone());
     draft.attributes.insert("password".to_owned(), false.into());
-    let first = LISTS.iter().flat_map(|(key, ..)| cleanup.removed(key)).next();
-    let mut place = first.and_then(|name| cleanup.escrow(name));
+    let first = LISTS.iter().find_map(|(key, _, suffix)| Some((*cleanup.removed(key).first()?, *suffix)));
+    let mut place = first.and_then(|(name, suffix)| cleanup.escrow(name, cleanup.apart(name, suffix)));
     // The vault is the app's, not the server's.
     if let (Some(Value::Map(place)), Some(site)) = (&mut place, cleanup.table("app")) {
         let part = |name: &str| Some((name.to_owned(), site.get(name)?.clone()));

@@ -24,6 +24,7 @@ mod lower_places;
 mod lower_role;
 mod lower_server;
 mod lower_validation;
+mod mask;
 mod names;
 mod node;
 mod order;
@@ -51,6 +52,7 @@ use crate::model::{Address, Desired, Finding, Graph, Place, Schema, Severity, Ta
 pub use format::format;
 pub use json_schema::json_schema;
 pub use lower_places::wide_open;
+pub use mask::masked;
 use node::Node;
 pub use place::line_column;
 pub use reference::reference;

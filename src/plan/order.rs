@@ -160,14 +160,19 @@ impl Indexes {
                 before.extend(found(&self.databases, &(server.clone(), text(&draft.key, "database"))));
                 self.before_place(&server, &draft.attributes, &mut before);
             }
-            "database_role" | "password_login" | "role_password" | "server_password_auth" => {
+            "database_role" => {
                 before.extend(self.ways_in(&server));
+                let member_of = draft.attributes.get("member_of").and_then(Value::as_map);
+                for role in member_of.into_iter().flat_map(Attributes::keys) {
+                    before.extend(found(&self.roles, &(server.clone(), role.clone())));
+                }
             }
+            "password_login" | "role_password" | "server_password_auth" => before.extend(self.ways_in(&server)),
             "database_grants" => {
                 before.extend(self.ways_in(&server));
                 let database = (server.clone(), text(&draft.key, "database"));
                 before.extend(found(&self.databases, &database).chain(found(&self.schemas, &database)));
-                for role in roles_of(&draft.attributes) {
+                for role in roles_of(&draft.attributes).into_iter().chain(creators_of(&draft.attributes)) {
                     before.extend(found(&self.roles, &(server.clone(), role)));
                 }
             }
@@ -263,6 +268,13 @@ fn text(map: &Attributes, name: &str) -> String {
 
 fn site(map: &Attributes) -> Site {
     (fold(&text(map, "app")), map.get("slot").and_then(Value::as_text).map(fold))
+}
+
+/// The roles whose future objects grants are about.
+fn creators_of(attributes: &Attributes) -> BTreeSet<String> {
+    let rules = attributes.get("grants").and_then(Value::as_list).unwrap_or_default();
+    let future = rules.iter().filter_map(|rule| rule.as_map()?.get("future")?.as_list());
+    future.flatten().filter_map(Value::as_text).map(str::to_owned).collect()
 }
 
 fn roles_of(attributes: &Attributes) -> BTreeSet<String> {

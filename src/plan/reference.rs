@@ -15,7 +15,7 @@ Schema for editors.
 
 | form | meaning |
 |---|---|
-| `\"... ${name} ...\"` | a variable of `[variables]`, filled in inside any text; `$${` stands for `${` itself |
+| `\"... ${name} ...\"` | a variable of `[variables]`, filled in inside any text, label or key; `$${` stands for `${` itself |
 | `{ ref = \"role.x.name\" }` | an output of another resource; the whole value, where the field takes references |
 | `{ env = \"NAME\" }` | a secret, taken from an environment variable when it is needed; for settings and passwords |
 | `5m`, `24h`, `7d`, `1d 12h` | spans of time: seconds `s`, minutes `m`, hours `h`, days `d`, weeks `w` |

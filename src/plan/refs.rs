@@ -1,5 +1,6 @@
 //! Joins the drafts: follows every reference and every `after`, fills in what is known already, says what dangles.
 
+use std::cell::{Cell, OnceCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -47,18 +48,21 @@ pub(super) fn join(
 fn after(lowered: &mut Lowered, edges: &mut Edges, findings: &mut Vec<Finding>) {
     let known: BTreeSet<Address> = lowered.drafts.iter().map(|draft| draft.address.clone()).collect();
     let mut more: BTreeMap<Address, BTreeSet<Address>> = BTreeMap::new();
+    let (advice, mut names) = (Advice::default(), None);
     for (owners, node) in std::mem::take(&mut lowered.after) {
         let Some(address) = node.text().and_then(|text| text.parse::<Address>().ok()) else { continue };
         let targets = match lowered.groups.get(&address) {
             Some(group) => group.clone(),
             None if known.contains(&address) => BTreeSet::from([address]),
             None => {
-                let names: Vec<String> = known.iter().chain(lowered.groups.keys()).map(Address::to_string).collect();
+                let names = names.get_or_insert_with(|| {
+                    known.iter().chain(lowered.groups.keys()).map(Address::to_string).collect::<Vec<_>>()
+                });
                 let text = address.to_string();
                 findings.push(
                     Finding::error("dangling-reference", format!("there is no `{text}` to come after"), node.place())
                         .label("not declared")
-                        .remedy(suggest::remedy(&text, "declared", names.iter().map(String::as_str))),
+                        .remedy(advice.remedy(&text, "declared", names)),
                 );
                 continue;
             }
@@ -75,8 +79,30 @@ fn after(lowered: &mut Lowered, edges: &mut Edges, findings: &mut Vec<Finding>) 
     }
 }
 
+/// Remedies that name the closest of all the names that a plan file declares. To compare each of thousands of mistakes with
+/// thousands of names would take minutes, and nobody reads so many: the first ones get one.
+#[derive(Default)]
+struct Advice(Cell<usize>);
+
+impl Advice {
+    const MOST: usize = 50;
+
+    fn remedy(&self, text: &str, what: &str, names: &[String]) -> String {
+        self.0.set(self.0.get() + 1);
+        if self.0.get() > Self::MOST {
+            return "declare it, or name what is declared; the first findings of this kind say what is".to_owned();
+        }
+        suggest::remedy(text, what, names.iter().map(String::as_str))
+    }
+}
+
 /// What every declared resource gives: its outputs, with their values where they are known.
-struct Outputs(BTreeMap<Address, BTreeMap<&'static str, Option<Value>>>);
+struct Outputs {
+    all: BTreeMap<Address, BTreeMap<&'static str, Option<Value>>>,
+    /// All that can be referred to, as it is written.
+    names: OnceCell<Vec<String>>,
+    advice: Advice,
+}
 
 impl Outputs {
     fn new(lowered: &Lowered, schemas: &[&'static Schema]) -> Self {
@@ -87,7 +113,7 @@ impl Outputs {
             let value = |same: &'static str| draft.key.get(same).cloned();
             all.insert(draft.address.clone(), outputs.map(|one| (one.name, one.same_as.and_then(value))).collect());
         }
-        Self(all)
+        Self { all, names: OnceCell::new(), advice: Advice::default() }
     }
 
     fn follow(&self, written: &Written, root: &Node) -> Result<(Ref, Option<Value>), Finding> {
@@ -98,7 +124,7 @@ impl Outputs {
                 .remedy("write it as kind.name.output, such as role.x.name; put an odd name in double quotes")
         })?;
         let text = &written.text;
-        let Some(outputs) = self.0.get(&reference.address) else {
+        let Some(outputs) = self.all.get(&reference.address) else {
             let finding = Finding::error("dangling-reference", format!("`{text}` refers to nothing"), place);
             return Err(finding.label("not declared").remedy(self.dangling(&reference, text, root)));
         };
@@ -116,12 +142,13 @@ impl Outputs {
         if reference.address.kind == "app_identity" && here("app") {
             return format!("[app.{label}] has no identity here; add identity = \"system\" to it");
         }
-        let names = self.0.iter().flat_map(|(address, outputs)| {
-            let alias = ALIASES.iter().find(|(_, kind)| *kind == address.kind).map(|(alias, _)| *alias);
-            let address = Address::new(alias.unwrap_or(&address.kind), &*address.name);
-            outputs.keys().map(move |output| format!("{address}.{output}"))
-        });
-        let names: Vec<String> = names.collect();
-        suggest::remedy(text, "there are", names.iter().map(String::as_str))
+        let names = || {
+            self.all.iter().flat_map(|(address, outputs)| {
+                let alias = ALIASES.iter().find(|(_, kind)| *kind == address.kind).map(|(alias, _)| *alias);
+                let address = Address::new(alias.unwrap_or(&address.kind), &*address.name);
+                outputs.keys().map(move |output| format!("{address}.{output}"))
+            })
+        };
+        self.advice.remedy(text, "there are", self.names.get_or_init(|| names().collect()))
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn tree(
             name if describe::is_labelled(name) => reader.labelled(value),
             // Its tables are checked where they are extended; that it holds tables is checked here.
             "template" => template(value),
-            _ => reader.node(&[value]),
+            _ => reader.node(&[value], Level::Plain),
         };
         table.insert(key.get_ref().to_string(), Entry { key: key.span(), node });
     }
@@ -52,7 +52,7 @@ struct Reader<'a, 't, 'g> {
 impl<'t> Reader<'_, 't, '_> {
     /// `[resource]`: labelled tables by kind.
     fn kinds(&mut self, value: &'t Raw<'t>) -> Node {
-        let Some(kinds) = value.get_ref().as_table() else { return self.node(&[value]) };
+        let Some(kinds) = value.get_ref().as_table() else { return self.node(&[value], Level::Plain) };
         let of = |(key, labels): (&'t Spanned<_>, &'t Raw<'t>)| {
             let name: &std::borrow::Cow<'t, str> = key.get_ref();
             (name.to_string(), Entry { key: key.span(), node: self.labelled(labels) })
@@ -62,13 +62,14 @@ impl<'t> Reader<'_, 't, '_> {
 
     /// Tables by label, each of them once or once for each item.
     fn labelled(&mut self, value: &'t Raw<'t>) -> Node {
-        let Some(labels) = value.get_ref().as_table() else { return self.node(&[value]) };
+        let Some(labels) = value.get_ref().as_table() else { return self.node(&[value], Level::Plain) };
         let mut table = Table::new();
         for (key, one) in labels {
             let layers = self.layers(one);
             let Some(source) = first(&layers, "for_each") else {
-                let node = self.node(&layers);
-                self.insert(&mut table, key.get_ref().to_string(), key.span(), node);
+                let (label, _, _) = self.variables.fill(key.get_ref(), &key.span(), self.findings);
+                let node = self.node(&layers, Level::Labelled);
+                self.insert(&mut table, label, key.span(), node);
                 continue;
             };
             if !key.get_ref().contains("${each.key}") {
@@ -77,7 +78,7 @@ impl<'t> Reader<'_, 't, '_> {
             for each in self.items(source) {
                 self.variables.each = Some(each);
                 let (label, _, _) = self.variables.fill(key.get_ref(), &key.span(), self.findings);
-                let node = self.node(&layers);
+                let node = self.node(&layers, Level::Labelled);
                 self.variables.each = None;
                 self.insert(&mut table, label, key.span(), node);
             }
@@ -153,7 +154,7 @@ impl<'t> Reader<'_, 't, '_> {
 
     /// What a value is, when `layers` are laid over each other: tables are joined key by key, and of everything else the
     /// nearest counts.
-    fn node(&mut self, layers: &[&'t Raw<'t>]) -> Node {
+    fn node(&mut self, layers: &[&'t Raw<'t>], level: Level) -> Node {
         let Some(nearest) = layers.first() else { return Node { span: 0..0, data: Data::Broken, filled: false } };
         let span = nearest.span();
         let mut filled = false;
@@ -164,30 +165,31 @@ impl<'t> Reader<'_, 't, '_> {
                 if well { Data::Text(text) } else { Data::Broken }
             }
             DeValue::Array(list) => Data::List(list.iter().flat_map(|item| self.repeated(item)).collect()),
-            DeValue::Table(_) => Data::Table(self.table(layers)),
+            DeValue::Table(_) => Data::Table(self.table(layers, level)),
             _ => node::plain(nearest).data,
         };
         Node { span, data, filled }
     }
 
-    fn table(&mut self, layers: &[&'t Raw<'t>]) -> Table {
+    fn table(&mut self, layers: &[&'t Raw<'t>], level: Level) -> Table {
         let tables: Vec<&'t DeTable<'t>> = layers.iter().map_while(|layer| layer.get_ref().as_table()).collect();
         let mut keys = BTreeMap::new();
         for (key, _) in tables.iter().copied().flatten() {
             keys.entry(key.get_ref().to_string()).or_insert(key.span());
         }
         let mut joined = Table::new();
-        for (name, key) in keys.into_iter().filter(|(name, _)| !["for_each", "extends"].contains(&name.as_str())) {
+        for (name, key) in keys.into_iter().filter(|(name, _)| !level.words().contains(&name.as_str())) {
             let values: Vec<&'t Raw<'t>> = tables.iter().filter_map(|table| table.get(name.as_str())).collect();
-            let node = self.node(&values);
-            joined.insert(name, Entry { key, node });
+            let node = self.node(alike(&name, &values), Level::Plain);
+            let (name, _, _) = self.variables.fill(&name, &key, self.findings);
+            self.insert(&mut joined, name, key, node);
         }
         joined
     }
 
     /// One item of a list: once, or once for each item of its `for_each`.
     fn repeated(&mut self, item: &'t Raw<'t>) -> Vec<Node> {
-        let Some(source) = get(item, "for_each") else { return vec![self.node(&[item])] };
+        let Some(source) = get(item, "for_each") else { return vec![self.node(&[item], Level::Item)] };
         if self.variables.each.is_some() {
             self.findings.push(
                 Finding::error("nested-for-each", "a repetition inside a repetition", Place::from(source.span()))
@@ -199,20 +201,21 @@ impl<'t> Reader<'_, 't, '_> {
         let mut nodes = Vec::new();
         for each in self.items(source) {
             self.variables.each = Some(each);
-            nodes.push(self.node(&[item]));
+            nodes.push(self.node(&[item], Level::Item));
             self.variables.each = None;
         }
         nodes
     }
 
     /// The items of a `for_each`: a list or a table, or a variable that holds one.
-    fn items(&mut self, source: &Raw<'_>) -> Vec<Each> {
+    fn items(&mut self, source: &'t Raw<'t>) -> Vec<Each> {
+        let said = self.findings.len();
         let (node, place) = match source.get_ref().as_str() {
             Some(text) => match self.variables.many(text, &source.span(), self.findings) {
                 Some(node) => (node, Place::from(source.span())),
                 None => return Vec::new(),
             },
-            None => (node::plain(source), Place::from(source.span())),
+            None => (self.node(&[source], Level::Plain), Place::from(source.span())),
         };
         let items: Option<Vec<Each>> = match &node.data {
             Data::List(list) => list.iter().map(Each::of_item).collect(),
@@ -220,6 +223,9 @@ impl<'t> Reader<'_, 't, '_> {
             _ => None,
         };
         items.unwrap_or_else(|| {
+            if self.findings.len() > said {
+                return Vec::new();
+            }
             self.findings.push(
                 Finding::error("wrong-type", "`for_each` has to be a list of text, or a table", place)
                     .label("expected a list of text, a table of text, or a table of tables of text")
@@ -227,6 +233,39 @@ impl<'t> Reader<'_, 't, '_> {
             );
             Vec::new()
         })
+    }
+}
+
+/// What a table may say about how it is read, and what is therefore no key of it.
+#[derive(Clone, Copy)]
+enum Level {
+    /// A table by label: it may extend a template and be repeated.
+    Labelled,
+    /// A table in a list: it may be repeated.
+    Item,
+    Plain,
+}
+
+impl Level {
+    fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::Labelled => &["for_each", "extends"],
+            Self::Item => &["for_each"],
+            Self::Plain => &[],
+        }
+    }
+}
+
+/// The nearest layers that are laid over each other. A value that stands for another, such as `{ env = "NAME" }`, is not
+/// joined with anything: of it and what lies under or over it the nearest counts, whole.
+fn alike<'l, 't>(name: &str, layers: &'l [&'t Raw<'t>]) -> &'l [&'t Raw<'t>] {
+    let pointer = |layer: &&Raw<'_>| {
+        let table = layer.get_ref().as_table().filter(|table| table.len() == 1);
+        table.is_some_and(|table| ["env", "ref"].iter().any(|mark| table.contains_key(*mark)))
+    };
+    match layers.iter().position(pointer) {
+        Some(at) if !describe::is_map(name) => &layers[..at.max(1)],
+        _ => layers,
     }
 }
 

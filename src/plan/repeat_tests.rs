@@ -197,3 +197,114 @@ fn what_is_given_for_a_list_has_to_be_one_and_is_not_shown() {
         assert!(!format!("{findings:?}").contains("hunter2"));
     }
 }
+
+#[test]
+fn what_is_said_about_repetition_where_nothing_is_repeated_is_an_unknown_key() {
+    let role = "[role.x]\nserver = \"pgflex\"\nobject_id = \"11111111-1111-4111-8111-111111111111\"\n";
+    let app = "[app.x]\nidentity = \"system\"\n";
+    for (text, key) in [
+        (
+            format!(
+                "{role}[[role.x.grants]]\nextends = \"rw\"\ndatabase = \"db\"\nschemas = [\"s\"]\ntables = [\"SELECT\"]\n"
+            ),
+            "extends",
+        ),
+        (format!("{app}[[app.x.probe]]\nextends = \"p\"\nname = \"p\"\nget = \"/\"\n"), "extends"),
+        ("[drift]\nextends = \"a\"\n".to_owned(), "extends"),
+        (
+            "[database.geo]\nserver = \"pgflex\"\n[database.geo.schema.\"${each.key}\"]\nfor_each = [\"a\"]\n"
+                .to_owned(),
+            "for_each",
+        ),
+    ] {
+        let titles = titles(&text);
+        let said = titles.iter().any(|title| title.starts_with(&format!("unknown-key: `{key}` is not a key of")));
+        assert!(said, "{titles:#?}\n{text}");
+    }
+}
+
+#[test]
+fn variables_stand_in_labels_keys_and_inline_lists() {
+    let text = r#"
+[variables]
+env = { default = "prod" }
+[app."web-${env}"]
+identity = "system"
+settings = { "NAME_${env}" = "1", "A$${b}" = "$${c}" }
+[role."${each.key}"]
+for_each = ["${env}-a", "$${env}"]
+server = "pgflex"
+object_id = "11111111-1111-4111-8111-111111111111"
+"#;
+    let (plan, findings) = read(text, &[("env", "dev")]);
+    let names: Vec<&str> = findings.iter().map(|finding| finding.rule).collect();
+    assert!(!names.contains(&"unused-variable"), "{findings:#?}");
+    let told = format!("{:?} {findings:?}", plan.map(|plan| plan.desired));
+    assert!(!told.contains("$${"), "{told}");
+    let labels = text
+        .replace("[\"${env}-a\", \"$${env}\"]", "[\"${env}-a\"]")
+        .replace("\"A$${b}\" = \"$${c}\"", "B = \"$${c}\"");
+    let plan = read(&labels, &[("env", "dev")]).0.unwrap();
+    let told = format!("{:?}", plan.desired);
+    for part in ["web-dev", "NAME_dev", "dev-a", "\"${c}\""] {
+        assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+#[test]
+fn of_two_values_that_stand_for_others_the_nearest_counts() {
+    let text = r#"
+[template.base.settings]
+A = { env = "A" }
+env = "base"
+B = { ref = "role.web-id.name" }
+[app.web]
+extends = "base"
+identity = "system"
+settings = { A = { ref = "role.web-id.name" }, B = { env = "B" }, C = "c" }
+[role.web-id]
+server = "pgflex"
+identity = { ref = "app.web.principal_id" }
+"#;
+    let (plan, findings) = read(text, &[]);
+    let plan = plan.unwrap_or_else(|| panic!("{findings:#?}"));
+    let settings = plan.desired.iter().find(|one| one.address.kind == "app_settings").unwrap();
+    let told = format!("{:?}", settings.attributes["settings"]);
+    assert!(told.contains("base") && told.contains("\"C\""), "{told}");
+    assert!(!told.contains("\"A\")") && told.matches("env").count() <= 2, "{told}");
+}
+
+#[test]
+fn a_default_is_what_its_type_says() {
+    let declared = |variable: &str| {
+        let text = format!(
+            "[variables]\nx = {variable}\n[app.\"a${{each.key}}\"]\nfor_each = \"${{x}}\"\nidentity = \"system\"\n"
+        );
+        let (plan, findings) = read(&text, &[]);
+        assert_eq!(plan.is_some(), findings.is_empty());
+        findings.iter().map(|one| format!("{}: {}", one.rule, one.title)).collect::<Vec<_>>()
+    };
+    for (variable, said) in [
+        ("{ type = \"text\", default = [\"a\"] }", "a list, not text"),
+        ("{ type = \"table\", default = [\"a\"] }", "a list, not a table"),
+        ("{ type = \"list\", default = { a = \"b\" } }", "a table, not a list"),
+        ("{ type = \"list\", default = \"a\" }", "text, not a list"),
+    ] {
+        assert_eq!(declared(variable), [format!("wrong-type: the default of the variable `x` is {said}")]);
+    }
+    assert_eq!(declared("{ type = \"list\", default = [\"a\"] }"), [""; 0]);
+    assert_eq!(declared("{ default = { api = { env = \"prod\", ref = \"r\" } } }"), [""; 0]);
+    let list =
+        "[variables]\nx = { type = \"list\" }\n[app.\"a${each.key}\"]\nfor_each = \"${x}\"\nidentity = \"system\"\n";
+    assert!(read(list, &[("x", "{ a = \"b\" }")]).0.is_none());
+}
+
+#[test]
+fn very_many_mistakes_are_told_in_good_time() {
+    let role = |n: usize| {
+        format!("[app.app-{n:04}]\nidentity = \"system\"\nsettings = {{ A = {{ ref = \"role.rol-{n:04}.name\" }} }}\n")
+    };
+    let text: String = (0..3_000).map(role).collect();
+    let (plan, findings) = read(&text, &[]);
+    assert!(plan.is_none() && findings.len() >= 3_000, "{}", findings.len());
+}

@@ -37,6 +37,10 @@ pub(super) fn resources(text: &str, lowered: &Lowered, schemas: &[&'static Schem
     }
 }
 
+/// The kinds of things that have names of PostgreSQL.
+const IN_POSTGRES: [&str; 6] =
+    ["database", "schema", "database_role", "database_grants", "password_login", "role_password"];
+
 /// What a draft is in the world: its kind and its whole key. Azure's names do not differ by case, PostgreSQL's do.
 fn thing<'d>(draft: &'d Draft, schemas: &[&'static Schema]) -> Option<(&'d str, String)> {
     let schema = schemas.iter().find(|schema| schema.kind == draft.address.kind)?;
@@ -49,7 +53,7 @@ fn thing<'d>(draft: &'d Draft, schemas: &[&'static Schema]) -> Option<(&'d str, 
             None if field.required => return None,
             None => String::new(),
         };
-        let sensitive = draft.address.kind.starts_with("database") && field.name != "server";
+        let sensitive = IN_POSTGRES.contains(&draft.address.kind.as_str()) && field.name != "server";
         key.push_str(if sensitive { value.clone() } else { value.to_ascii_lowercase() }.as_str());
         key.push('\n');
     }

@@ -284,8 +284,16 @@ fn value_of(
         Some(word) => word != "text",
         None => default.is_some_and(|default| matches!(default.data, Data::List(_) | Data::Table(_))),
     };
+    if let (Some(word), Some(default)) = (declaration.get_text("type"), default)
+        && matches!(default.data, Data::Text(_) | Data::List(_) | Data::Table(_))
+        && !is_a(word, default)
+    {
+        findings.push(wrong_default(name, word, default));
+        return Value::None;
+    }
+    let fits = |node: &Node| declaration.get_text("type").is_none_or(|word| is_a(word, node));
     match (given, default) {
-        (Some(given), _) if many => match parsed(&given.value, &span) {
+        (Some(given), _) if many => match parsed(&given.value, &span).filter(fits) {
             Some(node) => return Value::Many(node, Some(given.value.clone())),
             // The value may be confidential, so it is not repeated.
             None => findings.push(
@@ -305,6 +313,24 @@ fn value_of(
         (None, None) => {}
     }
     Value::None
+}
+
+/// Whether a value is what the declared type says. Of a type that there is not, another finding tells.
+fn is_a(word: &str, node: &Node) -> bool {
+    match word {
+        "text" => matches!(node.data, Data::Text(_)),
+        "list" => matches!(node.data, Data::List(_)),
+        "table" => matches!(node.data, Data::Table(_)),
+        _ => true,
+    }
+}
+
+fn wrong_default(name: &str, word: &str, default: &Node) -> Finding {
+    let expected = if word == "text" { word.to_owned() } else { format!("a {word}") };
+    let title = format!("the default of the variable `{name}` is {}, not {expected}", default.type_name());
+    Finding::error("wrong-type", title, default.place())
+        .label(format!("expected {expected}"))
+        .remedy(format!("declare it as what it is, or leave `type` out: {name} = {{ default = ... }}"))
 }
 
 /// A list or table that was given as TOML. All of it stands where the variable is declared.

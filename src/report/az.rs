@@ -148,6 +148,10 @@ fn commands(step: &AzStep, open: &Open, target: &Target) -> String {
             match field(after, "system").as_bool() {
                 Some(true) => stay.insert(0, "[system]".to_owned()),
                 Some(false) => go.insert(0, "[system]".to_owned()),
+                // A step that leads to nothing takes away what was not there before.
+                None if after.is_none() && field(before, "system").as_bool() == Some(true) => {
+                    go.insert(0, "[system]".to_owned());
+                }
                 None => {}
             }
             let call = |verb: &str, ids: &[String]| {

@@ -41,7 +41,7 @@ pub fn markdown(page: &Page, view: MarkdownView<'_>) -> String {
             Block::Graph(_) | Block::Legend(_) => {}
             Block::Heading(line) => pieces.push(Piece { text: format!("{}\n\n", inline(line)), name: None }),
             Block::Lines(lines) => pieces.push(Piece { text: fenced("", &plain(lines)), name: None }),
-            Block::Table { head, rows } => pieces.push(Piece { text: table(head, rows), name: None }),
+            Block::Table { head, rows } => pieces.extend(table(head, rows)),
             Block::Resource { comments, symbol, opening, rows } => {
                 pieces.push(resource(comments, *symbol, opening, rows));
             }
@@ -62,19 +62,25 @@ fn fitted(head: String, pieces: &[Piece], budget: usize) -> String {
     }
     // Room for the words on what was left out, names included as far as they fit.
     let room = budget.saturating_sub((budget / 8).clamp(256, 4_096));
-    let (mut text, mut left) = (head, Vec::new());
+    // What has no name could not be missed in a list, so that the room it takes is set aside first.
+    let unnamed: usize = pieces.iter().filter(|piece| piece.name.is_none()).map(|piece| piece.text.len()).sum();
+    let mut spare = room.saturating_sub(head.len() + unnamed);
+    let (mut text, mut names) = (head, Vec::new());
     for piece in pieces {
-        if left.is_empty() && text.len() + piece.text.len() <= room {
+        let fits = match &piece.name {
+            None => text.len() + piece.text.len() <= room,
+            Some(_) => names.is_empty() && piece.text.len() <= spare,
+        };
+        match &piece.name {
+            _ if !fits => names.extend(piece.name.as_deref()),
+            Some(_) => spare -= piece.text.len(),
+            None => {}
+        }
+        if fits {
             text.push_str(&piece.text);
-        } else {
-            left.push(piece.name.as_deref());
         }
     }
-    let names: Vec<&str> = left.iter().copied().flatten().collect();
-    let what = match named(pieces) {
-        0 => "a part".to_owned(),
-        all => format!("{} of {all} resources", names.len()),
-    };
+    let what = if names.is_empty() { "a part".to_owned() } else { format!("{} of {}", names.len(), named(pieces)) };
     let note = format!("**Left out to stay within {budget} bytes: {what}.** All of it is in the log of this run.\n\n");
     let mut list = String::new();
     for (at, name) in names.iter().enumerate() {
@@ -143,15 +149,19 @@ fn fenced(language: &str, body: &str) -> String {
     format!("{fence}{language}\n{body}\n{fence}\n\n")
 }
 
-fn table(head: &[&'static str], rows: &[Vec<Line>]) -> String {
+/// A table by its rows, so that one that is too long loses only its last ones. A row is named by its first cells, as far as
+/// they say something.
+fn table(head: &[&'static str], rows: &[Vec<Line>]) -> Vec<Piece> {
     let cells = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
     let mut text = cells(head.iter().map(|name| (*name).to_owned()).collect());
     text.push_str(&cells(head.iter().map(|_| "---".to_owned()).collect()));
-    for row in rows {
-        text.push_str(&cells(row.iter().map(cell).collect()));
-    }
-    text.push('\n');
-    text
+    let mut pieces = vec![Piece { text, name: None }];
+    pieces.extend(rows.iter().map(|row| {
+        let name: Vec<String> = row.iter().map(Line::text).filter(|cell| !cell.is_empty()).take(2).collect();
+        Piece { text: cells(row.iter().map(cell).collect()), name: Some(name.join(" ")) }
+    }));
+    pieces.push(Piece { text: "\n".to_owned(), name: None });
+    pieces
 }
 
 fn cell(line: &Line) -> String {
@@ -261,6 +271,34 @@ mod tests {
         }
         let marker = markdown(&Page::default(), MarkdownView { subject: "--><b>", budget: 100 });
         assert_eq!(marker, "<!-- pgentra: ____b_ -->\n");
+    }
+
+    #[test]
+    fn what_has_no_name_is_not_left_out_before_what_has_one() {
+        let many = (0..3_000).map(|n| resource(&format!("app_settings.app{n}"), &"x".repeat(50)));
+        let lines = |text: &str| Block::Lines(vec![Line::plain(text)]);
+        let blocks = [Block::Heading(Line::plain("Held:"))].into_iter().chain(many);
+        let blocks =
+            blocks.chain([Block::Heading(Line::plain("Stays:")), lines("Error: it failed"), lines("digest 0a1b")]);
+        let text = told(&page(blocks.collect()), 10_000);
+        assert!(text.len() <= 10_000);
+        for said in ["Held:", "Stays:", "Error: it failed", "digest 0a1b", " of 3000.**"] {
+            assert!(text.contains(said), "{said}: {text}");
+        }
+    }
+
+    #[test]
+    fn a_table_that_is_too_long_loses_its_last_rows() {
+        let row =
+            |n: usize| vec![Line::plain(format!("check.c{n}")), Line::plain("holds"), Line::plain("x".repeat(80))];
+        let table = Block::Table { head: vec!["WHAT", "STATE", "WHY"], rows: (0..1_000).map(row).collect() };
+        let text = told(&Page { blocks: vec![table], ..Page::default() }, 10_000);
+        assert!(text.len() <= 10_000);
+        assert!(text.contains("| WHAT | STATE | WHY |\n| --- | --- | --- |\n| <code>check.c0</code> |"), "{text}");
+        assert!(text.contains("check.c9") && text.contains(" of 1000.**") && text.contains("- <code>check."), "{text}");
+        let wide = Block::Lines(vec![Line::plain("y".repeat(20_000))]);
+        let text = told(&Page { blocks: vec![wide], ..Page::default() }, 10_000);
+        assert!(text.contains("a part.** All of it is in the log"), "{text}");
     }
 
     #[test]

@@ -70,5 +70,5 @@ async fn no_database(live: &Live, look: &Look<'_>, server: &str, database: &str)
     };
     let title = format!("server {server} has no database {database:?}");
     let (address, path) = (look.address.clone(), "database".to_owned());
-    Flaw { address, path, rule: "unknown-database", title, remedy: Some(remedy) }
+    Flaw { address, path, rule: "unknown-database", title, remedy: Some(remedy), role: None }
 }

@@ -24,9 +24,11 @@ pub(super) async fn before_apply(
         return Ok(Some(Exit::Stopped));
     }
     let applied = pipeline::resume(context, &open.id, held).await?;
-    let exit = terminal.conclude(&applied)?;
-    let goes_on = open.run.operation == Operation::Apply && applied.outcome == Some(Outcome::Applied);
-    Ok((!goes_on).then_some(exit))
+    if open.run.operation == Operation::Apply && applied.outcome == Some(Outcome::Applied) {
+        terminal.pass(&applied)?;
+        return Ok(None);
+    }
+    terminal.conclude(&applied).map(Some)
 }
 
 /// What is known of the run: who began it, when, what it was about, and how far it came.

@@ -303,3 +303,16 @@ fn a_new_environment_and_the_end_of_passwords_have_their_commands() {
         assert!(ran.iter().any(|text| text.contains(sql)), "{sql} in {ran:#?}");
     }
 }
+
+#[test]
+fn an_identity_that_is_taken_back_is_removed_whole() {
+    let taken = |before| {
+        let mut taken = step("app_identity", site(), None, &[]);
+        taken.step.before = Some(before);
+        let target = Target::default();
+        az_script("x", &[taken], &ChangeSet::default(), &target)
+    };
+    let system = taken(map([("system", true.into())]));
+    assert!(system.contains("identity remove") && system.contains("'[system]'"), "{system}");
+    assert!(!taken(map([("system", false.into())])).contains("[system]"));
+}

@@ -51,7 +51,7 @@ pub(super) fn flaws(look: &Look<'_>, wishes: &Wishes, snapshot: &Snapshot, versi
 
 impl<'a> Finder<'a> {
     fn say(&mut self, path: String, rule: &'static str, title: String, remedy: Option<String>) {
-        self.found.push(Flaw { address: self.address.clone(), path, rule, title, remedy });
+        self.found.push(Flaw { address: self.address.clone(), path, rule, title, remedy, role: None });
     }
 
     /// The value at a path of the attributes.
@@ -118,12 +118,14 @@ impl<'a> Finder<'a> {
     fn role(&mut self, path: String, role: &str) {
         let remedy = suggest(role, self.snapshot.roles.names().filter(|name| !name.starts_with("pg_")));
         let remedy = remedy.unwrap_or_else(|| "make it with [role.<label>], or name one that is there".to_owned());
-        self.say(
+        self.found.push(Flaw {
+            address: self.address.clone(),
             path,
-            "unknown-role",
-            format!("there is no role {role:?} and this plan file makes none"),
-            Some(remedy),
-        );
+            rule: "unknown-role",
+            title: format!("there is no role {role:?} and this plan file makes none"),
+            remedy: Some(remedy),
+            role: Some(role.to_owned()),
+        });
     }
 
     fn schemas(&mut self, rule: &Rule) {

@@ -113,7 +113,10 @@ fn besides(
 /// Roles that the memberships name and that are not there, and options that the server does not have.
 fn flaws(look: &Look<'_>, wanted: &Attributes, roles: &Roles, version: u32) -> Vec<Flaw> {
     let mut found = Vec::new();
-    let flaw = |path, rule, title, remedy| Flaw { address: look.address.clone(), path, rule, title, remedy };
+    let flaw = |path, rule, title, remedy, role| {
+        let (address, remedy) = (look.address.clone(), Some(remedy));
+        Flaw { address, path, rule, title, remedy, role }
+    };
     for (role, options) in wanted.get("member_of").and_then(Value::as_map).into_iter().flatten() {
         let path = format!("member_of.{role}");
         if !roles.has(role) {
@@ -121,12 +124,12 @@ fn flaws(look: &Look<'_>, wanted: &Attributes, roles: &Roles, version: u32) -> V
                 Some(other) => format!("did you mean {other:?}?"),
                 None => "make it first, or name one that is there".to_owned(),
             };
-            found.push(flaw(path, "unknown-role", format!("there is no role {role:?}"), Some(remedy)));
+            found.push(flaw(path, "unknown-role", format!("there is no role {role:?}"), remedy, Some(role.clone())));
         } else if version < OPTIONS_SINCE
             && options.as_map().is_some_and(|map| map.contains_key("inherit") || map.contains_key("set"))
         {
             let title = "the options INHERIT and SET of a membership came with PostgreSQL 16".to_owned();
-            found.push(flaw(path, "unknown-option", title, Some("leave them out, or upgrade the server".to_owned())));
+            found.push(flaw(path, "unknown-option", title, "leave them out, or upgrade the server".to_owned(), None));
         }
     }
     found
