@@ -4,6 +4,7 @@ mod checklist;
 mod digest;
 mod end;
 mod import;
+mod moves;
 mod observe;
 mod released;
 mod restate;
@@ -32,9 +33,11 @@ pub use checklist::{Item, LINES, Sight, State, checklist};
 pub use digest::steps_digest;
 use end::{conclude, keep_owned, new_run_id, opened};
 pub use import::{Imported, Proposed, Seen, Wanted, import, sections};
+pub use moves::moves;
 pub use observe::{Author, Observed, ledger, observe as observe_evidence, terms, write_evidence};
 use released::Released;
 pub use released::owned;
+use resume::refuse_ungated;
 pub use resume::{history, resume};
 pub use rollback::{RollbackOptions, rollback};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
@@ -245,7 +248,7 @@ pub async fn apply(
     }
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &file.name, Some(&applied), held).await;
-    Ok(Applied { frontier, held: gated, ..applied })
+    Ok(Applied { frontier, held: gated || applied.held, ..applied })
 }
 
 /// Refuses steps that are not those that were approved.
@@ -268,6 +271,8 @@ fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     expected(&saved.steps, options)?;
+    let steps: Vec<&Step> = saved.steps.iter().collect();
+    refuse_ungated(&steps, &steps, &saved.leans, &|kind| world.schema(kind))?;
     let mut misfits = Vec::new();
     for step in &saved.steps {
         if let Fit::Misfit(failure) = fit(world, step, false).await? {
@@ -290,7 +295,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &saved.plan, Some(&applied), held).await;
-    Ok(Applied { frontier: saved.frontier, held: saved.held, ..applied })
+    Ok(Applied { frontier: saved.frontier, held: saved.held || applied.held, ..applied })
 }
 
 fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {

@@ -8,7 +8,7 @@ use super::page::{Block, Node, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
 use super::text::{Line, Tone};
-use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
+use crate::diff::{ASKED_AGAIN, Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Attributes, Undo, Value};
 
 /// How the note of a gate begins that a person opened.
@@ -77,6 +77,7 @@ fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<
     }
     blocks.extend(problems(changes));
     blocks.extend(held(changes));
+    blocks.extend(asked_again(changes));
     blocks.extend(stay);
     blocks.extend(overridden(changes));
     blocks.push(Block::Verdict(verdict(changes, &summary)));
@@ -224,6 +225,15 @@ fn held(changes: &ChangeSet) -> Option<Block> {
     };
     let lines: Vec<Line> = held.map(line).collect();
     (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Held:")].into_iter().chain(lines).collect()))
+}
+
+/// Gates that are open as long as nothing happens before their turn comes.
+fn asked_again(changes: &ChangeSet) -> Option<Block> {
+    let again = changes.changes.iter().filter(|change| change.notes.iter().any(|note| note == ASKED_AGAIN));
+    let line = |change: &Change| Line::plain("  ").with(Tone::Strong, change.address.to_string());
+    let lines: Vec<Line> = again.map(line).collect();
+    let head = Line::of(Tone::Strong, "Open, and asked again before what they let through:");
+    (!lines.is_empty()).then(|| Block::Lines([head].into_iter().chain(lines).collect()))
 }
 
 /// Gates that a person opened, for as long as the plan file has them.

@@ -60,10 +60,14 @@ impl Kind for PasswordLogin {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
+        let mut there = true;
         let (may_login, sessions) = match login(&mut lease, name).await? {
             Login::Present { may_login, sessions } => (may_login, sessions),
             Login::Absent if wanted(look.attributes) || look.purpose == Purpose::Settle => return Err(no_role(name)),
-            Login::Absent => (false, Vec::new()),
+            Login::Absent => {
+                there = false;
+                (false, Vec::new())
+            }
         };
         // How long sessions may go on is a matter of the write alone: there is nothing to compare it with.
         let mut attributes = look.attributes.clone();
@@ -71,6 +75,9 @@ impl Kind for PasswordLogin {
         let mut reading = Reading::present(attributes, Attributes::new());
         if look.purpose == Purpose::Plan && !wanted(look.attributes) {
             reading.notes = sessions.iter().map(|session| told(name, session)).collect();
+            if !there {
+                reading.notes.push(format!("there is no role {name:?}: it was dropped, or its name is another"));
+            }
             if may_login && !may_alter(&mut lease, name).await? {
                 reading.notes.push(format!("{:?} may not change {name:?}, as far as PostgreSQL says", lease.user()));
             }
@@ -85,6 +92,7 @@ impl Kind for PasswordLogin {
         if !on && lease.user() == name {
             return Err(own_lock_out(name));
         }
+        live.moves.note(server, name);
         lease.run(&set_login(name, on), &format!("change whether {name:?} may log in")).await?;
         if let Some(grace) = grace(after(step)?)? {
             end(&mut lease, name, grace, watch).await?;
@@ -224,7 +232,9 @@ mod tests {
         let failure = own.write(&own.between(None, Some(off(&[])))).await.unwrap_err();
         assert_eq!(failure.class, Class::Input);
         let gone = bench(server, "never_made");
-        assert_eq!(before(&gone.plan(&off(&[])).await).unwrap(), off(&[]));
+        let dropped = gone.plan(&off(&[])).await;
+        assert_eq!(before(&dropped).unwrap(), off(&[]));
+        assert!(dropped.notes[0].starts_with("there is no role"), "{:?}", dropped.notes);
         let on = attributes([("login", Value::Bool(true))]);
         assert_eq!(gone.look(&on, Purpose::Plan, None).await.unwrap_err().class, Class::NotFound);
     }

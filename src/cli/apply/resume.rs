@@ -25,7 +25,8 @@ pub(super) async fn before_apply(
     }
     let applied = pipeline::resume(context, &open.id, held).await?;
     let exit = terminal.conclude(&applied)?;
-    let goes_on = open.run.operation == Operation::Apply && applied.outcome == Some(Outcome::Applied);
+    let goes_on =
+        open.run.operation == Operation::Apply && matches!(applied.outcome, Some(Outcome::Applied | Outcome::Held));
     Ok((!goes_on).then_some(exit))
 }
 

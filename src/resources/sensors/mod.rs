@@ -104,7 +104,8 @@ pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box
     Ok(all)
 }
 
-/// Whether a sensor of server logs saw logins of a role since the standpoint's watermark.
+/// Whether a sensor of server logs saw logins of a role since the standpoint's watermark; blind where the log does not reach
+/// from there to about now.
 pub(super) async fn logins(
     live: &Live,
     server: &str,
@@ -114,7 +115,7 @@ pub(super) async fn logins(
 ) -> Result<Verdict, Failure> {
     let role = Attributes::from([("server".to_owned(), server.into()), ("name".to_owned(), role.into())]);
     let about = Attributes::from([("old_role".to_owned(), Value::Map(role))]);
-    Ok(logs::Log::new(live, &about, sensor)?.measure(standpoint).await.verdict)
+    Ok(logs::Log::new(live, &about, sensor)?.logins(standpoint).await)
 }
 
 /// The names of the sensors of a `validation`, without the live system.
