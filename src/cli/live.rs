@@ -14,6 +14,7 @@ use crate::pipeline::{self, SavedPlan};
 use crate::plan::PlanFile;
 use crate::postgres::{Access, Databases};
 use crate::probe::Web;
+use crate::report::GATES;
 use crate::resources::{Live, RealClock};
 use crate::store::Store;
 
@@ -88,14 +89,12 @@ async fn gated(
     key: Option<[u8; 32]>,
 ) -> Result<Live, Failure> {
     let world = world(target, global, key).await?;
-    let some = |kind: &str| resources.iter().any(|(address, _)| address.kind == kind);
-    if !some("validation") && !some("soak") {
+    if !resources.iter().any(|(address, _)| GATES.contains(&address.kind.as_str())) {
         return Ok(world);
     }
     let keys: Vec<_> = evidence_keys::keys_of(target, &resources, global, false).await?.into_values().collect();
     let evidence = Arc::new(pipeline::ledger(store, &keys).await?);
-    let moves = if some("soak") { Arc::new(pipeline::moves(store).await?) } else { Arc::default() };
-    Ok(Live { evidence, moves, ..world })
+    Ok(Live { evidence, moves: Arc::new(pipeline::moves(store).await?), ..world })
 }
 
 /// What signing in to the databases of a target needs of Azure.

@@ -19,8 +19,8 @@ pub enum Record {
     Break(Break),
 }
 
-/// A gate opened by a person. It holds until the next failing observation or change of scope, and at most for the
-/// period of the gate.
+/// A gate opened by a person. It holds until the next failing observation, change of scope or change of what is noted, and
+/// at most for the period of the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
     /// The validation whose observations the gate asks.

@@ -78,7 +78,7 @@ fn signing(path: &str, node: &Node, findings: &mut Vec<Finding>) {
 }
 
 /// One sensor: has what its kind needs, and a name of its own.
-fn one<'n>(sensor: &'n Node, node: &Node, names: &mut BTreeSet<String>, findings: &mut Vec<Finding>) {
+fn one(sensor: &Node, node: &Node, names: &mut BTreeSet<String>, findings: &mut Vec<Finding>) {
     let has = |name: &str| sensor.get(name).is_some();
     let kind = sensor.get_text("kind").unwrap_or_default();
     let mut wrong = |rule, title: String, label: &str, remedy: &str| {

@@ -59,6 +59,7 @@ pub use sql::{StepSql, sql};
 pub use standing::{GateLine, ListLine, Mark as LineMark, complete};
 pub use status::{Status, status};
 pub use stream::{Stream, end_events, failure_event, finding_event, observation_event, plan_events, version_event};
+pub use tally::GATES;
 pub use tally::moment;
 pub use terminal::terminal;
 pub use text::{Line, Text, Tone};

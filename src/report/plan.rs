@@ -7,6 +7,7 @@ use super::data::Data;
 use super::page::{Block, Node, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
+use super::tally::GATES;
 use super::text::{Line, Tone};
 use crate::diff::{ASKED_AGAIN, Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Attributes, Undo, Value};
@@ -238,7 +239,7 @@ fn asked_again(changes: &ChangeSet) -> Option<Block> {
 
 /// Gates that a person opened, for as long as the plan file has them.
 fn overridden(changes: &ChangeSet) -> Option<Block> {
-    let gates = changes.changes.iter().filter(|change| ["validation", "soak"].contains(&change.address.kind.as_str()));
+    let gates = changes.changes.iter().filter(|change| GATES.contains(&change.address.kind.as_str()));
     let line =
         |(address, note): (String, &String)| Line::of(Tone::Bad, "  ").with(Tone::Strong, address).and(": ").and(note);
     let notes = gates.flat_map(|change| change.notes.iter().map(|note| (change.address.to_string(), note)));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::runs::Run;
-use super::tally::moment;
+use super::tally::{GATES, moment};
 use crate::diff::{Action, Change, ChangeSet, Reason};
 use crate::journal::{Event, Outcome, Record};
 use crate::model::{Address, Failure, Finding, Severity, Step};
@@ -218,6 +218,7 @@ impl Stream {
 fn doing(step: &Step) -> Action {
     match (step.address.kind.as_str(), &step.before, &step.after) {
         ("check", ..) => Action::Check,
+        (kind, ..) if GATES.contains(&kind) => Action::None,
         (_, None, _) => Action::Create,
         (_, _, None) => Action::Delete,
         _ => Action::Update,

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use super::Live;
 use super::live::text;
 use crate::evidence::{Measurement, Scope, Standpoint, Times, Verdict};
-use crate::model::{Attributes, Failure, Value};
+use crate::model::{Attributes, Class, Failure, Value};
 
 use log_queries::{LogQueries, log_queries};
 pub use monitoring::{MonitoringQuery, monitoring, sensor_queries};
@@ -101,7 +101,15 @@ pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box
     for sensor in tables(validation, "sensors") {
         all.push(Box::new(logs::Log::new(live, validation, sensor)?));
     }
-    Ok(all)
+    let mut names = BTreeSet::new();
+    match all.iter().map(|sensor| sensor.name()).find(|name| !names.insert(*name)) {
+        // Of two under one name only the first would be heard.
+        Some(twice) => {
+            let failure = Failure::new(Class::Input, "two sensors have one name").detail(twice);
+            Err(failure.remedy("give one of them another `name`"))
+        }
+        None => Ok(all),
+    }
 }
 
 /// Whether a sensor of server logs saw logins of a role since the standpoint's watermark; blind where the log does not reach

@@ -16,7 +16,8 @@ use crate::resources::live::{site_id, text};
 const ANY_DATABASE: &str = "postgres";
 
 /// What a `validation` is about now: the app's identities, the role binding, which role must no longer be needed, the
-/// declared grants (not expanded), the settings that decide how the app signs in, as keyed digests, and where that is asked for what is deployed.
+/// declared grants (not expanded), the settings that decide how the app signs in, as keyed digests, and where that is asked
+/// for what is deployed.
 ///
 /// # Errors
 /// Those of the looks.

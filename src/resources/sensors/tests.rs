@@ -141,4 +141,10 @@ fn the_names_of_sensors_are_known_without_looking() {
     let names: std::collections::BTreeSet<String> = made.iter().map(|sensor| sensor.name().to_owned()).collect();
     assert_eq!(names, sensor_names(&validation));
     assert_eq!(names.len(), 5);
+    let twice = attributes(json!({
+        "old_role": { "server": "s", "name": "o" },
+        "probes": [{ "name": "health", "http": { "url": "http://h" } }],
+        "sensors": [{ "name": "probe health", "kind": "server_logs" }],
+    }));
+    assert!(sensors(&live, &twice).is_err());
 }
