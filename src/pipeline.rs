@@ -8,6 +8,7 @@ mod end;
 mod import;
 #[cfg(test)]
 mod messages_tests;
+mod moves;
 mod observe;
 mod released;
 mod restate;
@@ -36,9 +37,11 @@ pub use checklist::{Item, LINES, Sight, State, checklist};
 pub use digest::steps_digest;
 use end::{conclude, keep_owned, new_run_id, opened};
 pub use import::{Imported, Proposed, Seen, Wanted, import, sections};
+pub use moves::moves;
 pub use observe::{Author, Observed, ledger, observe as observe_evidence, terms, write_evidence};
 use released::Released;
 pub use released::owned;
+use resume::refuse_ungated;
 pub use resume::{history, resume};
 pub use rollback::{RollbackOptions, rollback};
 pub use saved::{SAVED_PLAN_FORMAT, SavedPlan};
@@ -248,7 +251,7 @@ pub async fn apply(
     }
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &file.name, Some(&applied), held).await;
-    Ok(Applied { frontier, held: gated, ..applied })
+    Ok(Applied { frontier, held: gated || applied.held, ..applied })
 }
 
 /// Whether a phase may go on. Once something was written, who stops at the question or cannot be asked has left a run that
@@ -287,6 +290,8 @@ fn expected(steps: &[Step], options: &ApplyOptions) -> Result<(), Failure> {
 pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dyn Held) -> Result<Applied, Failure> {
     let Context { world, options, stop, .. } = *context;
     expected(&saved.steps, options)?;
+    let steps: Vec<&Step> = saved.steps.iter().collect();
+    refuse_ungated(&steps, &steps, &saved.leans, &|kind| world.schema(kind))?;
     let misfits = unless_stopped(stop, saved::misfits(world, &saved.steps, options.parallelism)).await?;
     if !misfits.is_empty() {
         return Err(Failure::new(Class::Unfit, "the saved plan no longer fits the live system; nothing was written")
@@ -304,7 +309,7 @@ pub async fn apply_saved(context: &Context<'_>, saved: &SavedPlan, held: &mut dy
     let ran = run(world, &tasks, &mut saved.given.clone(), &mut chronicle, rules(options, stop)).await?;
     let applied = conclude(context, chronicle, ran).await?;
     keep_owned(context, &saved.plan, Some(&applied), held).await;
-    Ok(Applied { frontier: saved.frontier, held: saved.held, ..applied })
+    Ok(Applied { frontier: saved.frontier, held: saved.held || applied.held, ..applied })
 }
 
 fn rules<'a>(options: &ApplyOptions, stop: &'a Stop) -> Rules<'a> {

@@ -129,7 +129,8 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
     let stop = stop_on_signal()?;
     let begin = async {
         let mut held = store.lock(place::lock_note("apply"), args.lock_timeout).await?;
-        let world = live::world(&saved.target, global, Some(held.make_digest_key().await?)).await?;
+        let key = held.make_digest_key().await?;
+        let world = live::world_of_saved(saved, global, store.as_ref(), Some(key)).await?;
         Ok((held, world))
     };
     let (mut held, world) = unless_stopped(&stop, begin).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::args::Global;
 use super::live;
 use crate::evidence::{KeyReference, SigningKey};
-use crate::model::{Attributes, Class, Failure, Secret, Value};
+use crate::model::{Address, Attributes, Class, Failure, Secret, Target, Value};
 use crate::plan::PlanFile;
 
 /// The key of each validation (by name) that names one and whose key is at hand. A Key Vault is looked for where the
@@ -14,13 +14,27 @@ use crate::plan::PlanFile;
 /// # Errors
 /// `Input`: a key is too short; with `needed`, also one that is not there. Those of a Key Vault.
 pub async fn keys(file: &PlanFile, global: &Global, needed: bool) -> Result<BTreeMap<String, SigningKey>, Failure> {
+    let resources: Vec<_> = file.desired.iter().map(|want| (&want.address, &want.attributes)).collect();
+    keys_of(&file.target, &resources, global, needed).await
+}
+
+/// [`keys`] of the validations among these resources: address and attributes of each.
+///
+/// # Errors
+/// Those of [`keys`].
+pub async fn keys_of(
+    target: &Target,
+    resources: &[(&Address, &Attributes)],
+    global: &Global,
+    needed: bool,
+) -> Result<BTreeMap<String, SigningKey>, Failure> {
     let mut keys = BTreeMap::new();
-    for want in file.desired.iter().filter(|want| want.address.kind == "validation") {
-        let Some(reference) = want.attributes.get("key").and_then(Value::as_map).and_then(KeyReference::read) else {
+    for (address, attributes) in resources.iter().filter(|(address, _)| address.kind == "validation") {
+        let Some(reference) = attributes.get("key").and_then(Value::as_map).and_then(KeyReference::read) else {
             continue;
         };
-        let allowed = want.attributes.get("allow_unsigned").and_then(Value::as_bool) == Some(true);
-        match fetch(&reference, &want.attributes, file, global).await? {
+        let allowed = attributes.get("allow_unsigned").and_then(Value::as_bool) == Some(true);
+        match fetch(&reference, attributes, target, global).await? {
             Some(secret) => {
                 let key = SigningKey::new(secret);
                 let key = key.map_err(|why| {
@@ -28,11 +42,11 @@ pub async fn keys(file: &PlanFile, global: &Global, needed: bool) -> Result<BTre
                         .detail(format!("{reference}: {why}"))
                         .remedy("set it to a secret of at least 16 characters that is not kept in the store")
                 })?;
-                keys.insert(want.address.name.clone(), key);
+                keys.insert(address.name.clone(), key);
             }
             None if needed && !allowed => {
                 return Err(Failure::new(Class::Input, "nothing signs what is recorded")
-                    .detail(format!("{}: {reference} is not set", want.address))
+                    .detail(format!("{address}: {reference} is not set"))
                     .remedy("set it to a secret of at least 16 characters that is not kept in the store"));
             }
             None => {}
@@ -45,7 +59,7 @@ pub async fn keys(file: &PlanFile, global: &Global, needed: bool) -> Result<BTre
 async fn fetch(
     reference: &KeyReference,
     asked: &Attributes,
-    file: &PlanFile,
+    target: &Target,
     global: &Global,
 ) -> Result<Option<Secret>, Failure> {
     let (vault, secret) = match reference {
@@ -60,7 +74,7 @@ async fn fetch(
             .detail(reference.to_string())
             .remedy("add app = \"...\" to the validation, or name the key by key = { env = \"NAME\" }"));
     };
-    let arm = live::arm(&file.target, global).await?;
+    let arm = live::arm(target, global).await?;
     match arm.vault(subscription, group, vault).await?.get(secret, None).await {
         Ok(value) => Ok(Some(value)),
         Err(failure) if failure.class == Class::NotFound => Ok(None),

@@ -38,7 +38,7 @@ pub fn view(terms: &Terms, ledger: &Ledger, decision: &Decision) -> Evidence {
         missing: decision.missing.clone(),
         earliest: decision.earliest,
         moments: ledger.entries.iter().filter_map(|entry| sorted.moment(entry)).collect(),
-        overrides: decision.overrides.iter().map(override_line).collect(),
+        overrides: ledger.entries.iter().filter_map(|entry| override_of(terms, &entry.record)).collect(),
         sensors: newest.map(sensors).unwrap_or_default(),
     }
 }
@@ -48,7 +48,7 @@ impl Sorted<'_> {
         let (mark, detail) = match &entry.record {
             Record::Observation(one) if one.validation == self.terms.validation => self.observation(entry, one),
             Record::Override(one) if one.validation == self.terms.validation => {
-                (Mark::Override, format!("{}: {}", one.who, one.reason))
+                (Mark::Override, format!("{}{}: {}", brown_out(one), one.who, one.reason))
             }
             Record::Break(one) => (Mark::Failed, format!("the ledger was damaged: {}", one.faults.join("; "))),
             _ => return None,
@@ -103,9 +103,17 @@ fn sensors(observation: &Observation) -> Vec<(String, Option<bool>, String)> {
     observation.measurements.iter().map(one).collect()
 }
 
-/// Who opened a gate without the evidence, when, and why.
-fn override_line(one: &Override) -> String {
-    format!("{} at {}: {}", one.who, one.at.dated().map_or_else(|why| why, moment), one.reason)
+/// Who opened a gate that asks a validation without the evidence, when, and why.
+fn override_of(terms: &Terms, record: &Record) -> Option<String> {
+    let Record::Override(one) = record else { return None };
+    let at = one.at.dated().map_or_else(|why| why, moment);
+    (one.validation == terms.validation).then(|| format!("{}{} at {at}: {}", brown_out(one), one.who, one.reason))
+}
+
+/// Which gate it was, where it was not the validation itself.
+fn brown_out(one: &Override) -> String {
+    let gate = one.gate();
+    if gate.kind == "validation" { String::new() } else { format!("{gate} by ") }
 }
 
 /// Who vouched for which line of the checklist.

@@ -3,8 +3,9 @@
 use std::process::ExitCode;
 
 use crate::journal::{Event, Outcome};
-use crate::model::{Class, Failure};
+use crate::model::{Class, Failure, Step};
 use crate::pipeline::Applied;
+use crate::report::GATES;
 
 /// How the process ends. The numbers are a promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,10 +78,19 @@ impl Exit {
     pub fn of(applied: &Applied, detailed: bool) -> Self {
         let failures = || applied.failed.iter().chain(&applied.stuck).map(|(_, failure)| failure.class);
         let rights = |class: Class| matches!(class, Class::Forbidden | Class::NotSignedIn);
-        let done = applied.records.iter().any(|record| matches!(record.event, Event::Done { .. }));
+        let gate = |id: &String| {
+            let asks = |step: &Step| step.id == *id && GATES.contains(&step.address.kind.as_str());
+            applied
+                .records
+                .iter()
+                .any(|record| matches!(&record.event, Event::Planned { steps } if steps.iter().any(asks)))
+        };
+        // A gate that opened is nothing that was done.
+        let done =
+            || applied.records.iter().any(|record| matches!(&record.event, Event::Done { step, .. } if !gate(step)));
         match applied.outcome {
             _ if failures().any(|class| class == Class::Conflict) => Self::Stuck,
-            _ if !done && failures().next().is_some() && failures().all(rights) => Self::NotAllowed,
+            _ if failures().next().is_some() && failures().all(rights) && !done() => Self::NotAllowed,
             Some(Outcome::Applied) | None if applied.held && detailed => Self::Held,
             Some(outcome) => Self::of_outcome(outcome, detailed),
             None => Self::Done,

@@ -9,11 +9,12 @@ use super::evidence_keys;
 use crate::azure::{
     Arm, Choice, Pace, ServerId, Tokens, endpoints, environment, extra_certificates, http_client, sign_in,
 };
-use crate::model::{Class, Cloud, Digester, Endpoints, Failure, Secret, ServerTarget, Target};
-use crate::pipeline;
+use crate::model::{Address, Attributes, Class, Cloud, Digester, Endpoints, Failure, Secret, ServerTarget, Target};
+use crate::pipeline::{self, SavedPlan};
 use crate::plan::PlanFile;
 use crate::postgres::{Access, Databases};
 use crate::probe::Web;
+use crate::report::GATES;
 use crate::resources::{Live, RealClock};
 use crate::store::Store;
 
@@ -45,6 +46,7 @@ pub async fn world(target: &Target, global: &Global, key: Option<[u8; 32]>) -> R
         web: Web::new(extra_certificates(&vars)?)?,
         digester: Digester::new(key.map_or_else(random_key, Ok)?),
         evidence: Arc::default(),
+        moves: Arc::default(),
         clock: Arc::new(RealClock),
         directory: target.directory.clone(),
     })
@@ -60,13 +62,39 @@ pub async fn world_of(
     store: &dyn Store,
     key: Option<[u8; 32]>,
 ) -> Result<Live, Failure> {
-    let gated = file.desired.iter().any(|want| matches!(want.address.kind.as_str(), "validation" | "soak"));
-    let world = world(&file.target, global, key).await?;
-    if !gated {
+    let desired = file.desired.iter().map(|want| (&want.address, &want.attributes));
+    gated(&file.target, desired.collect(), global, store, key).await
+}
+
+/// The live world of a saved plan, with the evidence that its store holds: its gates are asked again.
+///
+/// # Errors
+/// As [`world_of`].
+pub async fn world_of_saved(
+    saved: &SavedPlan,
+    global: &Global,
+    store: &dyn Store,
+    key: Option<[u8; 32]>,
+) -> Result<Live, Failure> {
+    let steps = saved.steps.iter().filter_map(|step| Some((&step.address, step.after.as_ref()?)));
+    gated(&saved.target, steps.collect(), global, store, key).await
+}
+
+/// The live world of a target, with what its gates ask for: the ledger, and which logins our runs changed.
+async fn gated(
+    target: &Target,
+    resources: Vec<(&Address, &Attributes)>,
+    global: &Global,
+    store: &dyn Store,
+    key: Option<[u8; 32]>,
+) -> Result<Live, Failure> {
+    let world = world(target, global, key).await?;
+    if !resources.iter().any(|(address, _)| GATES.contains(&address.kind.as_str())) {
         return Ok(world);
     }
-    let keys: Vec<_> = evidence_keys::keys(file, global, false).await?.into_values().collect();
-    Ok(Live { evidence: Arc::new(pipeline::ledger(store, &keys).await?), ..world })
+    let keys: Vec<_> = evidence_keys::keys_of(target, &resources, global, false).await?.into_values().collect();
+    let evidence = Arc::new(pipeline::ledger(store, &keys).await?);
+    Ok(Live { evidence, moves: Arc::new(pipeline::moves(store).await?), ..world })
 }
 
 /// What signing in to the databases of a target needs of Azure.

@@ -88,7 +88,7 @@ async fn decisions(world: &Live, file: &PlanFile, ledger: &Ledger) -> Result<Vec
     let mut all = Vec::new();
     for want in validations(file) {
         let scope = world.scope(&want.attributes).await.map_err(|failure| failure.to_string());
-        let now = Now { at: world.times(&want.attributes).await, scope };
+        let now = Now::new(world.times(&want.attributes).await, scope);
         all.push((want.address.name.clone(), decide(&pipeline::terms(want)?, ledger, &now)));
     }
     Ok(all)

@@ -35,6 +35,7 @@ pub fn diff(desired: &[Desired], readings: &Readings, schemas: &dyn Fn(&str) -> 
     }
     put_off(readings, &graph, &mut set, schemas);
     open_idle(&gates, &mut set);
+    ask_again(&gates, &mut set);
     set
 }
 
@@ -87,6 +88,20 @@ fn open_idle(gates: &[Gate<'_>], set: &mut ChangeSet) {
     for change in set.changes.iter_mut().filter(|change| idle.contains(&&change.address)) {
         (change.action, change.reason) = (Action::None, Reason::AsWanted);
         change.notes.clear();
+    }
+}
+
+/// The note of a gate that is open and that a run asks once more.
+pub const ASKED_AGAIN: &str = "it is open, and asked again right before what it lets through";
+
+/// What is open now may be shut once it counts: a gate is asked again right before what it lets through.
+fn ask_again(gates: &[Gate<'_>], set: &mut ChangeSet) {
+    for gate in gates {
+        let through = gate.behind.iter().any(|address| set.get(address).is_some_and(Change::changes));
+        let change = set.changes.iter_mut().find(|change| change.address == *gate.address);
+        if let Some(change) = change.filter(|change| through && change.action == Action::None) {
+            change.notes.push(ASKED_AGAIN.to_owned());
+        }
     }
 }
 
@@ -296,7 +311,7 @@ fn check(
 fn gate(change: Change, want: &Desired, observed: &Observed, open: &Attributes) -> Change {
     match observed {
         Observed::Present(state) if agrees_all(&state.attributes, open) => {
-            Change { before: Some(open.clone()), after: Some(open.clone()), ..change }
+            Change { before: Some(want.attributes.clone()), after: Some(want.attributes.clone()), ..change }
         }
         _ => {
             let reason = change.notes.first().cloned().unwrap_or_else(|| "the gate is not open".to_owned());

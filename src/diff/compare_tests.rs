@@ -209,7 +209,9 @@ fn gates_hold_what_leans_on_them() {
     assert_eq!(told(&shut), ["gate.g Held", "thing.a Held"]);
     assert!(planned(&shut).is_empty() && !shut.has_changes() && !shut.acts());
     let open = look("open");
-    assert_eq!((told(&open)[1].as_str(), planned(&open).len()), ("thing.a Create", 1));
+    assert_eq!((told(&open)[0].as_str(), told(&open)[1].as_str()), ("gate.g None", "thing.a Create"));
+    let ids: Vec<String> = planned(&open).into_iter().map(|step| step.id).collect();
+    assert_eq!(ids, ["gate.g", "thing.a"], "it is asked again when its turn comes");
 }
 
 #[test]

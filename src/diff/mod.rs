@@ -8,7 +8,7 @@ mod settle;
 mod steps;
 
 pub use change::{Action, Change, ChangeSet, Reason, Summary};
-pub use compare::{Readings, diff};
+pub use compare::{ASKED_AGAIN, Readings, diff};
 pub use drift::{Allowed, drift};
 pub use lint::lint;
 pub use settle::{Clash, Settled, Verdict, settle};

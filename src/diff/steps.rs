@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Action, Change, ChangeSet};
 use crate::model::{Address, Attributes, Graph, Nature, Schema, Step, Value, WHOLE, agrees};
 
-/// The steps that can be run now, each after everything it leans on.
+/// The steps that can be run now, each after everything it leans on. A gate that is open is a step before what it lets
+/// through: it is asked once more when its turn comes, however long after the plan was made that is.
 pub fn steps(set: &ChangeSet, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> Vec<Step> {
     let leans: BTreeMap<Address, BTreeSet<Address>> =
         set.changes.iter().map(|change| (change.address.clone(), change.leans_on.clone())).collect();
@@ -15,9 +16,19 @@ pub fn steps(set: &ChangeSet, schemas: &dyn Fn(&str) -> Option<&'static Schema>)
             |change: &Change| matches!(change.action, Action::Unknown | Action::Held) || change.failure.is_some();
         blocks(change) || graph.leans_on_all(&change.address).iter().any(|on| set.get(on).is_some_and(blocks))
     };
+    let runs = |change: &Change| change.acts() && !waits(change);
+    let needed: BTreeSet<Address> = set
+        .changes
+        .iter()
+        .filter(|change| runs(change))
+        .flat_map(|change| graph.leans_on_all(&change.address))
+        .collect();
+    let gate = |address: &Address| schemas(&address.kind).is_some_and(|schema| schema.nature == Nature::Gate);
+    let asked =
+        |change: &Change| change.action == Action::None && needed.contains(&change.address) && gate(&change.address);
     let mut ids: BTreeMap<Address, Vec<String>> = BTreeMap::new();
     let mut steps = Vec::new();
-    for change in set.changes.iter().filter(|change| change.acts() && !waits(change)) {
+    for change in set.changes.iter().filter(|change| runs(change) || asked(change)) {
         let Some(schema) = schemas(&change.address.kind) else { continue };
         let leans_on: BTreeSet<String> =
             graph.leans_on_all(&change.address).iter().filter_map(|on| ids.get(on)).flatten().cloned().collect();

@@ -65,12 +65,16 @@ impl Task {
     }
 }
 
-/// What is still to be run of a run that stopped.
-pub fn rest(run: &Run) -> Vec<Task> {
+/// What is still to be run of a run that stopped. A gate that opened then is asked again before what is left behind it.
+pub fn rest(run: &Run, schemas: &dyn Fn(&str) -> Option<&'static Schema>) -> Vec<Task> {
     // The steps of a rollback were begun by the run that it undoes; what it finds undone may be a read that lags behind.
     // Forward, a read that lags behind only makes the same write once more.
     let back = run.operation != Operation::Apply;
-    let open = run.steps.iter().filter(|step| !matches!(step.status, Status::Done | Status::AlreadyThere));
+    let over = |step: &StepRun| matches!(step.status, Status::Done | Status::AlreadyThere);
+    let left: Vec<&StepRun> = run.steps.iter().filter(|step| !over(step)).collect();
+    let gate = |step: &StepRun| schemas(&step.step.address.kind).is_some_and(|schema| schema.nature == Nature::Gate);
+    let asked = |step: &StepRun| gate(step) && left.iter().any(|other| other.step.leans_on.contains(&step.step.id));
+    let open = run.steps.iter().filter(|step| !over(step) || asked(step));
     let task = |step: &StepRun| {
         let journaled = matches!(step.status, Status::Started | Status::Failed);
         Task {

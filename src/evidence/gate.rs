@@ -1,5 +1,7 @@
 //! The gate: whether the evidence is enough by now, what is missing, and the earliest time at which it can be enough.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::Ledger;
@@ -16,6 +18,15 @@ pub struct Now {
     pub at: Times,
     /// What the gate is about now, or why that cannot be read.
     pub scope: Result<Scope, String>,
+    /// What can be seen now of what observations note.
+    pub noted: BTreeMap<String, String>,
+}
+
+impl Now {
+    /// A moment at which nothing of what observations note has to be seen.
+    pub fn new(at: Times, scope: Result<Scope, String>) -> Self {
+        Self { at, scope, noted: BTreeMap::new() }
+    }
 }
 
 /// The answer of a gate.
@@ -47,7 +58,7 @@ impl Decision {
 }
 
 /// Decides whether a gate opens. Never without dated, live, unbroken, vouched-for evidence of the scope as it is now, or
-/// an override that still holds.
+/// an override that still holds; and never while what observations have to have noted is otherwise now.
 pub fn decide(terms: &Terms, ledger: &Ledger, now: &Now) -> Decision {
     let window = window(terms, ledger);
     let mut decision = Decision { overrides: overrides(terms, ledger), ..Decision::default() };
@@ -56,7 +67,7 @@ pub fn decide(terms: &Terms, ledger: &Ledger, now: &Now) -> Decision {
         Err(_) if window.observations.is_empty() => decision.missing.push(nothing(&window)),
         Err(why) => decision.missing.push(format!("what time it is is not known: {why}")),
         Ok(at) => {
-            let lost = lost(terms, &window, &now.scope, at);
+            let lost = lost(terms, &window, now, at);
             let began = if lost.is_empty() { window.began().unwrap_or(at) } else { at };
             decision.missing.extend(lost);
             decision.missing.extend(lacking(terms, &window));
@@ -79,8 +90,9 @@ fn whole_second(at: Timestamp) -> Timestamp {
 }
 
 /// Why the window is worth nothing by now, so that the period has to begin again.
-fn lost(terms: &Terms, window: &Window, scope: &Result<Scope, String>, now: Timestamp) -> Vec<String> {
-    let mut lost = Vec::new();
+fn lost(terms: &Terms, window: &Window, asked: &Now, now: Timestamp) -> Vec<String> {
+    let scope = &asked.scope;
+    let mut lost = otherwise(terms, asked);
     let Some(ended) = window.ended() else {
         lost.push(nothing(window));
         return lost;
@@ -104,6 +116,16 @@ fn lost(terms: &Terms, window: &Window, scope: &Result<Scope, String>, now: Time
         lost.push(format!("what it is about cannot be read: {why}"));
     }
     lost
+}
+
+/// What is not now as observations have to have noted it.
+fn otherwise(terms: &Terms, now: &Now) -> Vec<String> {
+    let other = |(name, wanted): (&String, &String)| match now.noted.get(name) {
+        Some(found) if found == wanted => None,
+        Some(found) => Some(format!("{name} is {found} instead of {wanted}")),
+        None => Some(format!("{name} cannot be seen")),
+    };
+    terms.noted.iter().filter_map(other).collect()
 }
 
 /// An empty window in words.
@@ -143,19 +165,19 @@ fn lacking(terms: &Terms, window: &Window) -> Vec<String> {
 
 fn overrides(terms: &Terms, ledger: &Ledger) -> Vec<Override> {
     let of = |record: &Record| match record {
-        Record::Override(record) if record.validation == terms.validation => Some(record.clone()),
+        Record::Override(record) if record.gate() == terms.gate => Some(record.clone()),
         _ => None,
     };
     ledger.entries.iter().filter_map(|entry| of(&entry.record)).collect()
 }
 
-/// Whether the newest override still holds: nothing failed and the scope did not change since, and it is no older than
-/// the period of the gate.
+/// Whether the newest override still holds: nothing failed and neither the scope nor what is noted changed since, and it
+/// is no older than the period of the gate.
 fn holds(terms: &Terms, ledger: &Ledger, now: &Now, at: Timestamp) -> bool {
     let trusted = ledger.trusted();
     let newest = trusted
         .iter()
-        .rposition(|entry| matches!(&entry.record, Record::Override(record) if record.validation == terms.validation));
+        .rposition(|entry| matches!(&entry.record, Record::Override(record) if record.gate() == terms.gate));
     let Some((index, entry)) = newest.and_then(|index| Some((index, trusted.get(index)?))) else { return false };
     let Record::Override(given) = &entry.record else { return false };
     let (Ok(since), None) = (given.at.dated(), unvouched(terms, entry.standing)) else { return false };
@@ -166,5 +188,6 @@ fn holds(terms: &Terms, ledger: &Ledger, now: &Now, at: Timestamp) -> bool {
         Record::Observation(seen) if seen.validation == terms.validation => !seen.failures().is_empty(),
         _ => false,
     });
-    fresh && same && !spoilt
+    let unchanged = entry.seq >= terms.not_before && otherwise(terms, now).is_empty();
+    fresh && same && unchanged && !spoilt
 }

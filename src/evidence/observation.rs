@@ -43,8 +43,8 @@ impl Times {
 }
 
 /// What an observation is about: facts that, when one of them changes, make earlier observations be about something
-/// else. Identity, role binding, declared grants, settings that decide how the app signs in; values of settings only as
-/// keyed digests.
+/// else. Identity, role binding, old role, declared grants, settings that decide how the app signs in; values of settings
+/// only as keyed digests.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Scope(pub BTreeMap<String, String>);

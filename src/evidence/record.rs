@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::observation::{Observation, Scope, Times};
+use crate::model::Address;
 
 /// What one line of the ledger says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -18,12 +19,15 @@ pub enum Record {
     Break(Break),
 }
 
-/// A gate opened by a person. It holds until the next failing observation or change of scope, and at most for the
-/// period of the gate.
+/// A gate opened by a person. It holds until the next failing observation, change of scope or change of what is noted, and
+/// at most for the period of the gate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Override {
-    /// The validation whose gate was opened.
+    /// The validation whose observations the gate asks.
     pub validation: String,
+    /// The gate that was opened; records that name none are of the validation itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<Address>,
     /// When.
     pub at: Times,
     /// Who did it, `user@host`.
@@ -61,6 +65,13 @@ pub struct Break {
     pub who: String,
     /// What was found.
     pub faults: Vec<String>,
+}
+
+impl Override {
+    /// The gate that was opened.
+    pub fn gate(&self) -> Address {
+        self.gate.clone().unwrap_or_else(|| Address::new("validation", &*self.validation))
+    }
 }
 
 impl Record {

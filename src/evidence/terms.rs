@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::SignedDuration;
 
 use super::observation::Event;
-use crate::model::{Attributes, Value, duration};
+use crate::model::{Address, Attributes, Value, duration};
 
 /// What a gate asks of the evidence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
+    /// The gate that asks: the validation itself, or a soak that asks the same observations.
+    pub gate: Address,
     /// The validation's name.
     pub validation: String,
     /// How long the app has to have worked without the password.
@@ -20,8 +22,11 @@ pub struct Terms {
     pub sensors: BTreeSet<String>,
     /// What has to have happened inside the window.
     pub coverage: BTreeSet<Event>,
-    /// What observations have to have noted; one that noted something else starts the window again.
+    /// What observations have to have noted, and what has to be so when the gate is asked; an observation that noted
+    /// something else starts the window again.
     pub noted: BTreeMap<String, String>,
+    /// The number of the first record that may count: what is noted was changed after those before it.
+    pub not_before: u64,
     /// Whether records without a signature count.
     pub allow_unsigned: bool,
 }
@@ -46,12 +51,14 @@ impl Terms {
         let flag = |name: &str| attributes.get(name).and_then(Value::as_bool) == Some(true);
         let coverage = [(Event::FreshToken, "fresh_token"), (Event::Restart, "restart")];
         Ok(Self {
+            gate: Address::new("validation", validation),
             validation: validation.to_owned(),
             period: span(attributes, "period", "7d")?,
             every: span(attributes, "every", "24h")?,
             sensors,
             coverage: coverage.into_iter().filter(|(_, name)| flag(name)).map(|(event, _)| event).collect(),
             noted: BTreeMap::new(),
+            not_before: 0,
             allow_unsigned: flag("allow_unsigned"),
         })
     }

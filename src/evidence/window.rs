@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::ledger::{Entry, Ledger, Standing};
-use super::observation::{Event, Interval, Observation, Scope};
+use super::observation::{Event, Interval, Measurement, Observation, Scope};
 use super::record::Record;
 use super::terms::Terms;
 use crate::model::{in_words, moment};
@@ -133,7 +133,13 @@ pub fn window(terms: &Terms, ledger: &Ledger) -> Window {
         if let Record::Observation(observation) = &entry.record
             && observation.validation == terms.validation
         {
-            step(terms, &mut window, entry, observation);
+            if entry.seq < terms.not_before {
+                window.restarts.clear();
+                let names: Vec<&str> = terms.noted.keys().map(String::as_str).collect();
+                window.restart(entry.seq, None, format!("{} was changed since", names.join(", ")));
+            } else {
+                step(terms, &mut window, entry, observation);
+            }
         }
     }
     window
@@ -238,13 +244,21 @@ fn admit(terms: &Terms, window: &mut Window, entry: &Entry, observation: &Observ
     window.take(entry, observation, at, &covers);
 }
 
-/// Where the last live measurement of a sensor for a validation ended: what it has to go on from.
-pub fn watermark(ledger: &Ledger, validation: &str, sensor: &str) -> Option<Timestamp> {
-    ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
-        Record::Observation(observation) if observation.validation == validation => {
-            let measurement = observation.measurement(sensor).filter(|one| one.is_live())?;
-            Some(measurement.covers.or(measurement.asked)?.to)
+/// Where the measurement of a sensor ended that the next one has to go on from: that of the newest observation that the
+/// window takes, or that failed, in which the sensor was live. What a blind observation measured never reaches the window, so
+/// that the next one has to measure that time again. `None`: the last such measurement covered no time and asked for none,
+/// or there is none, and the sensor begins anew.
+pub fn watermark(terms: &Terms, ledger: &Ledger, sensor: &str) -> Option<Timestamp> {
+    let taken = |entry: &Entry, observation: &Observation| {
+        let counts = observation.at.dated().is_ok() && unseeing(terms, entry, observation).is_none();
+        counts || disqualified(terms, observation).is_some()
+    };
+    let newest = ledger.trusted().iter().rev().find_map(|entry| match &entry.record {
+        Record::Observation(one) if one.validation == terms.validation && taken(entry, one) => {
+            one.measurement(sensor).filter(|measured| measured.is_live())
         }
         _ => None,
-    })
+    });
+    let Measurement { covers, asked, .. } = newest?;
+    Some(covers.or(*asked)?.to)
 }

@@ -60,7 +60,7 @@ fn every_move_is_in_the_table_or_corrupt() {
     Planned: started>Started already_there>AlreadyThere failed>Refused failed!>Refused kept>Kept
     Started: started>Started accepted>Started already_there>AlreadyThere done>Done held>Held failed>Failed failed!>Refused undo_started>Undoing
     AlreadyThere: 
-    Done: undo_started>Undoing
+    Done: started>Started undo_started>Undoing
     Held: started>Started already_there>AlreadyThere failed>Refused failed!>Refused
     Failed: started>Started undo_started>Undoing
     Refused: started>Started already_there>AlreadyThere failed>Refused failed!>Refused

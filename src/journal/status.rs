@@ -48,7 +48,8 @@ impl std::error::Error for Corrupt {}
 pub fn next(status: Status, event: &Event) -> Result<Status, Corrupt> {
     use Status::{AlreadyThere, Done, Failed, Held, Kept, Planned, Refused, Started, Stuck, Undoing, Undone};
     match (status, event) {
-        (Planned | Started | Held | Failed | Refused, Event::Started { .. }) => Ok(Started),
+        // A gate that had opened is asked again by whoever takes the run up.
+        (Planned | Started | Held | Failed | Refused | Done, Event::Started { .. }) => Ok(Started),
         (Started | Undoing, Event::Accepted { .. }) => Ok(status),
         (Planned | Held | Refused | Started, Event::AlreadyThere { .. }) => Ok(AlreadyThere),
         (Planned | Held | Refused, Event::Failed { .. }) | (Started, Event::Failed { refused: true, .. }) => {

@@ -140,7 +140,8 @@ pub(super) async fn applied(
         None => context.store.journal(id).await.map_err(|failure| chronicle.amid(failure))?,
     };
     let run = Some(id.to_owned());
-    Ok(Applied { run, outcome: Some(outcome), failed, stuck, records, ..Applied::default() })
+    let held = outcome == Outcome::Held;
+    Ok(Applied { run, outcome: Some(outcome), failed, stuck, records, held, ..Applied::default() })
 }
 
 /// Brings the list of what runs made up to date. It is told by the journals, so a list that could not be written is no

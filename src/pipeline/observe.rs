@@ -97,7 +97,7 @@ async fn write_one(
     held.append_ledger(&line).await?;
     let what = match record {
         Record::Observation(one) => format!("observation for {}", one.validation),
-        Record::Override(one) => format!("override of {}: {}", one.validation, one.reason),
+        Record::Override(one) => format!("override of {}: {}", one.gate(), one.reason),
         Record::Attestation(one) => format!("attestation by {}: {}", one.by, one.line),
         Record::Break(one) => format!("damage: {}", one.faults.join("; ")),
     };
@@ -160,9 +160,9 @@ async fn look(
 ) -> Result<(Observation, Now), Failure> {
     let (name, asked) = (&validation.address.name, &validation.attributes);
     let at = vantage.times(asked).await;
-    let sensors = vantage.sensors(asked)?;
+    let (terms, sensors) = (terms(validation)?, vantage.sensors(asked)?);
     let measured = sensors.iter().map(|sensor| {
-        let watermark = watermark(ledger, name, sensor.name());
+        let watermark = watermark(&terms, ledger, sensor.name());
         sensor.measure(Standpoint { now: at.dated().unwrap_or(at.runner), watermark })
     });
     let scope = vantage.scope(asked).await.map_err(|failure| failure.to_string());
@@ -177,7 +177,7 @@ async fn look(
         noted,
         measurements,
     };
-    Ok((observation, Now { at, scope }))
+    Ok((observation, Now::new(at, scope)))
 }
 
 /// Without a time that counts, a sensor cannot say which time it covers or asked for.

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::diff::{Action, Change, ChangeSet, Reason};
+use crate::diff::{ASKED_AGAIN, Action, Change, ChangeSet, Reason};
 use crate::model::{Address, Attributes, Nature, Schema, Step, Value};
 
 /// The change set that steps make up: one change per address, however many connections write it.
@@ -29,13 +29,14 @@ pub(super) fn changes_of<'a>(
 fn change(step: &Step, nature: Option<Nature>, addresses: &BTreeMap<&str, &Address>) -> Change {
     let action = match (nature, &step.before, &step.after) {
         (Some(Nature::Check), ..) => Action::Check,
-        (Some(Nature::Gate), ..) => Action::Held,
+        (Some(Nature::Gate), ..) => Action::None,
         (_, None, _) => Action::Create,
         (_, _, None) => Action::Delete,
         _ => Action::Update,
     };
     let reason = match action {
         Action::Create => Reason::Missing,
+        Action::None => Reason::AsWanted,
         _ => Reason::Differs(step.after.iter().flat_map(Attributes::keys).cloned().collect()),
     };
     let leans_on: BTreeSet<Address> =
@@ -52,7 +53,7 @@ fn change(step: &Step, nature: Option<Nature>, addresses: &BTreeMap<&str, &Addre
         restarts: step.restarts,
         leans_on,
         routes: BTreeMap::new(),
-        notes: Vec::new(),
+        notes: if action == Action::None { vec![ASKED_AGAIN.to_owned()] } else { Vec::new() },
         failure: None,
         place: None,
     }

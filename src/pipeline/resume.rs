@@ -1,12 +1,13 @@
 //! Takes up a run that has no end: goes on where it stopped, or goes on undoing where that was begun.
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::end::{applied, conclude, fold_run, folded, keep_owned, undo};
 use super::{Applied, Context};
 use crate::engine::{Chronicle, Rules, Scope, Way, given, rest, run};
-use crate::journal::{Dated, Event, History, Operation, Outcome, Run, Status};
-use crate::model::{Class, Failure, Nature};
+use crate::journal::{Dated, Event, History, Operation, Outcome, Run, Status, StepRun};
+use crate::model::{Address, Class, Failure, Nature, Schema, Step};
 use crate::resources::World;
 use crate::store::{Held, Store};
 
@@ -53,6 +54,13 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
             .detail(format!("run {id} has come to its end"))
             .remedy("`pgentra history` lists the runs and how they ended"));
     }
+    let schemas = |kind: &str| -> Option<&'static Schema> { world.schema(kind) };
+    let left: Vec<&Step> = rest_of(&so_far);
+    if so_far.operation == Operation::Apply && !undo_begun(&so_far) {
+        let all: Vec<&Step> = so_far.steps.iter().map(|run| &run.step).collect();
+        refuse_ungated(&left, &all, &so_far.leans, &schemas)
+            .map_err(|failure| failure.remedy(format!("`pgentra rollback {id}` undoes it; then plan again")))?;
+    }
     let written = store.journal(id).await?.len() as u64;
     let mut chronicle = Chronicle::new(&mut *held, id, written, context.listener);
     chronicle.write(Event::Resumed { who: options.who.clone() }).await?;
@@ -64,7 +72,8 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     let rollback = so_far.operation != Operation::Apply;
     let way = Way::Forward(if rollback { Scope::Branch } else { options.scope });
     let rules = Rules { parallelism: options.parallelism, stop, way };
-    let ran = run(world, &rest(&so_far), &mut given(&so_far), &mut chronicle, rules).await?;
+    let tasks = rest(&so_far, &schemas);
+    let ran = run(world, &tasks, &mut given(&so_far), &mut chronicle, rules).await?;
     if !rollback {
         let applied = conclude(context, chronicle, ran).await?;
         keep_owned(context, &so_far.plan, Some(&applied), held).await;
@@ -75,6 +84,38 @@ pub async fn resume(context: &Context<'_>, id: &str, held: &mut dyn Held) -> Res
     let applied = applied(context, &chronicle, outcome, ran.failed, Vec::new()).await;
     keep_owned(context, &so_far.plan, applied.as_ref().ok(), held).await;
     applied
+}
+
+/// The steps that are not done yet.
+fn rest_of(run: &Run) -> Vec<&Step> {
+    let over = |run: &&StepRun| matches!(run.status, Status::Done | Status::AlreadyThere);
+    run.steps.iter().filter(|run| !over(run)).map(|run| &run.step).collect()
+}
+
+/// Refuses to run steps that lean on a gate which is no step among `all` of them, so that nobody would ask it again: they
+/// were planned by a version that did not do that.
+///
+/// # Errors
+/// `Unfit`, with the steps and their gates.
+pub(super) fn refuse_ungated(
+    left: &[&Step],
+    all: &[&Step],
+    leans: &BTreeMap<Address, BTreeSet<Address>>,
+    schemas: &dyn Fn(&str) -> Option<&'static Schema>,
+) -> Result<(), Failure> {
+    let gate = |address: &&Address| schemas(&address.kind).is_some_and(|schema| schema.nature == Nature::Gate);
+    let asked = |address: &Address| all.iter().any(|step| step.address == *address);
+    let unasked = left.iter().filter_map(|step| {
+        let gate = leans.get(&step.address)?.iter().filter(gate).find(|on| !asked(on))?;
+        Some(format!("{} is behind {gate}", step.id))
+    });
+    let unasked: Vec<String> = unasked.collect();
+    if unasked.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(Class::Unfit, "the gates of these steps would not be asked; nothing was written")
+        .detail(unasked.join("\n"))
+        .remedy("plan again"))
 }
 
 fn undo_begun(run: &Run) -> bool {

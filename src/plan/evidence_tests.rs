@@ -176,6 +176,7 @@ const NONSENSE: &[Case] = &[
     ("period = \"7d\"", "roles = [\"wob\"]", "dangling-reference", 27, "web-id"),
     ("period = \"7d\"", "restart = true", "missing-key", 27, "proves"),
     ("name = \"logins\"", "name = \"census\"", "duplicate-sensor", 30, "another name"),
+    ("name = \"logins\"", "name = \"probe job\"", "duplicate-sensor", 30, "another name"),
     ("workspace =", "app_insights =", "conflicting-keys", 30, "workspace"),
     ("kind = \"server_logs\"", "kind = \"query\"", "missing-key", 30, "query"),
     ("[cleanup.web]", "[cleanup.wob]", "dangling-reference", 34, "web"),

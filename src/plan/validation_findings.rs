@@ -26,12 +26,19 @@ pub(super) fn all(label: &str, node: &Node, lowered: &Attributes, findings: &mut
                 .remedy("name the app that it is about: app = \"...\"; and the role that must not be needed: old_role"),
         );
     }
-    let mut names: BTreeSet<&str> = BUILT_IN.into();
+    let mut names: BTreeSet<String> = BUILT_IN.map(str::to_owned).into();
+    names.extend(probes(lowered));
     for sensor in node.get_list("sensor").iter().filter(|sensor| sensor.table().is_some()) {
         one(sensor, node, &mut names, findings);
         late(sensor, lowered, findings);
     }
     coverage(node, findings);
+}
+
+/// What the sensors of the probes are called.
+fn probes(lowered: &Attributes) -> impl Iterator<Item = String> {
+    let all = lowered.get("probes").and_then(Value::as_list).unwrap_or_default();
+    all.iter().filter_map(|probe| Some(format!("probe {}", probe.as_map()?.get("name")?.as_text()?)))
 }
 
 fn spans(node: &Node, lowered: &Attributes, findings: &mut Vec<Finding>) {
@@ -71,14 +78,14 @@ fn signing(path: &str, node: &Node, findings: &mut Vec<Finding>) {
 }
 
 /// One sensor: has what its kind needs, and a name of its own.
-fn one<'n>(sensor: &'n Node, node: &Node, names: &mut BTreeSet<&'n str>, findings: &mut Vec<Finding>) {
+fn one(sensor: &Node, node: &Node, names: &mut BTreeSet<String>, findings: &mut Vec<Finding>) {
     let has = |name: &str| sensor.get(name).is_some();
     let kind = sensor.get_text("kind").unwrap_or_default();
     let mut wrong = |rule, title: String, label: &str, remedy: &str| {
         findings.push(Finding::error(rule, title, sensor.place()).label(label).remedy(remedy));
     };
     if let Some(name) = sensor.get_text("name")
-        && !names.insert(name)
+        && !names.insert(name.to_owned())
     {
         wrong("duplicate-sensor", format!("two sensors are named `{name}`"), "the second one", "choose another name");
     }

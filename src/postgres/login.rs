@@ -92,6 +92,15 @@ pub async fn password_roles(lease: &mut Lease) -> Result<Vec<(String, i64)>, Fai
     rows.iter().map(|row| Ok((column(row, "role")?, column(row, "sessions")?))).collect()
 }
 
+/// Whether the server logs who signs in.
+pub async fn logs_connections(lease: &mut Lease) -> Result<bool, Failure> {
+    const LOGGED: [&str; 7] = ["on", "true", "yes", "1", "all", "authentication", "authorization"];
+    let query = sqlx::query(include_str!("../../sql/evidence/log_connections.sql"));
+    let rows = lease.rows(query, "see whether logins are logged").await?;
+    let setting = rows.first().map_or(Ok(String::new()), |row| column::<String>(row, "setting"))?;
+    Ok(setting.split(',').any(|one| LOGGED.contains(&one.trim().to_ascii_lowercase().as_str())))
+}
+
 /// What time it is by the server's clock.
 pub async fn clock(lease: &mut Lease) -> Result<Timestamp, Failure> {
     let rows = lease.rows(sqlx::query(include_str!("../../sql/evidence/clock.sql")), "ask for the time").await?;

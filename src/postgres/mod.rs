@@ -30,7 +30,9 @@ pub use effective::{Count, Demand, counts, lacking, rights_of};
 pub use entry::{Defaults, ObjectEntry, ObjectName, not_an_entry};
 pub(crate) use errors::{failure, no_answer};
 pub use letters::LetterSet;
-pub use login::{Login, Session, Validity, clock, login, may_alter, may_map, password_roles, validity};
+pub use login::{
+    Login, Session, Validity, clock, login, logs_connections, may_alter, may_map, password_roles, validity,
+};
 pub use mapped::{databases_of, mapped_roles};
 pub use places::{database_contents, database_owner, may_own_database, may_own_schema, schema_contents, schema_owner};
 pub use privilege::ObjectType;

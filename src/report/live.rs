@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::tally::GATES;
 use super::text::{Line, Tone};
 use crate::journal::{Event, Record};
 
@@ -20,6 +21,7 @@ enum Verb {
     Modify,
     Destroy,
     Check,
+    Ask,
 }
 
 impl Verb {
@@ -29,6 +31,7 @@ impl Verb {
             Self::Modify => "Modifying...",
             Self::Destroy => "Destroying...",
             Self::Check => "Checking...",
+            Self::Ask => "Asking...",
         }
     }
 
@@ -38,6 +41,7 @@ impl Verb {
             Self::Modify => "Modifications complete",
             Self::Destroy => "Destruction complete",
             Self::Check => "Check passed",
+            Self::Ask => "Open",
         }
     }
 }
@@ -56,7 +60,8 @@ impl Live {
             Event::Planned { steps } => {
                 for step in steps {
                     let verb = match (step.address.kind.as_str(), &step.before, &step.after) {
-                        ("check" | "validation" | "soak", ..) => Verb::Check,
+                        ("check", ..) => Verb::Check,
+                        (kind, ..) if GATES.contains(&kind) => Verb::Ask,
                         (_, None, _) => Verb::Create,
                         (_, _, None) => Verb::Destroy,
                         _ => Verb::Modify,

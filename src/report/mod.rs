@@ -62,6 +62,7 @@ pub use stream::{
     Stream, end_events, failure_event, finding_event, nothing_event, observation_event, observed_event, plan_events,
     version_event,
 };
+pub use tally::GATES;
 pub use tally::moment;
 pub use terminal::terminal;
 pub use text::{Line, Text, Tone};

@@ -7,8 +7,9 @@ use super::data::Data;
 use super::page::{Block, Node, Page, Row, Symbol};
 use super::plan_json;
 use super::privileges;
+use super::tally::GATES;
 use super::text::{Line, Tone};
-use crate::diff::{Action, Change, ChangeSet, Reason, Summary};
+use crate::diff::{ASKED_AGAIN, Action, Change, ChangeSet, Reason, Summary};
 use crate::model::{Attributes, Undo, Value};
 
 /// How the note of a gate begins that a person opened.
@@ -88,6 +89,7 @@ fn page(changes: &ChangeSet, view: PlanView, source: &'static str, stay: Option<
     }
     blocks.extend(problems(changes));
     blocks.extend(held(changes));
+    blocks.extend(asked_again(changes));
     blocks.extend(stay);
     blocks.extend(overridden(changes));
     blocks.push(Block::Verdict(verdict(changes, &summary)));
@@ -242,9 +244,18 @@ fn held(changes: &ChangeSet) -> Option<Block> {
     (!lines.is_empty()).then(|| Block::Lines([Line::of(Tone::Strong, "Held:")].into_iter().chain(lines).collect()))
 }
 
+/// Gates that are open as long as nothing happens before their turn comes.
+fn asked_again(changes: &ChangeSet) -> Option<Block> {
+    let again = changes.changes.iter().filter(|change| change.notes.iter().any(|note| note == ASKED_AGAIN));
+    let line = |change: &Change| Line::plain("  ").with(Tone::Strong, change.address.to_string());
+    let lines: Vec<Line> = again.map(line).collect();
+    let head = Line::of(Tone::Strong, "Open, and asked again before what they let through:");
+    (!lines.is_empty()).then(|| Block::Lines([head].into_iter().chain(lines).collect()))
+}
+
 /// Gates that a person opened, for as long as the plan file has them.
 fn overridden(changes: &ChangeSet) -> Option<Block> {
-    let gates = changes.changes.iter().filter(|change| ["validation", "soak"].contains(&change.address.kind.as_str()));
+    let gates = changes.changes.iter().filter(|change| GATES.contains(&change.address.kind.as_str()));
     let line =
         |(address, note): (String, &String)| Line::of(Tone::Bad, "  ").with(Tone::Strong, address).and(": ").and(note);
     let notes = gates.flat_map(|change| change.notes.iter().map(|note| (change.address.to_string(), note)));

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::{Value as Json, json};
 
 use super::runs::Run;
-use super::tally::moment;
+use super::tally::{GATES, moment};
 use crate::diff::{Action, Change, ChangeSet, Reason};
 use crate::journal::{Event, Operation, Outcome, Record};
 use crate::model::{Address, Failure, Finding, Severity, Step};
@@ -224,8 +224,8 @@ impl Stream {
 
 fn doing(step: &Step) -> Action {
     match (step.address.kind.as_str(), &step.before, &step.after) {
-        // A gate that opens makes nothing.
-        ("check" | "validation" | "soak", ..) => Action::Check,
+        ("check", ..) => Action::Check,
+        (kind, ..) if GATES.contains(&kind) => Action::None,
         (_, None, _) => Action::Create,
         (_, _, None) => Action::Delete,
         _ => Action::Update,

@@ -1,10 +1,13 @@
 //! What became of each step of a run, read off its journal for reports.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 use crate::journal::{Event, Operation, Outcome, Record};
+
+/// The kinds that are gates: asked, and never changed.
+pub const GATES: [&str; 2] = ["validation", "soak"];
 
 /// What became of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub(super) struct Tally {
     /// Step ids in the order they were planned in.
     pub(super) order: Vec<String>,
     pub(super) fates: BTreeMap<String, Fate>,
+    /// Those of them that are gates: one that opened is no work that was done.
+    gates: BTreeSet<String>,
     /// The errors of steps that failed, also of those that were undone later.
     pub(super) failures: Vec<(String, String)>,
 }
@@ -75,6 +80,9 @@ impl Tally {
             }
             Event::Planned { steps } => {
                 for step in steps {
+                    if GATES.contains(&step.address.kind.as_str()) {
+                        self.gates.insert(step.id.clone());
+                    }
                     if !self.fates.contains_key(&step.id) {
                         self.order.push(step.id.clone());
                         self.fates.insert(step.id.clone(), Fate::Planned);
@@ -113,9 +121,10 @@ impl Tally {
         }
     }
 
-    /// How many steps have the fate of this word.
+    /// How many steps have the fate of this word. Of gates only those that hold count.
     pub(super) fn count(&self, word: &str) -> usize {
-        self.fates.values().filter(|fate| fate.word() == word).count()
+        let counts = |(id, fate): &(&String, &Fate)| matches!(fate, Fate::Held { .. }) || !self.gates.contains(*id);
+        self.fates.iter().filter(counts).filter(|(_, fate)| fate.word() == word).count()
     }
 
     /// The counts in words: `3 done, 1 failed`.

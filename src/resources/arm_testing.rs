@@ -45,6 +45,7 @@ fn assemble(arm: Arm, databases: Databases) -> Live {
         web: Web::new(Vec::new()).unwrap(),
         digester: digester(),
         evidence: Arc::default(),
+        moves: Arc::default(),
         clock: Arc::new(RealClock),
         directory: None,
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::{Clock, Kind, Watch, World, Written, each, in_order, register};
+use super::{Clock, Kind, Moves, Watch, World, Written, each, in_order, register};
 use crate::azure::{Arm, Operation, ServerId, SiteId, Vault, Waiting};
 use crate::evidence::Ledger;
 use crate::model::{
@@ -30,6 +30,8 @@ pub struct Live {
     pub digester: Digester,
     /// The ledger of observations, as it was verified.
     pub evidence: Arc<Ledger>,
+    /// When our runs changed last whether a role may log in.
+    pub moves: Arc<Moves>,
     /// Tells the time that counts for evidence.
     pub clock: Arc<dyn Clock>,
     /// The directory of the plan file; `None` is the current one.

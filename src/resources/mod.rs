@@ -26,6 +26,7 @@ mod live;
 mod memory;
 #[cfg(test)]
 mod messages_tests;
+mod moves;
 mod password_login;
 mod password_setting;
 mod reach;
@@ -66,13 +67,14 @@ pub use doctor::{Diagnosis, Facts, RULES, Rule, Severity, Unseen, diagnose, fact
 pub use explain_grants::{Compared, GrantsExplained, Ruled, explain_grants};
 pub use live::{Live, fetch};
 pub use memory::{Call, Difference, Fault, Id, MemoryWorld, State};
+pub use moves::Moves;
 pub use rights::{
     BLOB_STORE, DatabaseRight, Need, Phase, Right, Rights, TABLE as RIGHTS, Why, database_rights, held, needs,
 };
 pub use sensors::{CENSUS, IDENTITY, PRIVILEGES, Sensor, Vantage, noted, scope, sensor_names, sensors};
 pub use sensors::{MonitoringQuery, monitoring, sensor_queries};
 pub use sign_in::{SignIn, environment, sign_in};
-pub use validation::decision;
+pub use validation::{now, soak_terms};
 pub use verify::{Proof, proofs};
 pub use verify_database::try_in_database;
 pub use worlds::Worlds;

@@ -72,10 +72,14 @@ impl Kind for PasswordLogin {
             Ok(lease) => lease,
             Err(reading) => return Ok(reading),
         };
+        let mut there = true;
         let (may_login, sessions) = match login(&mut lease, name).await? {
             Login::Present { may_login, sessions } => (may_login, sessions),
             Login::Absent if wanted(look.attributes) || look.purpose == Purpose::Settle => return Err(no_role(name)),
-            Login::Absent => (false, Vec::new()),
+            Login::Absent => {
+                there = false;
+                (false, Vec::new())
+            }
         };
         // How long sessions may go on is a matter of the write alone: there is nothing to compare it with. That they are
         // to end is not done before the last one has: somebody may have stopped the write while it waited for that.
@@ -94,6 +98,9 @@ impl Kind for PasswordLogin {
         }
         if look.purpose == Purpose::Plan && !wanted(look.attributes) {
             reading.notes = sessions.iter().map(|session| told(name, session)).collect();
+            if !there {
+                reading.notes.push(format!("there is no role {name:?}: it was dropped, or its name is another"));
+            }
         }
         let off = !wanted(look.attributes);
         if look.purpose == Purpose::Plan && (may_login == off || ends && !ended) {
@@ -115,6 +122,7 @@ impl Kind for PasswordLogin {
         if !on && lease.user() == name {
             return Err(own_lock_out(name));
         }
+        live.moves.note(text(&step.key, "server")?, name);
         lease.run(&set_login(name, on), &format!("change whether {name:?} may log in")).await?;
         drop(lease);
         if let Some(grace) = grace(after(step)?)? {

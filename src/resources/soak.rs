@@ -1,16 +1,12 @@
 //! Kind `soak`: a gate that opens once the old role's login has been off for a while and the app still works.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::live::text;
-use super::sensors::login_note;
-use super::validation::{ASKED, decision, reading, written};
+use super::validation::{ASKED, decision, reading, soak_terms, written};
 use super::{Kind, Live, Watch, Written};
-use crate::evidence::Decision;
-use crate::model::{Attributes, Class, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo};
+use crate::model::{Attributes, Failure, Field, Look, Nature, Reading, Schema, Step, Type, Undo};
 
 /// The kind `soak`.
 pub struct Soak;
@@ -52,22 +48,14 @@ impl Kind for Soak {
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
-        Ok(reading(&soaked(live, look.attributes).await?, look.purpose))
+        let terms = soak_terms(live, look.address, look.attributes)?;
+        Ok(reading(&decision(live, &terms, look.attributes).await, look.purpose))
     }
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
-        Ok(written(&soaked(live, step.after.as_ref().unwrap_or(&none)).await?))
+        let asked = step.after.as_ref().unwrap_or(&none);
+        let terms = soak_terms(live, &step.address, asked)?;
+        Ok(written(&decision(live, &terms, asked).await))
     }
-}
-
-/// What the observations say that were made since the old role can no longer log in.
-async fn soaked(live: &Live, asked: &Attributes) -> Result<Decision, Failure> {
-    let (note, _) = login_note(asked).ok_or_else(|| {
-        Failure::new(Class::Input, "the old role is not named")
-            .detail("a soak waits while it cannot log in")
-            .remedy("add `old_role` to the soak in the plan file")
-    })?;
-    let noted = BTreeMap::from([(note, "not allowed".to_owned())]);
-    decision(live, text(asked, "validation")?, asked, noted).await
 }

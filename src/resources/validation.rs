@@ -1,17 +1,16 @@
 //! Kind `validation`: a gate that the evidence opens, once the app has worked without the password for long enough.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
 use super::database_grants::RULE_FIELDS;
 use super::live::text;
-use super::sensors::{scope, sensor_names, server_of};
+use super::sensors::{login_note, noted, scope, sensor_names, server_of};
 use super::{Kind, Live, Watch, Written, check_http};
 use crate::evidence::{Decision, Now, Terms, decide};
 use crate::model::{
-    Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, moment,
+    Address, Attributes, Class, Failure, Field, Look, Nature, Purpose, Reading, Schema, Step, Type, Undo, Value, moment,
 };
 
 /// The kind `validation`.
@@ -105,34 +104,56 @@ impl Kind for Validation {
     }
 
     async fn read(&self, live: &Live, look: Look<'_>) -> Result<Reading, Failure> {
-        let decision = decision(live, text(look.key, "name")?, look.attributes, BTreeMap::new()).await?;
+        let terms = terms(look.address, text(look.key, "name")?, look.attributes)?;
+        let decision = decision(live, &terms, look.attributes).await;
         Ok(reading(&decision, look.purpose))
     }
 
     async fn write(&self, live: &Live, step: &Step, _watch: &dyn Watch) -> Result<Written, Failure> {
         let none = Attributes::new();
         let asked = step.after.as_ref().unwrap_or(&none);
-        Ok(written(&decision(live, text(&step.key, "name")?, asked, BTreeMap::new()).await?))
+        let terms = terms(&step.address, text(&step.key, "name")?, asked)?;
+        Ok(written(&decision(live, &terms, asked).await))
     }
 }
 
-/// What the evidence says now about the validation called `name`. `noted` is what observations have to have noted.
-pub async fn decision(
-    live: &Live,
-    name: &str,
-    asked: &Attributes,
-    noted: BTreeMap<String, String>,
-) -> Result<Decision, Failure> {
-    let terms = Terms::read(name, asked, sensor_names(asked));
-    let terms = terms.map_err(|why| {
+/// The terms of the gate at this address (by its attributes), which asks the observations of `validation`.
+///
+/// # Errors
+/// `Input`: a span of time cannot be read.
+fn terms(gate: &Address, validation: &str, asked: &Attributes) -> Result<Terms, Failure> {
+    let terms = Terms::read(validation, asked, sensor_names(asked)).map_err(|why| {
         Failure::new(Class::Input, "the terms of the validation cannot be read")
-            .detail(format!("{name}: {why}"))
+            .detail(format!("{validation}: {why}"))
             .remedy("write spans of time such as 7d or 24h in the plan file")
     })?;
-    let terms = Terms { noted, ..terms };
+    Ok(Terms { gate: gate.clone(), ..terms })
+}
+
+/// The terms of a brown-out: the old role could not log in when it was observed, and our runs have not touched that since.
+///
+/// # Errors
+/// `Input`: a part of it cannot be read.
+pub fn soak_terms(live: &Live, gate: &Address, asked: &Attributes) -> Result<Terms, Failure> {
+    let lacks =
+        || Failure::new(Class::Input, "a soak lacks `old_role`").remedy("add `old_role` to the soak in the plan file");
+    let (note, role) = login_note(asked).ok_or_else(lacks)?;
+    let not_before = server_of(asked).map_or(0, |server| live.moves.after(server, role));
+    let noted = [(note, "not allowed".to_owned())].into();
+    Ok(Terms { noted, not_before, ..terms(gate, text(asked, "validation")?, asked)? })
+}
+
+/// The moment at which a gate (by its attributes) is asked.
+pub async fn now(live: &Live, terms: &Terms, asked: &Attributes) -> Now {
     let at = live.clock.times(live, server_of(asked)).await;
     let scope = scope(live, asked).await.map_err(|failure| failure.to_string());
-    Ok(decide(&terms, &live.evidence, &Now { at, scope }))
+    let noted = if terms.noted.is_empty() { [].into() } else { noted(live, asked).await };
+    Now { noted, ..Now::new(at, scope) }
+}
+
+/// What the evidence says now.
+pub(super) async fn decision(live: &Live, terms: &Terms, asked: &Attributes) -> Decision {
+    decide(terms, &live.evidence, &now(live, terms, asked).await)
 }
 
 /// The answer of a gate to a look: open or not, what is missing, and who overrode it when.

@@ -30,8 +30,8 @@ const HBA: &str = "# Written by the sandbox at every start.\n\
                    host all all 127.0.0.1/32 scram-sha-256\n";
 
 /// Settings of the server. No durability: a sandbox is thrown away. Statements that fail are not logged, because they
-/// may hold a password.
-const SETTINGS: [&str; 13] = [
+/// may hold a password. Connections are, as on Azure.
+const SETTINGS: [&str; 14] = [
     "listen_addresses=127.0.0.1",
     "unix_socket_permissions=0700",
     "fsync=off",
@@ -43,6 +43,7 @@ const SETTINGS: [&str; 13] = [
     "password_encryption=scram-sha-256",
     "logging_collector=off",
     "log_destination=stderr",
+    "log_connections=on",
     "log_min_error_statement=panic",
     "timezone=UTC",
 ];

@@ -16,7 +16,7 @@ use super::directory::Role;
 use super::faults::{Action, Faults, Hit};
 use super::log::Log;
 use super::state::World;
-use super::telemetry::Telemetry;
+use super::telemetry::{self, Telemetry};
 use super::token::Issuer;
 use super::{clock, control, entra, files, identity, insights, names, vault};
 use crate::model::Failure;
@@ -368,7 +368,11 @@ impl Emulator {
             Job::Database { name, there: true } => self.database.create_database(name).await,
             Job::Database { name, there: false } => self.database.drop_database(name).await,
             Job::Power { state: "Ready" } => self.database.set_auth(before.entra, before.password, true).await,
-            Job::Firewall { .. } | Job::Configuration { .. } | Job::Power { .. } => Ok(()),
+            Job::Configuration { name, value } => {
+                self.tell(telemetry::SERVER_LOGS, telemetry::parameter(&work.server, name, value));
+                Ok(())
+            }
+            Job::Firewall { .. } | Job::Power { .. } => Ok(()),
         }
     }
 }

@@ -166,6 +166,13 @@ pub fn login(server: &str, user: &str, database: &str, method: &str, refused: Op
     row.as_object().cloned().unwrap_or_default()
 }
 
+/// The line by which the server's log tells that a parameter was changed.
+pub fn parameter(server: &str, name: &str, value: &str) -> Row {
+    let row = json!({"Message": format!("parameter \"{name}\" changed to \"{value}\""),
+        "LogicalServerName": server, "Category": "PostgreSQLLogs", "ErrorLevel": "LOG"});
+    row.as_object().cloned().unwrap_or_default()
+}
+
 /// The line by which the server's log shows that it goes on although nobody does anything.
 pub fn checkpoint(server: &str) -> Row {
     let row = json!({"Message": "checkpoint complete: wrote 3 buffers (0.0%); 0 WAL file(s) added, 0 removed, 0 recycled",

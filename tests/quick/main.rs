@@ -5,6 +5,7 @@
 mod engine;
 mod examples;
 mod faults;
+mod gates;
 mod laws;
 mod properties;
 mod rig;

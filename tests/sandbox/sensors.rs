@@ -137,6 +137,24 @@ async fn a_password_login_fails_the_observation_and_a_blind_log_is_no_evidence()
 }
 
 #[tokio::test]
+async fn time_before_logging_was_switched_is_not_covered() {
+    const LOGGED: &str = "/../../../Microsoft.DBforPostgreSQL/flexibleServers/rmhpgflex/configurations/log_connections";
+    let stand = Stand::up().await;
+    stand.keep("plan.toml", PLAN);
+    stand.run(&["observe", "plan.toml"]);
+    for value in ["off", "on"] {
+        stand.arm("PUT", LOGGED, json!({"properties": {"value": value, "source": "user-override"}})).await;
+        a_moment().await;
+    }
+    // Somebody signs in, so that there is a sign that logins are logged again.
+    stand.admin("postgres", "SELECT 1");
+    a_moment().await;
+    stand.run(&["observe", "plan.toml"]);
+    let (state, value) = newest(&stand, "password logins");
+    assert!(state == "passed" && value.contains("log_connections was changed at"), "{state}: {value}");
+}
+
+#[tokio::test]
 async fn a_fallback_fails_the_observation() {
     let stand = Stand::up().await;
     stand.keep("plan.toml", PLAN);

@@ -24,7 +24,8 @@ pub(super) async fn before_apply(
         return Ok(Some(Exit::Stopped));
     }
     let applied = pipeline::resume(context, &open.id, held).await?;
-    if open.run.operation == Operation::Apply && applied.outcome == Some(Outcome::Applied) {
+    let goes_on = matches!(applied.outcome, Some(Outcome::Applied | Outcome::Held));
+    if open.run.operation == Operation::Apply && goes_on {
         terminal.pass(&applied)?;
         return Ok(None);
     }

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 
-use super::{Book, DAY, at, key, times};
-use crate::evidence::{Break, Head, Record, Standing, Verdict, append, verify, watermark};
+use super::{Book, DAY, at, key, terms, times};
+use crate::evidence::{Break, Head, Record, Standing, Terms, Verdict, append, verify, watermark};
 
 fn faults(lines: &[String], head: Option<&Head>) -> Vec<String> {
     verify(lines, &[key("the key")], head).faults.into_iter().map(|fault| fault.what).collect()
@@ -119,13 +119,21 @@ fn writing_goes_on_after_a_line_that_cannot_be_read() {
 #[test]
 fn the_watermark_is_the_end_of_the_last_live_measurement() {
     let mut book = Book::days(0..=2);
-    let mark = |book: &Book| watermark(&book.ledger(), "app", "logs");
+    let mark = |book: &Book| watermark(&terms(), &book.ledger(), "logs");
     assert_eq!(mark(&book), Some(at(2 * DAY - 900)));
     book.observe_with(3 * DAY, |one| one.measurements[1].verdict = Verdict::Blind("HTTP 500".into()));
     assert_eq!(mark(&book), Some(at(2 * DAY - 900)), "what was not seen has to be asked for again");
     book.observe_with(4 * DAY, |one| one.measurements[1].verdict = Verdict::Failed("a login".into()));
     assert_eq!(mark(&book), Some(at(4 * DAY - 900)));
-    assert_eq!((watermark(&book.ledger(), "app", "probe"), watermark(&book.ledger(), "other", "logs")), (None, None));
+    let other = Terms { validation: "other".to_owned(), ..terms() };
+    let marks = (watermark(&terms(), &book.ledger(), "probe"), watermark(&other, &book.ledger(), "logs"));
+    assert_eq!(marks, (None, None));
+    // What a blind observation measured never reaches the window.
+    book.observe_with(5 * DAY, |one| one.measurements[0].verdict = Verdict::Blind("HTTP 429".into()));
+    assert_eq!(mark(&book), Some(at(4 * DAY - 900)));
+    // A live measurement that covers nothing: whatever was between is not covered by the next one either.
+    book.observe_with(6 * DAY, |one| one.measurements[1].covers = None);
+    assert_eq!(mark(&book), None);
 }
 
 proptest! {

@@ -2,8 +2,10 @@
 
 use super::{Book, DAY, at, key, now, scope, terms, times};
 use crate::evidence::{
-    Event, Interval, Measurement, Now, Occurrence, Override, Record, Session, Times, Verdict, census, decide, verify,
+    Event, Interval, Measurement, Now, Occurrence, Override, Record, Session, Terms, Times, Verdict, census, decide,
+    verify,
 };
+use crate::model::Address;
 
 #[test]
 fn a_week_of_passing_days_opens_it() {
@@ -81,15 +83,14 @@ fn a_failure_counts_whoever_vouches_for_it() {
 
 #[test]
 fn unsigned_observations_count_only_where_that_is_allowed() {
-    let mut book = Book::new();
-    book.key = None;
+    let lenient = Terms { allow_unsigned: true, ..terms() };
+    let mut book = Book { key: None, terms: lenient.clone(), ..Book::new() };
     for day in 0..=7 {
         book.observe(day * DAY);
     }
     let decision = book.decide(7 * DAY);
     assert!(!decision.open);
     assert!(decision.window.unseeing.unwrap().contains("unsigned"));
-    let lenient = crate::evidence::Terms { allow_unsigned: true, ..terms() };
     assert!(decide(&lenient, &book.ledger(), &now(7 * DAY)).open);
     // Signed, but the key is not at hand.
     let signed = Book::days(0..=7);
@@ -103,14 +104,13 @@ fn a_change_of_scope_starts_it_again_and_names_what_changed() {
     for day in 4..=7 {
         book.observe_with(day * DAY, |one| one.scope = Some(scope("b")));
     }
-    let decision = decide(&terms(), &book.ledger(), &Now { at: times(7 * DAY), scope: Ok(scope("b")) });
+    let decision = decide(&terms(), &book.ledger(), &Now::new(times(7 * DAY), Ok(scope("b"))));
     assert!(!decision.open);
     assert_eq!(decision.window.restarts[0].why, "its scope changed: identity");
     assert_eq!(decision.window.began(), Some(at(4 * DAY)));
-    let changed = decide(&terms(), &Book::days(0..=7).ledger(), &Now { at: times(7 * DAY), scope: Ok(scope("b")) });
+    let changed = decide(&terms(), &Book::days(0..=7).ledger(), &Now::new(times(7 * DAY), Ok(scope("b"))));
     assert_eq!(changed.missing, ["its scope changed since the last observation: identity"]);
-    let unread =
-        decide(&terms(), &Book::days(0..=7).ledger(), &Now { at: times(7 * DAY), scope: Err("HTTP 403".into()) });
+    let unread = decide(&terms(), &Book::days(0..=7).ledger(), &Now::new(times(7 * DAY), Err("HTTP 403".into())));
     assert_eq!(unread.missing, ["what it is about cannot be read: HTTP 403"]);
 }
 
@@ -206,7 +206,7 @@ fn clocks_that_go_backwards_or_disagree_hold_it() {
     assert!(!book.decide(12 * DAY).open);
     let apart = Times { azure: Some(at(7 * DAY + 301)), ..times(7 * DAY) };
     for clocks in [apart, Times { azure: None, ..times(7 * DAY) }, Times { server: None, ..times(7 * DAY) }] {
-        let decision = decide(&terms(), &Book::days(0..=7).ledger(), &Now { at: clocks, scope: Ok(scope("a")) });
+        let decision = decide(&terms(), &Book::days(0..=7).ledger(), &Now::new(clocks, Ok(scope("a"))));
         assert!(decision.missing[0].starts_with("what time it is is not known"), "{decision:?}");
         let mut book = Book::days(0..=6);
         book.observe_with(7 * DAY, |one| one.at = clocks);
@@ -216,7 +216,7 @@ fn clocks_that_go_backwards_or_disagree_hold_it() {
 
 #[test]
 fn coverage_is_asked_for_inside_the_window() {
-    let demanding = crate::evidence::Terms { coverage: [Event::FreshToken].into(), ..terms() };
+    let demanding = Terms { coverage: [Event::FreshToken].into(), ..terms() };
     for (second, open) in [(-1, false), (0, true), (3 * DAY, true), (7 * DAY, true), (7 * DAY + 1, false)] {
         let mut book = Book::new();
         for day in 0..=7 {
@@ -247,27 +247,77 @@ fn a_session_from_before_the_window_counts() {
     assert!(decision.missing[0].contains("process 7 from 10.0.0.4"), "{decision:?}");
 }
 
-#[test]
-fn a_soak_counts_only_what_was_seen_after_the_login_was_taken() {
-    let soak = crate::evidence::Terms {
+/// The terms of a brown-out of a day that asks the same observations.
+fn soak() -> Terms {
+    Terms {
+        gate: Address::new("soak", "app"),
         period: jiff::SignedDuration::from_secs(DAY),
         noted: [("login".to_owned(), "not allowed".to_owned())].into(),
         ..terms()
-    };
+    }
+}
+
+/// What is to be seen at a second when the login is so.
+fn seeing(second: i64, login: &str) -> Now {
+    Now { noted: [("login".to_owned(), login.to_owned())].into(), ..now(second) }
+}
+
+/// An observation that noted how the login is.
+fn observe_login(book: &mut Book, second: i64, login: &str) {
+    book.observe_with(second, |one| _ = one.noted.insert("login".into(), login.into()));
+}
+
+#[test]
+fn a_soak_counts_only_what_was_seen_after_the_login_was_taken() {
     let mut book = Book::new();
     for day in 0..=9 {
-        let may = if day < 8 { "allowed" } else { "not allowed" };
-        book.observe_with(day * DAY, |one| _ = one.noted.insert("login".into(), may.into()));
-        assert_eq!(decide(&soak, &book.ledger(), &now(day * DAY)).open, day == 9, "day {day}");
+        observe_login(&mut book, day * DAY, if day < 8 { "allowed" } else { "not allowed" });
+        let decision = decide(&soak(), &book.ledger(), &seeing(day * DAY, "not allowed"));
+        assert_eq!(decision.open, day == 9, "day {day}");
     }
     book.observe(10 * DAY);
-    let decision = decide(&soak, &book.ledger(), &now(10 * DAY));
+    let decision = decide(&soak(), &book.ledger(), &seeing(10 * DAY, "not allowed"));
     assert_eq!(decision.missing, ["the newest observation is no evidence: login was not seen"]);
+}
+
+#[test]
+fn a_soak_is_shut_while_the_login_is_back_whatever_was_observed_before() {
+    let mut book = Book::new();
+    for day in 0..=1 {
+        observe_login(&mut book, day * DAY, "not allowed");
+    }
+    let ask = |now: &Now| decide(&soak(), &book.ledger(), now);
+    assert!(ask(&seeing(DAY, "not allowed")).open);
+    let back = ask(&seeing(DAY, "allowed"));
+    assert_eq!(back.missing, ["login is allowed instead of not allowed"]);
+    assert_eq!(back.earliest, Some(at(2 * DAY)), "all of the period is still to come");
+    assert_eq!(ask(&now(DAY)).missing, ["login cannot be seen"]);
+    // Taken again: what was seen before that is of another brown-out.
+    let taken = Terms { not_before: 2, ..soak() };
+    let again = decide(&taken, &book.ledger(), &seeing(DAY, "not allowed"));
+    assert!(!again.open && again.missing[0].contains("login was changed since"), "{again:?}");
+    for day in 2..=3 {
+        observe_login(&mut book, day * DAY, "not allowed");
+        let decision = decide(&taken, &book.ledger(), &seeing(day * DAY, "not allowed"));
+        assert_eq!(decision.open, day == 3, "day {day}");
+    }
+}
+
+#[test]
+fn a_blind_observation_and_another_try_lose_nothing() {
+    let mut book = Book::days(0..=3);
+    book.observe_with(4 * DAY, |one| one.measurements[0] = Measurement::blind("probe", "HTTP 429"));
+    book.observe(4 * DAY + 600);
+    for day in 5..=7 {
+        book.observe(day * DAY);
+    }
+    assert!(book.decide(7 * DAY).open, "{:?}", book.decide(7 * DAY));
 }
 
 fn override_at(second: i64) -> Record {
     Record::Override(Override {
         validation: "app".into(),
+        gate: None,
         at: times(second),
         who: "dba@host".into(),
         reason: "the week is over".into(),
@@ -285,11 +335,29 @@ fn an_override_opens_it_and_is_never_forgotten() {
     assert!(book.decide(8 * DAY).open);
     let late = book.decide(8 * DAY + 1);
     assert!(!late.open && late.overrides.len() == 1, "it is shown after it has lost its force");
-    let changed = decide(&terms(), &book.ledger(), &Now { at: times(2 * DAY), scope: Ok(scope("b")) });
+    let changed = decide(&terms(), &book.ledger(), &Now::new(times(2 * DAY), Ok(scope("b"))));
     assert!(!changed.open && changed.overrides.len() == 1);
     assert!(!book.decide(DAY - 1).open, "before it was given");
     book.observe_with(2 * DAY, |one| one.measurements[0] = Measurement::failed("probe", "HTTP 503"));
     assert!(!book.decide(2 * DAY).open, "a failure ends it");
+}
+
+#[test]
+fn an_override_opens_the_gate_that_it_names_and_no_other() {
+    let mut book = Book::new();
+    observe_login(&mut book, 0, "not allowed");
+    book.write(&override_at(60));
+    let ask = |book: &Book, terms: &Terms, login: &str| decide(terms, &book.ledger(), &seeing(120, login));
+    assert!(ask(&book, &terms(), "not allowed").overridden, "a record without a gate is of the validation");
+    let held = ask(&book, &soak(), "not allowed");
+    assert!(!held.open && held.overrides.is_empty(), "{held:?}");
+    let Record::Override(of_soak) = override_at(90) else { panic!() };
+    book.write(&Record::Override(Override { gate: Some(soak().gate), ..of_soak }));
+    assert!(ask(&book, &soak(), "not allowed").overridden);
+    assert_eq!(ask(&book, &terms(), "not allowed").overrides.len(), 1);
+    // It cuts a brown-out short that goes on; it is no leave to have none.
+    assert!(!ask(&book, &soak(), "allowed").open);
+    assert!(!ask(&book, &Terms { not_before: 3, ..soak() }, "not allowed").open);
 }
 
 #[test]

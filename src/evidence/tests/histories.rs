@@ -5,9 +5,9 @@ use std::cell::Cell;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
-use super::oracle::{Made, Seen, Shape, open};
+use super::oracle::{Made, Seen, Shape, made, open};
 use super::{Book, DAY, at, scope, terms, times};
-use crate::evidence::{Interval, Now, Record, Session, Times, census, decide};
+use crate::evidence::{Interval, Measurement, Now, Record, Session, Times, census, decide};
 
 fn seen() -> impl Strategy<Value = Seen> {
     prop_oneof![150 => Just(Seen::Well), 1 => Just(Seen::Wrong), 2 => Just(Seen::Nothing)]
@@ -36,15 +36,18 @@ fn shape() -> impl Strategy<Value = (i64, Shape)> {
     )
 }
 
-/// Writes a history as `observe` does, and tells what became of it.
+/// Writes a history as `observe` does, and tells what has to have become of it.
 fn write(steps: &[(i64, Shape)]) -> (Book, Vec<Made>) {
-    let (mut book, mut made, mut second) = (Book::new(), Vec::new(), 0);
+    let (mut book, mut second) = (Book::new(), 0);
     let ours = book.key.clone();
-    for (gap, shape) in steps {
+    let dated = |(gap, shape): &(i64, Shape)| {
         second += gap;
-        let shape = Shape { at: second, ..shape.clone() };
+        Shape { at: second, ..shape.clone() }
+    };
+    let made = made(&steps.iter().map(dated).collect::<Vec<_>>());
+    for Made { shape, covered } in &made {
+        let second = shape.at;
         book.key = ours.clone().filter(|_| shape.signed);
-        let mut covered = (at(0), at(0));
         book.observe_with(second, |one| {
             one.at = Times { azure: Some(at(second + shape.azure_off)), ..times(second) };
             one.scope = Some(scope(if shape.scope == 0 { "a" } else { "b" }));
@@ -52,16 +55,16 @@ fn write(steps: &[(i64, Shape)]) -> (Book, Vec<Made>) {
             // Nothing measures what is yet to come.
             let from = at((interval.from.as_second() - at(0).as_second() + shape.skipped).min(second));
             interval = Interval { from, to: interval.to.max(from) };
-            covered = (interval.from, interval.to);
-            one.measurements =
-                vec![shape.probe.measurement("probe"), shape.logs.measurement("logs").covering(interval)];
+            assert_eq!((interval.from, interval.to), (at(covered.0), at(covered.1)), "{shape:?}");
+            let logs = shape.logs.measurement("logs").covering(interval);
+            let logs = if one.at.dated().is_ok() { logs } else { Measurement { covers: None, ..logs } };
+            one.measurements = vec![shape.probe.measurement("probe"), logs];
             if let Some(since) = shape.session {
                 let since = Some(at(since));
                 let session = Session { pid: 1, since, from: None, database: None, application: None };
                 one.measurements.push(census("census", "geoapp", &[session]));
             }
         });
-        made.push(Made { shape, covered });
     }
     for (line, one) in book.lines.iter_mut().zip(&made) {
         if one.shape.edited {
@@ -82,7 +85,7 @@ fn the_gate_opens_in_exactly_those_histories_where_it_should() {
     let result = runner.run(&histories, |(steps, later)| {
         let (book, made) = write(&steps);
         let last = made.last().map_or(0, |one| one.shape.at);
-        let now = Now { at: times(last + later), scope: Ok(scope("a")) };
+        let now = Now::new(times(last + later), Ok(scope("a")));
         let decision = decide(&terms(), &book.ledger(), &now);
         let should = open(&made, last + later, 0);
         prop_assert_eq!(decision.open, should, "{:?}\n{:#?}", decision, made);
@@ -104,7 +107,7 @@ proptest! {
         let (mut book, made) = write(&steps);
         book.key = Book::new().key;
         let mut second = made.iter().map(|one| one.shape.at).max().unwrap_or(0);
-        let ask = |book: &Book, second| decide(&terms(), &book.ledger(), &Now { at: times(second), scope: Ok(scope("a")) });
+        let ask = |book: &Book, second| decide(&terms(), &book.ledger(), &Now::new(times(second), Ok(scope("a"))));
         let decision = ask(&book, second);
         prop_assume!(!decision.open);
         let Some(earliest) = decision.earliest else { return Ok(()) };
@@ -120,7 +123,7 @@ proptest! {
     fn others_do_not_matter(steps in prop::collection::vec(shape(), 0..12), noise in prop::collection::vec(shape(), 0..4)) {
         let (mut book, made) = write(&steps);
         let last = made.last().map_or(0, |one| one.shape.at);
-        let ask = |book: &Book| decide(&terms(), &book.ledger(), &Now { at: times(last), scope: Ok(scope("a")) });
+        let ask = |book: &Book| decide(&terms(), &book.ledger(), &Now::new(times(last), Ok(scope("a"))));
         let before = ask(&book);
         for (gap, shape) in noise {
             let (other, _) = write(&[(gap, Shape { edited: false, ..shape })]);

@@ -10,10 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Decision, Head, Ledger, Measurement, Now, Observation, Record, Scope, SigningKey, Standpoint, Terms, Times, append,
-    decide, verify,
+    Decision, Entry, Head, Ledger, Measurement, Now, Observation, Record, Scope, SigningKey, Standing, Standpoint,
+    Terms, Times, append, decide, verify, watermark,
 };
-use crate::model::Secret;
+use crate::model::{Address, Secret};
 
 /// One day.
 const DAY: i64 = 86_400;
@@ -39,18 +39,20 @@ fn key(text: &str) -> SigningKey {
 /// Seven days, looked at daily, by a probe and by logs.
 fn terms() -> Terms {
     Terms {
+        gate: Address::new("validation", "app"),
         validation: "app".to_owned(),
         period: SignedDuration::from_secs(7 * DAY),
         every: SignedDuration::from_secs(DAY),
         sensors: BTreeSet::from(["probe".to_owned(), "logs".to_owned()]),
         coverage: BTreeSet::new(),
         noted: BTreeMap::new(),
+        not_before: 0,
         allow_unsigned: false,
     }
 }
 
 fn now(second: i64) -> Now {
-    Now { at: times(second), scope: Ok(scope("a")) }
+    Now::new(times(second), Ok(scope("a")))
 }
 
 /// A ledger that is written as `observe` writes it.
@@ -58,13 +60,15 @@ struct Book {
     lines: Vec<String>,
     head: Option<Head>,
     key: Option<SigningKey>,
-    /// Where the logs' last live measurement ended.
-    measured: Option<Timestamp>,
+    /// By which its observations were made.
+    terms: Terms,
+    /// What was written, as `verify` finds it; going through all lines before each one would take long.
+    known: Ledger,
 }
 
 impl Book {
     fn new() -> Self {
-        Self { lines: Vec::new(), head: None, key: Some(key("the key")), measured: None }
+        Self { lines: Vec::new(), head: None, key: Some(key("the key")), terms: terms(), known: Ledger::default() }
     }
 
     fn ledger(&self) -> Ledger {
@@ -72,16 +76,24 @@ impl Book {
     }
 
     fn write(&mut self, record: &Record) {
-        // As `verify` finds it; going through all lines before each one would take long.
         let ledger = Ledger { head: self.head.clone(), ..Ledger::default() };
         let (line, head) = append(&ledger, record, self.key.as_ref()).unwrap();
+        let standing = match &self.key {
+            None => Standing::Unsigned,
+            Some(ours) if ours.id() == key("the key").id() => Standing::Signed,
+            Some(_) => Standing::Unchecked,
+        };
+        let (seq, hash, record) = (head.count - 1, head.hash.clone(), record.clone());
+        self.known.entries.push(Entry { seq, line: self.known.lines, record, standing, hash });
+        self.known.lines += 1;
         self.lines.push(line);
         self.head = Some(head);
     }
 
     /// An observation at a second, changed by `edit` before it is written.
     fn observe_with(&mut self, second: i64, edit: impl FnOnce(&mut Observation)) {
-        let standpoint = Standpoint { now: at(second), watermark: self.measured };
+        let watermark = watermark(&self.terms, &self.known, "logs");
+        let standpoint = Standpoint { now: at(second), watermark };
         let lag = SignedDuration::from_mins(15);
         let mut observation = Observation {
             validation: "app".to_owned(),
@@ -96,8 +108,6 @@ impl Book {
             ],
         };
         edit(&mut observation);
-        let live = observation.measurement("logs").filter(|one| one.is_live());
-        self.measured = live.and_then(|one| one.covers).map(|covers| covers.to).or(self.measured);
         self.write(&Record::Observation(observation));
     }
 

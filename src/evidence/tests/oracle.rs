@@ -1,9 +1,7 @@
-//! A slow oracle: says by trying every possible beginning of a window whether a gate has to be open. Shares nothing with
-//! the code under test but the types.
+//! A slow oracle: says by trying every possible beginning of a window whether a gate has to be open, and what the logs have
+//! to be asked for, by the words of docs/evidence.md. Shares nothing with the code under test but the types.
 
-use jiff::Timestamp;
-
-use super::{DAY, at};
+use super::DAY;
 use crate::evidence::{Measurement, Verdict};
 
 /// What one observation of a history is like.
@@ -21,7 +19,7 @@ pub(super) struct Shape {
     pub(super) logs: Seen,
     /// Whether it is signed with the key.
     pub(super) signed: bool,
-    /// How much later than the watermark the logs were asked from, in seconds.
+    /// How much later than they should have been the logs were asked from, in seconds.
     pub(super) skipped: i64,
     /// Whether somebody edits the line afterwards.
     pub(super) edited: bool,
@@ -47,11 +45,31 @@ impl Seen {
     }
 }
 
-/// One observation as it ended up in the ledger: its shape and what the logs covered.
+/// One observation with the time that the logs covered: from and to, in seconds.
 #[derive(Clone, Debug)]
 pub(super) struct Made {
     pub(super) shape: Shape,
-    pub(super) covered: (Timestamp, Timestamp),
+    pub(super) covered: (i64, i64),
+}
+
+/// How long entries take to arrive.
+const LAG: i64 = 900;
+
+/// The observations of a history with the time that the logs covered in each. A sensor goes on from where it ended in the
+/// newest observation that counts or that failed; a blind observation counts for nothing, and what was not seen in one that
+/// failed is not done with either. Without one to go on from it begins now.
+pub(super) fn made(history: &[Shape]) -> Vec<Made> {
+    let mut all: Vec<Made> = Vec::new();
+    for shape in history {
+        let done = |made: &&Made| made.shape.logs != Seen::Nothing && (failed(made) || evidence(made));
+        let before = all.iter().rev().find(done).filter(|made| dated(made)).map(|made| made.covered.1);
+        let from = before.filter(|end| *end <= shape.at).unwrap_or(shape.at);
+        let to = from.max(shape.at - LAG);
+        // Nothing measures what is yet to come.
+        let from = (from + shape.skipped).min(shape.at);
+        all.push(Made { shape: shape.clone(), covered: (from, to.max(from)) });
+    }
+    all
 }
 
 fn failed(made: &Made) -> bool {
@@ -100,7 +118,7 @@ fn window(run: &[Made], now: i64, scope: u8) -> bool {
 /// Whether each moment from the first observation on was measured by the time it had to be: at each observation nothing
 /// older than half a day is still unmeasured. Tried second by second would take too long; hour marks and ends will do.
 fn gapless(counted: &[&Made]) -> bool {
-    let begin = at(counted[0].shape.at);
+    let begin = counted[0].shape.at;
     (1..counted.len()).all(|upto| {
         let seen = &counted[..=upto];
         let mut reached = begin;
@@ -111,6 +129,6 @@ fn gapless(counted: &[&Made]) -> bool {
                 }
             }
         }
-        at(counted[upto].shape.at).as_second() - reached.as_second() <= DAY / 2
+        counted[upto].shape.at - reached <= DAY / 2
     })
 }

@@ -30,8 +30,14 @@ impl Sensor for Census<'_> {
         };
         match looked.await {
             Err(failure) => Measurement::blind(CENSUS, failure.in_a_line()),
-            Ok(Login::Absent) => Measurement::passed(CENSUS, format!("there is no role {} any more", self.role))
-                .covering(standpoint.interval(SignedDuration::ZERO)),
+            // A name that was misspelt would be perfect evidence.
+            Ok(Login::Absent) => Measurement::blind(
+                CENSUS,
+                format!(
+                    "there is no role {} on {}: check its name, or take old_role out of the plan file",
+                    self.role, self.server
+                ),
+            ),
             Ok(Login::Present { may_login, sessions }) => {
                 let measured =
                     evidence::census(CENSUS, self.role, &sessions.into_iter().map(session).collect::<Vec<_>>());

@@ -11,6 +11,8 @@ pub struct LogQueries {
     pub question: String,
     /// The query that shows that the log has what `question` would find: it has to give rows.
     pub control: Option<String>,
+    /// The query for changes of what is logged at all: before the last of them `question` may have missed something.
+    pub changes: Option<String>,
 }
 
 /// Names of a table and its columns, which differ between a component and a workspace.
@@ -36,12 +38,14 @@ pub fn log_queries(validation: &Attributes, sensor: &Attributes) -> Result<Vec<L
     let mut all = match text(sensor, "kind")? {
         "server_logs" => server_logs(validation)?,
         "fallback" => vec![fallback(validation, sensor)],
-        _ => vec![LogQueries { question: text(sensor, "query")?.to_owned(), control: None }],
+        _ => vec![LogQueries { question: text(sensor, "query")?.to_owned(), control: None, changes: None }],
     };
     let own = |name: &str| optional_text(sensor, name).map(str::to_owned);
     // A query of the plan file's own has no second table to look into.
     all.truncate(if own("query").is_some() { 1 } else { all.len() });
     for one in &mut all {
+        // What a question of its own needs to be logged nobody knows.
+        one.changes = one.changes.take().filter(|_| own("query").is_none());
         one.question = own("query").unwrap_or_else(|| one.question.clone());
         one.control = own("control").or_else(|| one.control.take());
     }
@@ -60,6 +64,7 @@ fn server_logs(validation: &Attributes) -> Result<Vec<LogQueries>, Failure> {
     let (server, role) = (literal(text(old, "server")?), text(old, "name")?);
     let authenticated = literal(&format!("connection authenticated: identity=\"{role}\""));
     let authorized = literal(&format!("connection authorized: user={role} "));
+    let changed = literal("parameter \"log_connections\" changed");
     let resource_specific = format!("PGSQLServerLogs\n| where LogicalServerName =~ {server}");
     let diagnostics = format!("AzureDiagnostics\n| where Category == \"PostgreSQLLogs\" and Resource =~ {server}");
     let pair = |log: String| LogQueries {
@@ -71,6 +76,10 @@ fn server_logs(validation: &Attributes) -> Result<Vec<LogQueries>, Failure> {
         control: Some(format!(
             "{log}\n| summarize events = countif(Message contains \"connection authenticated\" or Message contains \
              \"connection authorized\"), last = max(TimeGenerated)\n| where events > 0"
+        )),
+        changes: Some(format!(
+            "{log}\n| where Message contains {changed}\n| summarize events = count(), last = max(TimeGenerated)\n\
+             | where events > 0"
         )),
     };
     Ok(vec![pair(resource_specific), pair(diagnostics)])
@@ -92,5 +101,6 @@ fn fallback(validation: &Attributes, sensor: &Attributes) -> LogQueries {
              \"token acquired\" or {message} contains \"postgresql connection\"), last = max({time}), \
              sampled = max({count})\n| where events > 0"
         )),
+        changes: None,
     }
 }

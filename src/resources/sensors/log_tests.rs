@@ -3,9 +3,11 @@
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value as Json, json};
 
-use super::sensors;
+use super::{logins, sensors};
 use crate::azure::double::{Reply, Seen, reply};
 use crate::evidence::{Measurement, Standpoint, Verdict};
+use crate::postgres::testing::{SERVER, SUPERUSER, server};
+use crate::resources::Live;
 use crate::resources::arm_testing::{attributes, live};
 
 const APP_ID: &str = "829adb94-5f5c-46ae-9f00-18e731529222";
@@ -132,4 +134,63 @@ async fn what_follows_faster_than_the_log_covers_nothing_and_is_shown_by_the_obs
         assert_eq!(seen.verdict == Verdict::Passed, passes, "{since:#}: {seen:?}");
         assert_eq!(seen.covers.map(|covers| (covers.from, covers.to)), passes.then_some((from, from)), "{seen:?}");
     }
+}
+
+#[tokio::test]
+async fn a_control_that_tells_no_time_covers_none() {
+    let sensor = json!({ "kind": "fallback", "control": "requests | summarize events = count() // last" });
+    let (seen, standpoint) = measured(sensor, 100, nothing, || rows(&["events"], &json!([[5]]))).await;
+    let (covers, from) = (seen.covers.unwrap(), standpoint.watermark.unwrap());
+    assert_eq!((seen.verdict, covers.from, covers.to), (Verdict::Passed, from, from));
+}
+
+/// A server whose log ends so many seconds ago, and whose `log_connections` was changed so many seconds ago.
+async fn of_server(ends: i64, changed: Option<i64>) -> Option<(Measurement, Verdict)> {
+    let server = server()?;
+    let now = Timestamp::from_second(1_793_491_200).unwrap();
+    let ago =
+        move |seconds| rows(&["events", "last"], &json!([[3, (now - SignedDuration::from_secs(seconds)).to_string()]]));
+    let (live, _) = live(move |seen: &Seen| {
+        let component = json!({ "id": "/subscriptions/s/c", "properties": { "AppId": APP_ID } });
+        match seen.body["query"].as_str() {
+            None => reply(200, json!({ "value": [component] })),
+            Some(query) if query.contains("parameter") => changed.map_or_else(nothing, ago),
+            Some(query) if query.contains("last = max") => ago(ends),
+            Some(_) => nothing(),
+        }
+    });
+    let live = Live { databases: server.databases(&[SUPERUSER]), ..live };
+    let sensor = json!({ "name": "log", "kind": "server_logs", "subscription": "s", "app_insights": APP_ID });
+    let old = json!({ "server": SERVER, "name": "old" });
+    let validation = attributes(json!({ "old_role": old, "sensors": [sensor] }));
+    let standpoint = Standpoint { now, watermark: Some(now - SignedDuration::from_hours(24)) };
+    let seen = sensors(&live, &validation).unwrap()[1].measure(standpoint).await;
+    Some((seen, logins(&live, SERVER, "old", &attributes(sensor), standpoint).await.unwrap()))
+}
+
+#[tokio::test]
+async fn a_servers_log_is_believed_as_long_as_logins_are_logged_and_up_to_its_end() {
+    let Some((off, _)) = of_server(1_800, None).await else { return };
+    assert!(matches!(&off.verdict, Verdict::Blind(why) if why.contains("log_connections is off")), "{off:?}");
+    let server = server().unwrap();
+    server.run("postgres", "ALTER SYSTEM SET log_connections = on").await;
+    server.run("postgres", "SELECT pg_reload_conf()").await;
+    let mut seen = of_server(1_800, None).await.unwrap();
+    for _ in 0..100 {
+        if seen.1 == Verdict::Passed {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        seen = of_server(1_800, None).await.unwrap();
+    }
+    assert_eq!((seen.0.verdict, seen.1), (Verdict::Passed, Verdict::Passed));
+    let now = Timestamp::from_second(1_793_491_200).unwrap();
+    let (early, login) = of_server(3 * 3_600, None).await.unwrap();
+    assert_eq!(early.covers.unwrap().to, now - SignedDuration::from_hours(3));
+    assert!(matches!(&login, Verdict::Blind(why) if why.starts_with("the log ends at ")), "{login:?}");
+    // What was not logged before the setting was changed nobody knows.
+    let (changed, login) = of_server(1_800, Some(7_200)).await.unwrap();
+    assert_eq!(changed.covers.unwrap().from, now - SignedDuration::from_hours(2));
+    assert!(changed.value.contains("log_connections was changed"), "{changed:?}");
+    assert!(matches!(&login, Verdict::Blind(why) if why.contains("cannot be believed before")), "{login:?}");
 }

@@ -4,11 +4,12 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value as Json;
 
-use super::Sensor;
 use super::log_queries::{LogQueries, log_queries};
+use super::{Sensor, server_of};
 use crate::azure::{LogAnswer, Rows};
-use crate::evidence::{Event, Interval, Measurement, Occurrence, Standpoint};
+use crate::evidence::{Event, Interval, Measurement, Occurrence, Standpoint, Verdict};
 use crate::model::{Attributes, Class, Failure, duration, moment};
+use crate::postgres::logs_connections;
 use crate::resources::Live;
 use crate::resources::live::{no_span, optional_text, text};
 
@@ -26,6 +27,8 @@ pub(super) struct Log<'a> {
     live: &'a Live,
     table: &'a Attributes,
     name: &'a str,
+    /// The server whose log it is, where it is PostgreSQL's and asked for logins.
+    server: Option<&'a str>,
     queries: Vec<LogQueries>,
     lag: SignedDuration,
     /// How far back is looked for what happens now and then: so far that the traces of the observation before are seen,
@@ -62,7 +65,9 @@ impl<'a> Log<'a> {
         })?;
         let every = duration(optional_text(validation, "every").unwrap_or(EVERY)).unwrap_or(REACH);
         let reach = REACH.max(every + every / 2 + lag);
-        Ok(Self { live, table, name, queries: log_queries(validation, table)?, lag, reach })
+        let queries = log_queries(validation, table)?;
+        let server = server_of(validation).filter(|_| queries.iter().any(|one| one.changes.is_some()));
+        Ok(Self { live, table, name, server, queries, lag, reach })
     }
 
     async fn place(&self) -> Result<Place, Failure> {
@@ -88,12 +93,13 @@ impl<'a> Log<'a> {
     /// Misses nothing between two observations: both queries over all the time in between. The time that is covered ends
     /// with the last entry that the control found, of whatever kind: a server checkpoints and an app is kept warm while
     /// nobody signs in, so that this is how far the log had demonstrably arrived. That logins are in the log at all is
-    /// shown by those of the observation before.
+    /// shown by those of the observation before, by the server's setting now, and by nobody having changed it in between:
+    /// time before such a change is not covered.
     async fn continuous(&self, standpoint: Standpoint) -> Result<Measurement, Failure> {
         let place = self.place().await?;
         let interval = standpoint.interval(self.lag);
         let first = interval.from == interval.to;
-        let (mut shown, mut unseen, mut events) = (None, Vec::new(), 0);
+        let (mut shown, mut unseen, mut events, mut changed) = (None, Vec::new(), 0, None);
         for queries in &self.queries {
             match self.shown(&place, queries, interval).await {
                 // A table that does not exist holds nothing.
@@ -109,6 +115,9 @@ impl<'a> Log<'a> {
             }
             if !first {
                 events += self.ask(&place, &queries.question, interval).await?.events;
+                if let Some(changes) = &queries.changes {
+                    changed = changed.max(self.ask(&place, changes, interval).await?.times.into_iter().max());
+                }
             }
         }
         let what = if self.kind() == "fallback" { "fallbacks to the password" } else { "logins of the old role" };
@@ -120,6 +129,7 @@ impl<'a> Log<'a> {
         let Some((control, reach)) = shown else {
             return Err(blind(format!("no control entry, so that the log may be off: {}", unseen.join("; "))));
         };
+        self.refuse_unlogged().await?;
         if place.sampled || control.sampled {
             let why = "the app's traces are sampled, so that there may have been fallbacks that were thrown away: exclude \
                        traces from sampling (host.json: excludedTypes)";
@@ -129,11 +139,45 @@ impl<'a> Log<'a> {
             // Entries from before are no sign that those in between have arrived.
             _ if reach != interval => interval.from,
             Some(last) => interval.to.min(*last).max(interval.from),
-            None => interval.to,
+            // How far it reaches a control of the plan file's own may not say.
+            None => interval.from,
         };
         let shown = format!("{} control entries {}", control.events, between(reach));
-        let covers = Interval { from: interval.from, to };
+        let covers = Interval { from: changed.unwrap_or(interval.from).clamp(interval.from, to), to };
+        let value = match changed {
+            Some(at) => {
+                format!("{value}; log_connections was changed at {}, and what was before is unknown", moment(at))
+            }
+            None => value,
+        };
         Ok(Measurement::passed(self.name, value).controlled(shown).covering(covers))
+    }
+
+    /// Refuses to believe the log of a server that does not log logins now.
+    async fn refuse_unlogged(&self) -> Result<(), Failure> {
+        let Some(server) = self.server else { return Ok(()) };
+        let mut lease =
+            self.live.databases.lease_any(server, "postgres").await.map_err(|rejection| rejection.failure)?;
+        if logs_connections(&mut lease).await? {
+            return Ok(());
+        }
+        Err(blind(format!("server {server} logs no logins: log_connections is off")))
+    }
+
+    /// Whether it saw logins since the standpoint's watermark; blind where the log does not reach from there to about now.
+    pub(super) async fn logins(&self, standpoint: Standpoint) -> Verdict {
+        let measured = self.measure(standpoint).await;
+        let late = (self.lag + self.lag).max(SignedDuration::from_hours(1));
+        match (&measured.verdict, measured.covers) {
+            (Verdict::Passed, None) => Verdict::Blind("the log covers no time".to_owned()),
+            (Verdict::Passed, Some(covers)) if standpoint.now.duration_since(covers.to) > late => {
+                Verdict::Blind(format!("the log ends at {}", moment(covers.to)))
+            }
+            (Verdict::Passed, Some(covers)) if standpoint.watermark.is_some_and(|mark| covers.from > mark) => {
+                Verdict::Blind(format!("the log cannot be believed before {}", moment(covers.from)))
+            }
+            _ => measured.verdict,
+        }
     }
 
     /// What the control finds, and in which time. Observations that follow each other faster than entries arrive have

@@ -20,7 +20,7 @@ use async_trait::async_trait;
 use super::Live;
 use super::live::text;
 use crate::evidence::{Measurement, Scope, Standpoint, Times, Verdict};
-use crate::model::{Attributes, Failure, Value};
+use crate::model::{Attributes, Class, Failure, Value};
 
 use log_queries::{LogQueries, log_queries};
 pub use monitoring::{MonitoringQuery, monitoring, sensor_queries};
@@ -101,10 +101,19 @@ pub fn sensors<'a>(live: &'a Live, validation: &'a Attributes) -> Result<Vec<Box
     for sensor in tables(validation, "sensors") {
         all.push(Box::new(logs::Log::new(live, validation, sensor)?));
     }
-    Ok(all)
+    let mut names = BTreeSet::new();
+    match all.iter().map(|sensor| sensor.name()).find(|name| !names.insert(*name)) {
+        // Of two under one name only the first would be heard.
+        Some(twice) => {
+            let failure = Failure::new(Class::Input, "two sensors have one name").detail(twice);
+            Err(failure.remedy("give one of them another `name`"))
+        }
+        None => Ok(all),
+    }
 }
 
-/// Whether a sensor of server logs saw logins of a role since the standpoint's watermark.
+/// Whether a sensor of server logs saw logins of a role since the standpoint's watermark; blind where the log does not reach
+/// from there to about now.
 pub(super) async fn logins(
     live: &Live,
     server: &str,
@@ -114,7 +123,7 @@ pub(super) async fn logins(
 ) -> Result<Verdict, Failure> {
     let role = Attributes::from([("server".to_owned(), server.into()), ("name".to_owned(), role.into())]);
     let about = Attributes::from([("old_role".to_owned(), Value::Map(role))]);
-    Ok(logs::Log::new(live, &about, sensor)?.measure(standpoint).await.verdict)
+    Ok(logs::Log::new(live, &about, sensor)?.logins(standpoint).await)
 }
 
 /// The names of the sensors of a `validation`, without the live system.

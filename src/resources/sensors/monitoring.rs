@@ -63,8 +63,8 @@ pub fn sensor_queries(validation: &str, attributes: &Attributes) -> Result<Vec<M
         let name = text(sensor, "name")?;
         let log = ["workspace", "app_insights"].into_iter().find_map(|log| Some((log, sensor.get(log)?.as_text()?)));
         let place = log.map(|(log, id)| format!(" ({log} {id})")).unwrap_or_default();
-        for LogQueries { question, control } in log_queries(attributes, sensor)? {
-            for (what, query) in [("question", Some(question)), ("control", control)] {
+        for LogQueries { question, control, changes } in log_queries(attributes, sensor)? {
+            for (what, query) in [("question", Some(question)), ("control", control), ("changes", changes)] {
                 let Some(query) = query else { continue };
                 // A comment ends with its line.
                 let title = format!("Sensor {name:?} of validation {validation}: {what}{place}");
@@ -106,9 +106,9 @@ mod tests {
         }));
         let all = sensor_queries("geo", &validation).unwrap();
         let names: Vec<&str> = all.iter().map(|query| query.name.as_str()).collect();
-        let (asks, shows) = ("geo: logins: question", "geo: logins: control");
-        assert_eq!(names, [asks, shows, asks, shows, "geo: own: question"]);
+        let logins = ["geo: logins: question", "geo: logins: control", "geo: logins: changes"];
+        assert_eq!(names, [&logins[..], &logins, &["geo: own: question"]].concat());
         assert!(all[0].text.contains(r#"contains "connection authenticated: identity=\"ge\"o\"""#), "{}", all[0].text);
-        assert!(all[4].text.ends_with("\ntraces | take 1\n"));
+        assert!(all[6].text.ends_with("\ntraces | take 1\n"));
     }
 }

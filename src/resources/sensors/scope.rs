@@ -15,8 +15,9 @@ use crate::resources::live::{site_id, text};
 /// The database in which roles and sessions are looked at: both are the same in every one.
 const ANY_DATABASE: &str = "postgres";
 
-/// What a `validation` is about now: the app's identities, the role binding, the declared grants (not expanded), the
-/// settings that decide how the app signs in, as keyed digests, and where that is asked for what is deployed.
+/// What a `validation` is about now: the app's identities, the role binding, which role must no longer be needed, the
+/// declared grants (not expanded), the settings that decide how the app signs in, as keyed digests, and where that is asked
+/// for what is deployed.
 ///
 /// # Errors
 /// Those of the looks.
@@ -44,32 +45,40 @@ pub async fn scope(live: &Live, validation: &Attributes) -> Result<Scope, Failur
         let id = mapped(live, server, role).await?;
         facts.insert(format!("principal of role {role} on {server}"), id.unwrap_or_else(|| "absent".to_owned()));
     }
+    if let Some((server, role)) = old_role(validation) {
+        facts.insert("old role".to_owned(), format!("{role} on {server}"));
+    }
     if let Some(declared) = validation.get("privileges") {
         facts.insert("declared grants".to_owned(), Json::from(declared).to_string());
     }
     Ok(Scope(facts))
 }
 
-/// What is noted besides, as far as it can be seen: whether the old role may log in, and the server's version.
+/// What is noted besides, as far as it can be seen: whether the old role may log in, and the server's version. Nothing is
+/// noted of a role that is not there: nobody knows whether it is the one that is meant.
 pub async fn noted(live: &Live, validation: &Attributes) -> BTreeMap<String, String> {
     let mut noted = BTreeMap::from([("pgentra".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     let Some(server) = server_of(validation) else { return noted };
     let Ok(mut lease) = live.databases.lease_any(server, ANY_DATABASE).await else { return noted };
     noted.insert(format!("version of {server}"), lease.version().to_string());
     if let Some((name, role)) = login_note(validation)
-        && let Ok(found) = login(&mut lease, role).await
+        && let Ok(Login::Present { may_login, .. }) = login(&mut lease, role).await
     {
-        let may = matches!(found, Login::Present { may_login: true, .. });
-        noted.insert(name, if may { "allowed" } else { "not allowed" }.to_owned());
+        noted.insert(name, if may_login { "allowed" } else { "not allowed" }.to_owned());
     }
     noted
 }
 
 /// The name of the note on whether the old role may log in (`allowed`, `not allowed`), and the role.
 pub fn login_note(validation: &Attributes) -> Option<(String, &str)> {
-    let old = validation.get("old_role").and_then(Value::as_map)?;
-    let (server, role) = (old.get("server")?.as_text()?, old.get("name")?.as_text()?);
+    let (server, role) = old_role(validation)?;
     Some((format!("login of {role} on {server}"), role))
+}
+
+/// Server and name of the old role.
+fn old_role(validation: &Attributes) -> Option<(&str, &str)> {
+    let old = validation.get("old_role").and_then(Value::as_map)?;
+    Some((old.get("server")?.as_text()?, old.get("name")?.as_text()?))
 }
 
 /// The server whose clock counts: that of the old role, of the first new role, or of the first database.

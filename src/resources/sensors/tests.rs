@@ -35,7 +35,13 @@ async fn the_census_names_who_is_connected_and_covers_only_where_nobody_may_log_
     let off = measured(&live, &old_role("census_off"), CENSUS).await;
     assert_eq!((off.verdict, off.covers.map(|covers| covers.to)), (Verdict::Passed, Some(standpoint().now)));
     let gone = measured(&live, &old_role("census_never"), CENSUS).await;
-    assert_eq!((gone.verdict, gone.covers.is_some()), (Verdict::Passed, true));
+    let Verdict::Blind(why) = &gone.verdict else { panic!("{gone:?}") };
+    assert!(why.starts_with("there is no role census_never on "), "{why}");
+    let unknown = noted(&live, &old_role("census_never")).await;
+    assert!(!unknown.contains_key(&format!("login of census_never on {SERVER}")), "{unknown:?}");
+    let names = [scope(&live, &old_role("census_never")).await, scope(&live, &old_role("census_off")).await];
+    let [misspelt, right] = names.map(Result::unwrap);
+    assert_eq!(misspelt.differing(&right), ["old role"], "another name is another matter");
     let note = noted(&live, &old_role("census_off")).await;
     assert_eq!(note[&format!("login of census_off on {SERVER}")], "not allowed");
     // A session that was opened earlier outlives its right to log in, and counts.
@@ -135,4 +141,10 @@ fn the_names_of_sensors_are_known_without_looking() {
     let names: std::collections::BTreeSet<String> = made.iter().map(|sensor| sensor.name().to_owned()).collect();
     assert_eq!(names, sensor_names(&validation));
     assert_eq!(names.len(), 5);
+    let twice = attributes(json!({
+        "old_role": { "server": "s", "name": "o" },
+        "probes": [{ "name": "health", "http": { "url": "http://h" } }],
+        "sensors": [{ "name": "probe health", "kind": "server_logs" }],
+    }));
+    assert!(sensors(&live, &twice).is_err());
 }
