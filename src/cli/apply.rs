@@ -125,6 +125,13 @@ async fn apply_saved(args: &ApplyArgs, global: &Global, output: &Output, saved: 
         return Err(Failure::new(Class::Input, "--only does not go with a saved plan: its steps are fixed")
             .remedy("leave --only out, or save a plan made with --only"));
     }
+    if args.override_gate.is_some() {
+        return Err(Failure::new(
+            Class::Input,
+            "--override-gate does not go with a saved plan: what it opens is planned anew",
+        )
+        .remedy("apply the plan file with --override-gate"));
+    }
     let store = place::open(&saved.store, &saved.target, global).await?;
     let stop = stop_on_signal()?;
     let begin = async {

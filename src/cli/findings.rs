@@ -70,7 +70,11 @@ pub(super) fn finding(file: &PlanFile, flaw: &Flaw) -> Finding {
     let around = std::iter::successors(Some(flaw.path.as_str()), |path| path.rsplit_once('.').map(|(path, _)| path));
     let place = around.into_iter().find_map(|path| inside?.get(path).cloned());
     let whole = || file.desired.iter().find(|want| want.address == flaw.address).and_then(|want| want.place.clone());
-    let label = if flaw.rule == "contradiction" { "granted as well" } else { "not on the server" };
+    let label = match flaw.rule {
+        "contradiction" => "granted as well",
+        "revoke-out-of-reach" => "not taken by this",
+        _ => "not on the server",
+    };
     let finding = Finding::error(flaw.rule, flaw.title.clone(), place.or_else(whole)).label(label);
     match &flaw.remedy {
         Some(remedy) => finding.remedy(remedy),

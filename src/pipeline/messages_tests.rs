@@ -122,6 +122,10 @@ async fn saved_plans_that_are_refused() {
     let mut strange = saved.clone();
     strange.steps[0].address.kind = "shape".to_owned();
     let unknown = refused(&bench, &strange).await;
+    let mut ungated = saved.clone();
+    let gate = "gate.g".parse().unwrap();
+    ungated.leans.entry(ungated.steps[0].address.clone()).or_default().insert(gate);
+    let ungated = refused(&bench, &ungated).await;
     bench.world.put("a", json!({ "x": "foreign" }));
     bench.world.put("b", json!({ "x": "foreign" }));
     let misfit = refused(&bench, &saved).await;
@@ -130,7 +134,8 @@ async fn saved_plans_that_are_refused() {
     let secret = json!({ "x": { "$secret": { "source": { "env": "NAME" }, "digest": "d1" } } });
     let secret = file(vec![want("thing.s", secret, &[])]);
     let planned = plan(&bench.world, &secret.desired, 4).await.unwrap();
-    let failures = [unknown, misfit, unexpected, SavedPlan::new(&secret, &planned, false, "/s").unwrap_err()];
+    let unkeyed = SavedPlan::new(&secret, &planned, false, "/s").unwrap_err();
+    let failures = [unknown, ungated, misfit, unexpected, unkeyed];
     let digest = steps_digest(&saved.steps).unwrap();
     insta::assert_snapshot!(told(&failures).replace(&digest, "DIGEST"));
 }

@@ -107,8 +107,15 @@ fn comment(text: &mut String, comment: &str) {
     text.push('\n');
 }
 
+/// A key. Variables are filled into keys, as into texts.
 fn key(name: &str) -> String {
-    if is_tame(name) { Key::new(name).to_string() } else { escaped(name) }
+    let name = literal(name);
+    if is_tame(&name) { Key::new(name).to_string() } else { escaped(&name) }
+}
+
+/// The text in which no variable is filled in when a plan file is read.
+fn literal(text: &str) -> String {
+    text.replace("${", "$${")
 }
 
 /// Whether a text may stand in the file as it is. Any other would do something to whoever prints the file, or look like
@@ -148,17 +155,17 @@ fn written(name: &str, value: &Value) -> String {
     if line.chars().count() > WIDE { format!("{} = {}\n", key(name), toml(value, true)) } else { line }
 }
 
-/// A value. Texts of a plan file have variables filled in, so `${` is written as `$${`.
+/// A value.
 fn toml(value: &Value, open: bool) -> Toml {
     match value {
         Value::Bool(flag) => Toml::from(*flag),
         Value::Int(number) => Toml::from(*number),
-        Value::Text(text) => spelled(&text.replace("${", "$${")),
+        Value::Text(text) => spelled(&literal(text)),
         Value::List(list) => Toml::Array(array(list, open)),
         Value::Map(map) => {
             let mut table = InlineTable::new();
             for (name, value) in map {
-                let key = key(name).parse().unwrap_or_else(|_| Key::new(name));
+                let key = key(name).parse().unwrap_or_else(|_| Key::new(literal(name)));
                 table.insert_formatted(&key, toml(value, false));
             }
             if open {
@@ -168,7 +175,7 @@ fn toml(value: &Value, open: bool) -> Toml {
         }
         Value::Open(Ref { address, output }) => {
             let mut table = InlineTable::new();
-            table.insert("ref", spelled(&format!("{address}.{output}").replace("${", "$${")));
+            table.insert("ref", spelled(&literal(&format!("{address}.{output}"))));
             Toml::InlineTable(table)
         }
         // No plan file says these.
@@ -196,7 +203,7 @@ fn array(list: &[Value], open: bool) -> Array {
 
 #[cfg(test)]
 mod tests {
-    use super::{Section, write};
+    use super::{Section, literal, write};
     use crate::model::{Address, Attributes, Ref, Value};
     use crate::plan::format;
     use crate::report::tests::hostile::{hostile, tame};
@@ -207,10 +214,10 @@ mod tests {
         match value {
             Value::Bool(flag) => (*flag).into(),
             Value::Int(number) => (*number).into(),
-            Value::Text(text) => text.replace("${", "$${").into(),
+            Value::Text(text) => literal(text).into(),
             Value::List(list) => toml::Value::Array(list.iter().map(plain).collect()),
             Value::Map(map) => {
-                toml::Value::Table(map.iter().map(|(name, value)| (name.clone(), plain(value))).collect())
+                toml::Value::Table(map.iter().map(|(name, value)| (literal(name), plain(value))).collect())
             }
             other => panic!("{other:?}"),
         }
@@ -238,7 +245,7 @@ mod tests {
             let section = Section::new(&["role", &label]).about(remark.clone()).because(&key, value.clone(), [remark]);
             let text = write(&[Section::new(&[]).with("version", Value::Int(1)), section]);
             let table: toml::Table = text.parse().map_err(|error| TestCaseError::fail(format!("{error}\n{text}")))?;
-            prop_assert_eq!(&table["role"][&label][&key], &plain(&value));
+            prop_assert_eq!(&table["role"][&literal(&label)][&literal(&key)], &plain(&value));
             prop_assert_eq!(table.len(), 2, "a comment became a table: {}", text);
             prop_assert_eq!(format(&text).unwrap(), Some(text));
         }
@@ -256,10 +263,10 @@ mod tests {
             let text = write(&[Section::new(&[]).about(&name).with("version", Value::Int(1)), section]);
             tame(&text);
             let table: toml::Table = text.parse().unwrap_or_else(|error| panic!("{error}\n{text}"));
-            let table = &table["role"][&name][0];
+            let (table, key) = (&table["role"][&literal(&name)][0], literal(&name));
             let read = |value: &toml::Value| value.as_str().unwrap().replace("$${", "${");
-            assert_eq!(read(&table[&name]), name);
-            assert_eq!((read(&table["list"][0]), read(&table["map"][&name])), (name.clone(), name.clone()));
+            assert_eq!(read(&table[&key]), name);
+            assert_eq!((read(&table["list"][0]), read(&table["map"][&key])), (name.clone(), name.clone()));
             let reference = read(&table["ref"]["ref"]);
             assert_eq!(reference.strip_suffix(".name").unwrap().parse(), Ok(Address::new("role", name)));
             assert_eq!(format(&text).unwrap().as_deref(), Some(text.as_str()));

@@ -248,15 +248,20 @@ async fn end(live: &Live, step: &Step, grace: Duration, watch: &dyn Watch) -> Re
     }
 }
 
+/// The sessions of a role were told to end, and are still there.
+pub(super) fn sessions_stay(name: &str) -> Failure {
+    Failure::new(Class::Busy, "sessions do not end")
+        .detail(format!("of {name:?}, though they were told to {} s ago", ENDING.0.as_secs()))
+        .remedy("look in pg_stat_activity what they wait for, then run the same command again")
+}
+
 /// Ends the sessions of a role, and sees them end.
 async fn end_now(lease: &mut Lease, name: &str) -> Result<(), Failure> {
     lease.run(&end_sessions(name), &format!("end the sessions of {name:?}")).await?;
     let until = Instant::now() + ENDING.0;
     while open(lease, name).await? > 0 {
         if Instant::now() > until {
-            return Err(Failure::new(Class::Busy, "sessions do not end")
-                .detail(format!("of {name:?}, though they were told to {} s ago", ENDING.0.as_secs()))
-                .remedy("look in pg_stat_activity what they wait for, then run the same command again"));
+            return Err(sessions_stay(name));
         }
         tokio::time::sleep(ENDING.1).await;
     }

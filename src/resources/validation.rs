@@ -135,8 +135,11 @@ fn terms(gate: &Address, validation: &str, asked: &Attributes) -> Result<Terms, 
 /// # Errors
 /// `Input`: a part of it cannot be read.
 pub fn soak_terms(live: &Live, gate: &Address, asked: &Attributes) -> Result<Terms, Failure> {
-    let lacks =
-        || Failure::new(Class::Input, "a soak lacks `old_role`").remedy("add `old_role` to the soak in the plan file");
+    let lacks = || {
+        Failure::new(Class::Input, "the old role is not named")
+            .detail("a soak waits while it cannot log in")
+            .remedy("add `old_role` to the soak in the plan file")
+    };
     let (note, role) = login_note(asked).ok_or_else(lacks)?;
     let not_before = server_of(asked).map_or(0, |server| live.moves.after(server, role));
     let noted = [(note, "not allowed".to_owned())].into();

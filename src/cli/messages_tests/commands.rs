@@ -43,6 +43,7 @@ async fn arguments_that_do_not_go() {
     let mut failures = Vec::new();
     for line in [
         &["apply", "DIR/saved.json", "--only", "database_role.web"][..],
+        &["apply", "DIR/saved.json", "--override-gate", "no time"],
         &["apply", "DIR/other.json"],
         &["show", "DIR/later.json"],
         &["plan", "DIR/plan.toml", "--only", "database_role.web"],

@@ -15,6 +15,7 @@ use crate::resources::database_grants::rules;
 use crate::resources::database_role::plan::{no_admin, theirs};
 use crate::resources::database_role::still_needed;
 use crate::resources::kept_password::Kept;
+use crate::resources::password_login::sessions_stay;
 use crate::resources::role_password::untried;
 use crate::resources::{Live, World as _, schemas};
 
@@ -47,6 +48,7 @@ async fn roles_that_stay_as_they_are() {
         unplanned(&nobody, "role_password", &role, json!({ "password": true })).await,
         unplanned(&nobody, "role_password", &role, json!({ "password": false })).await,
         untried(&kept, "srv", "geoapp"),
+        sessions_stay("geoapp"),
         rules("grants", Some(&Value::List(vec![Value::Int(5)]))).unwrap_err(),
     ];
     insta::assert_snapshot!(told(&failures));
@@ -99,7 +101,10 @@ grants = [
     { role = "told_app", languages = ["plpython3u"] },
     { role = "told_app", schemas = ["s"], tables = ["INSERT"] },
 ]
-revoke = [{ role = "told_app", schemas = ["s"], tables = ["INSERT"], only = ["u"] }]
+revoke = [
+    { role = "told_app", schemas = ["s"], tables = ["INSERT"], only = ["u"] },
+    { role = "PUBLIC", schemas = ["s"], functions = ["EXECUTE"], future = true },
+]
 [resource.database_grants.elsewhere]
 server = "srv"
 database = "tolled"

@@ -97,6 +97,8 @@ async fn gates_and_sensors() {
     let none = Attributes::new();
     let log = attributes(json!({ "subscription": "s", "app_insights": id }));
     let probe = attributes(json!({ "probes": [{ "name": "health" }] }));
+    let get = json!({ "name": "health", "http": { "url": "https://web.example/health" } });
+    let twice = attributes(json!({ "probes": [get, get] }));
     let (address, key) = (Address::new("shape", "x"), Attributes::new());
     let look = Look { address: &address, key: &key, attributes: &none, purpose: Purpose::Plan, via: None };
     let failures = [
@@ -104,6 +106,7 @@ async fn gates_and_sensors() {
         unplanned(&live, "validation", &attributes(json!({ "name": "web" })), json!({ "period": "soon" })).await,
         log_queries(&none, &attributes(json!({ "kind": "server_logs" }))).err().unwrap(),
         sensors(&live, &probe).err().unwrap(),
+        sensors(&live, &twice).err().unwrap(),
         ask(&live, "web", &log).await.err().unwrap(),
         blind("no rows, and no control query"),
         pause(&Stopped, Duration::from_secs(1)).await.unwrap_err(),
