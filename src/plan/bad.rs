@@ -7,7 +7,7 @@ use super::{line_column, load};
 use crate::model::{Finding, Severity};
 
 /// Line 1 is `version = 1`.
-const BASE: &str = r#"version = 1
+pub(crate) const BASE: &str = r#"version = 1
 name = "base"
 [variables]
 env = { default = "prod" }

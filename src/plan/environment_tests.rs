@@ -6,7 +6,7 @@ use super::test_kinds::KINDS;
 use super::{PlanFile, load};
 use crate::model::{Address, Finding, Severity, Value};
 
-const BASE: &str = r#"version = 1
+pub(crate) const BASE: &str = r#"version = 1
 name = "base"
 [azure]
 subscription = "22222222-2222-4222-8222-222222222222"

@@ -7,7 +7,7 @@ use super::{PlanFile, line_column, load};
 use crate::model::{Address, Finding, Schema, Severity};
 
 /// Line 1 is `version = 1`.
-const BASE: &str = r#"version = 1
+pub(crate) const BASE: &str = r#"version = 1
 name = "base"
 [azure]
 subscription = "22222222-2222-4222-8222-222222222222"

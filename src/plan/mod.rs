@@ -1,7 +1,7 @@
 //! The plan file: TOML text in, checked resources out, with everything that is wrong with it said at once.
 
 #[cfg(test)]
-mod bad;
+pub(crate) mod bad;
 mod check;
 mod cleanup_findings;
 mod deployment_findings;
@@ -12,9 +12,9 @@ mod describe_grants;
 mod describe_places;
 mod draft;
 #[cfg(test)]
-mod environment_tests;
+pub(crate) mod environment_tests;
 #[cfg(test)]
-mod evidence_tests;
+pub(crate) mod evidence_tests;
 mod format;
 mod json_schema;
 mod lower;

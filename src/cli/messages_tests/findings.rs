@@ -4,34 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::cli::findings;
 use crate::cli::locate::Source;
+use crate::plan::bad::BASE as PLAN;
 use crate::plan::{Given, Origin, load};
 use crate::resources::schemas;
-
-const PLAN: &str = r#"version = 1
-name = "base"
-[variables]
-env = { default = "prod" }
-[azure]
-subscription = "22222222-2222-4222-8222-222222222222"
-resource_group = "rg-${env}"
-[server.srv]
-admin = { name = "dba", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
-[app.web]
-identity = "system"
-[app.web.settings]
-A = "1"
-USER = { ref = "role.web-id.name" }
-[[app.web.probe]]
-name = "health"
-get = "/health"
-[role.web-id]
-server = "srv"
-identity = { ref = "app.web.principal_id" }
-[[role.web-id.grants]]
-database = "db"
-schemas = ["s"]
-tables = ["SELECT", "INSERT"]
-"#;
 
 /// Mistakes: what is replaced in the plan file, and by what.
 const MISTAKES: &[(&str, &str)] = &[

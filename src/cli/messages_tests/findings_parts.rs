@@ -3,47 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::findings::{told, told_mistakes};
-
-const EVIDENCE: &str = r#"version = 1
-name = "base"
-[azure]
-subscription = "22222222-2222-4222-8222-222222222222"
-resource_group = "rg"
-[server.srv]
-admin = { name = "dba", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
-[app.web]
-identity = "system"
-require_settings = ["PGHOST"]
-[app.web.settings]
-USER = { ref = "role.web-id.name" }
-[[app.web.probe]]
-name = "job"
-post = "/api/jobs"
-body = "{}"
-expect_status = 202
-follow = { path = "/api/jobs/{job_id}", until = { "status" = "completed" } }
-[role.web-id]
-server = "srv"
-identity = { ref = "app.web.principal_id" }
-[[role.web-id.grants]]
-database = "db"
-schemas = ["s"]
-tables = ["SELECT"]
-[validation.web]
-period = "7d"
-old_role = "geoapp"
-key = { env = "EVIDENCE_KEY" }
-[[validation.web.sensor]]
-name = "logins"
-kind = "server_logs"
-workspace = "55555555-5555-4555-8555-555555555555"
-[cleanup.web]
-password_login = { end_sessions_after = "1h" }
-remove_settings = ["PGPASSWORD"]
-escrow = { key_vault = "kv-ops", purge_after = "30d" }
-role_password = true
-server_password_auth = { admin_password = { env = "ADMIN" } }
-"#;
+use crate::plan::evidence_tests::BASE as EVIDENCE;
+use crate::plan::environment_tests::BASE as PLACES;
 
 const EVIDENCE_MISTAKES: &[(&str, &str)] = &[
     ("post = \"/api/jobs\"", "method = \"PUT\""),
@@ -99,43 +60,6 @@ const EVIDENCE_MISTAKES: &[(&str, &str)] = &[
 fn findings_of_evidence_and_cleanup() {
     insta::assert_snapshot!(told_mistakes(EVIDENCE, EVIDENCE_MISTAKES));
 }
-
-const PLACES: &str = r#"version = 1
-name = "base"
-[azure]
-subscription = "22222222-2222-4222-8222-222222222222"
-tenant = "11111111-1111-4111-8111-111111111111"
-resource_group = "rg"
-[server.srv]
-entra_auth = true
-admin = { name = "dba", object_id = "33333333-3333-4333-8333-333333333333", type = "group" }
-[server.srv.firewall.agents]
-ip = "203.0.113.7"
-[server.srv.firewall.azure]
-azure_services = true
-[database.orders]
-server = "srv"
-owner = "dba"
-[database.orders.schema.shop]
-owner = { ref = "role.web-id.name" }
-[app.web]
-identity = "system"
-[app.web.settings]
-A = "1"
-[app.web.deployment]
-zip = "app.zip"
-keep = true
-[[app.web.probe]]
-name = "health"
-get = "/health"
-[role.web-id]
-server = "srv"
-identity = { ref = "app.web.principal_id" }
-[[role.web-id.grants]]
-database = "orders"
-schemas = ["shop"]
-tables = ["SELECT"]
-"#;
 
 const PLACES_MISTAKES: &[(&str, &str)] = &[
     ("ip = \"203.0.113.7\"", ""),

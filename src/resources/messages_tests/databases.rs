@@ -9,7 +9,7 @@ use crate::azure::double::reply;
 use crate::cli::told::{told, told_flaws};
 use crate::model::{Attributes, Failure, Look, Purpose, Value};
 use crate::plan::load;
-use crate::postgres::testing::{SERVER, SUPERUSER, Server, server};
+use crate::postgres::testing::{SERVER, SUPERUSER, Server, own_server, server};
 use crate::resources::arm_testing::{attributes, look, with_databases};
 use crate::resources::database_grants::rules;
 use crate::resources::database_role::plan::{no_admin, theirs};
@@ -148,19 +148,20 @@ async fn told_unfit(world: &Live, text: &str) -> String {
     shown
 }
 
+/// Suggestions name whatever roles there are: a server of its own has only these.
 #[tokio::test]
 async fn grants_that_do_not_fit() {
-    let Some(server) = server() else { return };
-    owned(server, "told").await;
-    insta::assert_snapshot!(told_unfit(&live(server, &[SUPERUSER]), PLAN).await);
+    let Some(server) = own_server() else { return };
+    owned(&server, "told").await;
+    insta::assert_snapshot!(told_unfit(&live(&server, &[SUPERUSER]), PLAN).await);
 }
 
 /// Newer servers take all of it: then there is nothing to read.
 #[tokio::test]
 async fn grants_that_an_older_server_does_not_know() {
-    let Some(server) = server() else { return };
-    owned(server, "later").await;
-    let world = live(server, &[SUPERUSER]);
+    let Some(server) = own_server() else { return };
+    owned(&server, "later").await;
+    let world = live(&server, &[SUPERUSER]);
     let version = world.databases.lease(SERVER, "later", None).await.unwrap().version();
     if version < 160_000 {
         insta::assert_snapshot!(told_unfit(&world, LATER).await);
@@ -169,9 +170,9 @@ async fn grants_that_an_older_server_does_not_know() {
 
 #[tokio::test]
 async fn grants_that_nobody_may_make() {
-    let Some(server) = server() else { return };
-    owned(server, "shut").await;
-    let world = live(server, &["shut_admin"]);
+    let Some(server) = own_server() else { return };
+    owned(&server, "shut").await;
+    let world = live(&server, &["shut_admin"]);
     let rule = json!({ "role": "shut_app", "schemas": ["s"], "schema": ["USAGE"], "tables": ["SELECT"] });
     let wanted: Json = json!({ "grants": [rule] });
     let flawed = json!({ "grants": [{ "role": "shut_ap", "schemas": ["s"], "tables": ["SELECT"] }] });
