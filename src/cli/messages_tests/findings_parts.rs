@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::findings::{told, told_mistakes};
-use crate::plan::evidence_tests::BASE as EVIDENCE;
 use crate::plan::environment_tests::BASE as PLACES;
+use crate::plan::evidence_tests::BASE as EVIDENCE;
 
 const EVIDENCE_MISTAKES: &[(&str, &str)] = &[
     ("post = \"/api/jobs\"", "method = \"PUT\""),
