@@ -20,7 +20,7 @@ pub async fn run(world: &Live, desired: &[Desired], blobs: Option<&AzBlob>, outp
             Some(Ok(held)) => (Some(*held), String::new()),
             Some(Err(failure)) => {
                 unknown = unknown.or(Some(failure.class));
-                (None, failure.to_string())
+                (None, failure.in_a_line())
             }
             None => (None, String::new()),
         };
@@ -63,7 +63,7 @@ fn store(rights: &StoreRights, place: &str) -> Vec<RightLine> {
             _ if !data => (None, NO_CONTAINER.to_owned()),
             Ok(true) => (Some(true), String::new()),
             Ok(false) => (Some(false), rights.refusal.clone().unwrap_or_default()),
-            Err(failure) => (None, failure.to_string()),
+            Err(failure) => (None, failure.in_a_line()),
         };
         Some(RightLine {
             right: format!("{action}{}", if *data { " (data)" } else { "" }),

@@ -56,7 +56,7 @@ pub async fn run(world: &Live, file: &PlanFile, global: &Global, output: &Output
 fn check(label: &str, answer: Result<String, Failure>) -> Check {
     match answer {
         Ok(detail) => Check { label: label.to_owned(), holds: true, detail },
-        Err(failure) => Check { label: label.to_owned(), holds: false, detail: failure.to_string() },
+        Err(failure) => Check { label: label.to_owned(), holds: false, detail: failure.in_a_line() },
     }
 }
 

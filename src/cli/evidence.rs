@@ -127,7 +127,7 @@ async fn views(found: &Found, global: &Global) -> Result<Vec<Evidence>, Failure>
     let mut views = Vec::new();
     for want in validations(&found.file) {
         let terms = pipeline::terms(want)?;
-        let scope = world.scope(&want.attributes).await.map_err(|failure| failure.to_string());
+        let scope = world.scope(&want.attributes).await.map_err(|failure| failure.in_a_line());
         let now = Now::new(world.times(&want.attributes).await, scope);
         views.push(view(&terms, &found.ledger, &decide(&terms, &found.ledger, &now)));
     }

@@ -46,7 +46,7 @@ pub async fn page(known: Known<'_>, address: &Address, replaces: &[String]) -> R
     if let Some(want) = want.filter(|want| want.address.kind == "database_grants") {
         match explain_grants(known.world, want, &old_roles(known.file, want, replaces)).await {
             Ok(found) => grants(&mut told, known, want, found),
-            Err(failure) => told.notes.push(format!("the database could not be asked: {failure}")),
+            Err(failure) => told.notes.push(format!("the database could not be asked: {}", failure.in_a_line())),
         }
     }
     Ok(explain(change, changes, &told))

@@ -87,7 +87,7 @@ pub async fn run(args: &StatusArgs, global: &Global, output: &Output) -> Result<
 async fn decisions(world: &Live, file: &PlanFile, ledger: &Ledger) -> Result<Vec<(String, Decision)>, Failure> {
     let mut all = Vec::new();
     for want in validations(file) {
-        let scope = world.scope(&want.attributes).await.map_err(|failure| failure.to_string());
+        let scope = world.scope(&want.attributes).await.map_err(|failure| failure.in_a_line());
         let now = Now::new(world.times(&want.attributes).await, scope);
         all.push((want.address.name.clone(), decide(&pipeline::terms(want)?, ledger, &now)));
     }

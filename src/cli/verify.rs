@@ -64,7 +64,7 @@ async fn tried(world: &Live, file: &PlanFile, parallelism: usize) -> Vec<Check> 
     let check = |label: String, holds: bool, detail: String| Check { label, holds, detail };
     let planned = match pipeline::plan(world, &file.desired, parallelism).await {
         Ok(planned) => planned,
-        Err(failure) => return vec![check("The plan can be tried in the database".into(), false, failure.to_string())],
+        Err(failure) => return vec![check("The plan can be tried in the database".into(), false, failure.in_a_line())],
     };
     let proofs = try_in_database(world, &planned.steps).await.into_iter();
     let mut checks: Vec<Check> = proofs.map(|Proof { label, holds, detail }| check(label, holds, detail)).collect();
@@ -84,7 +84,7 @@ fn line(verified: &Verified) -> Check {
 fn detail(Verified { change, holds }: &Verified) -> String {
     let Change { failure, notes, reason, action, .. } = change;
     match (failure, action, reason) {
-        (Some(failure), ..) => failure.to_string(),
+        (Some(failure), ..) => failure.in_a_line(),
         (None, Action::Check, _) if !notes.is_empty() => notes.join("; "),
         _ if *holds => notes.join("; "),
         (None, _, Reason::Missing) => "not there".to_owned(),

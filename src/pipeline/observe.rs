@@ -165,7 +165,7 @@ async fn look(
         let watermark = watermark(&terms, ledger, sensor.name());
         sensor.measure(Standpoint { now: at.dated().unwrap_or(at.runner), watermark })
     });
-    let scope = vantage.scope(asked).await.map_err(|failure| failure.to_string());
+    let scope = vantage.scope(asked).await.map_err(|failure| failure.in_a_line());
     let noted = vantage.noted(asked).await;
     let measurements = join_all(measured).await.into_iter().map(|one| trusted(one, &at)).collect();
     let observation = Observation {

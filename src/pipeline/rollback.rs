@@ -227,7 +227,7 @@ async fn fits(context: &Context<'_>, tasks: &[Task]) -> Result<Vec<Fit>, Failure
 
 /// What would be lost for good by undoing a step, or why nobody can tell: then it is not risked.
 async fn lost(world: &dyn World, step: &Step) -> Option<String> {
-    world.lost(step).await.unwrap_or_else(|failure| Some(failure.to_string()))
+    world.lost(step).await.unwrap_or_else(|failure| Some(failure.in_a_line()))
 }
 
 /// Adds a step to the change set that is shown; where several runs changed the same resource, the oldest end counts.

@@ -149,7 +149,7 @@ pub fn soak_terms(live: &Live, gate: &Address, asked: &Attributes) -> Result<Ter
 /// The moment at which a gate (by its attributes) is asked.
 pub async fn now(live: &Live, terms: &Terms, asked: &Attributes) -> Now {
     let at = live.clock.times(live, server_of(asked)).await;
-    let scope = scope(live, asked).await.map_err(|failure| failure.to_string());
+    let scope = scope(live, asked).await.map_err(|failure| failure.in_a_line());
     let noted = if terms.noted.is_empty() { [].into() } else { noted(live, asked).await };
     Now { noted, ..Now::new(at, scope) }
 }

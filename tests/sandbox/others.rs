@@ -129,11 +129,28 @@ async fn drift_is_told_unless_it_is_allowed() {
     stand.run(&drift).ends(0).says(&["No changes."]);
     let change = json!({"site": "rmhazuregeoapi", "key": "USE_MANAGED_IDENTITY", "value": "maybe"});
     stand.control("POST", "settings", change).await;
-    stand.run(&drift).ends(2).says(&["USE_MANAGED_IDENTITY", "1 to change"]);
+    let told = stand.run(&drift).ends(2);
+    let told = told.says(&["USE_MANAGED_IDENTITY", "1 to change"]);
+    assert!(!told.out.contains("digest"), "what is shown is not all that an apply would do: {}", told.out);
     let path = "app_settings.rmhazuregeoapi.settings.USE_MANAGED_IDENTITY";
     let passed_over = format!("Passed over, as it may differ: {path}");
     stand.run(&[&drift[..], &["--ignore", path]].concat()).ends(0).says(&["No changes.", &passed_over]);
     stand.keep("settings.toml", &format!("{plan}\n[drift]\nignore = [\"app_settings.*\"]\n"));
     stand.run(&drift).ends(0).says(&["No changes."]);
     stand.run(&["plan", "--expect-no-changes", "settings.toml"]).ends(2);
+}
+
+/// Where only a line is left for why something cannot be seen, it gets a line.
+#[tokio::test]
+async fn a_reason_in_a_table_is_one_line() {
+    let stand = Stand::up().await;
+    for words in [
+        "doctor plan.toml --can-i",
+        "plan plan.toml --explain database_grants.geopgflex --replaces geoapp",
+        "status plan.toml",
+        "verify plan.toml",
+    ] {
+        let ran = stand.run(&words.split(' ').collect::<Vec<_>>());
+        assert!(ran.out.contains("SQLSTATE 28P01") && !ran.out.contains("\\n"), "{words}: {}", ran.out);
+    }
 }

@@ -105,7 +105,7 @@ fn reasons(away: &[&Verified]) -> Vec<String> {
 
 fn why(change: &Change) -> String {
     match (&change.failure, &change.reason) {
-        (Some(failure), _) => failure.to_string(),
+        (Some(failure), _) => failure.in_a_line(),
         (None, Reason::Missing) => "not there".to_owned(),
         (None, Reason::Differs(fields)) => format!("differs in {}", fields.join(", ")),
         (None, Reason::Unreadable(why) | Reason::NotReadable(why) | Reason::Gate(why)) => why.clone(),

@@ -171,7 +171,7 @@ fn tls(facts: &Facts) -> Vec<Found> {
                 Tls::Disable => "# take tls = \"disable\" out of the plan file",
                 _ => "# name the file with the server's certificate authority in PGSSLROOTCERT",
             };
-            Found::symptom(subject(server), cause).seen([failure.to_string()]).fix([fix.to_owned()])
+            Found::symptom(subject(server), cause).seen([failure.in_a_line()]).fix([fix.to_owned()])
         }));
     }
     for site in &facts.sites {
@@ -221,7 +221,7 @@ fn not_let_in(facts: &Facts) -> Vec<Found> {
         let more = super::rules_role::administrator_words("NAME", who, "ServicePrincipal");
         found.push(
             Found::symptom(subject(server), "none of the plan file's connections may sign in")
-                .seen([failure.to_string()])
+                .seen([failure.in_a_line()])
                 .seen(names.map(|names| format!("its Entra administrators: {names}")))
                 .seen(facts.own.who.iter().map(|who| format!("pgentra runs as {who}")))
                 .fix([az_server(&server.id, "microsoft-entra-admin create", "-s", &more)]),

@@ -56,7 +56,7 @@ pub async fn database_rights(live: &Live, desired: &[Desired]) -> Vec<DatabaseRi
             kind: "database_role",
             held_by: (!ways.is_empty())
                 .then(|| ways.iter().map(|way| way.name.as_str()).collect::<Vec<_>>().join(", ")),
-            help: failure.map(|failure| failure.to_string()),
+            help: failure.map(|failure| failure.in_a_line()),
             later: ways.is_empty() && makes(desired, "server_admin", name, None),
         });
         if ways.is_empty() {
@@ -167,7 +167,7 @@ async fn of_schema(live: &Live, server: &str, want: &Desired, later: bool) -> Da
             let become_owner = owner.map(|owner| format!("; GRANT {} TO {user}", quote_ident(owner)));
             (None, Some(grant + &become_owner.unwrap_or_default()), false)
         }
-        Err(why) => (None, Some(why.to_string()), later),
+        Err(why) => (None, Some(why.in_a_line()), later),
     };
     let place = format!("database {database} on {server}");
     DatabaseRight {
@@ -211,7 +211,7 @@ async fn of_grants(live: &Live, server: &str, want: &Desired, (ways, later): (&[
     };
     let owners = match owners.await {
         Ok(owners) => owners,
-        Err(why) => return vec![looks(Some(why.to_string()))],
+        Err(why) => return vec![looks(Some(why.in_a_line()))],
     };
     let mut found = vec![looks(None)];
     for (owner, kinds) in owners {
